@@ -1,0 +1,73 @@
+//! What a policy says of itself.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::MatchConstraints;
+
+/// The answer of a guest's `describe`, and the JSON of the custom section
+/// [`crate::DESCRIPTION_SECTION`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Description {
+    /// The version of `portcullis:policy` this was written for.
+    pub interface: String,
+    /// The policy's name, a DNS label: `image-tags`.
+    pub name: String,
+    /// The policy's own version, semver.
+    pub version: String,
+    /// One line: what it is for.
+    pub summary: String,
+    /// The policy's page, Markdown.
+    #[serde(default)]
+    pub documentation: String,
+    /// What it judges unless the operator says otherwise.
+    pub matches: MatchConstraints,
+    /// The fields it sees; see [`crate::reads`] for the grammar.
+    pub reads: BTreeSet<String>,
+    /// Everything it may report. A finding of another code is a failure.
+    pub codes: Vec<Code>,
+    /// Whether it may ask for changes of the object.
+    #[serde(default)]
+    pub mutating: bool,
+    /// Kinds of effects it may ask for; each needs the operator's grant.
+    #[serde(default)]
+    pub effects: BTreeSet<String>,
+    /// JSON Schema of its settings.
+    pub settings: Value,
+}
+
+/// One thing a policy may report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    /// Stable kebab-case name: `image-latest`.
+    pub code: String,
+    /// How bad it is.
+    pub level: Level,
+    /// What it means and why it matters, Markdown; the first sentence stands
+    /// by itself.
+    pub meaning: String,
+}
+
+/// How bad a finding is, in the policy's own eyes. What it leads to is the
+/// operator's to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// By default, what the policy's `validationActions` say.
+    Error,
+    /// By default, a warning.
+    Warning,
+    /// By default, a line in the audit annotations.
+    Info,
+}
+
+impl Description {
+    /// The declaration of `code`, if there is one.
+    pub fn code(&self, code: &str) -> Option<&Code> {
+        self.codes.iter().find(|known| known.code == code)
+    }
+}

@@ -1,0 +1,38 @@
+//! What the host and its guests agree on, as data.
+//!
+//! `wit/policy.wit` fixes three functions; the JSON documents that pass
+//! through them are defined here, once, for the host, for the SDK and for
+//! the tools. This crate knows no wasm, no network, no clock and no file
+//! system, and a guest carries it whole: keep it small.
+//!
+//! - [`Description`]: what a policy says of itself.
+//! - [`Request`]: one admission request, with the normalised [`pod`] view.
+//! - [`Reads`](reads::Reads): the fields a policy declared, and the
+//!   projection of a request onto them.
+//! - [`Verdict`]: what a policy says of a request.
+//!
+//! How the documents may grow is written in `wit/policy.wit`.
+
+mod constraints;
+mod description;
+pub mod pod;
+pub mod pointer;
+pub mod reads;
+mod request;
+mod verdict;
+
+#[cfg(feature = "cases")]
+pub mod case;
+
+pub use constraints::{
+    LabelSelector, MatchConstraints, Operation, Rule, Scope, SelectorOperator, SelectorRequirement,
+};
+pub use description::{Code, Description, Level};
+pub use request::{Redaction, Request};
+pub use verdict::{Changes, Effect, Finding, PatchOperation, Verdict};
+
+/// The version of the WIT package that this crate speaks.
+pub const INTERFACE: &str = "0.1.0";
+
+/// The custom section of a policy's component that holds its description.
+pub const DESCRIPTION_SECTION: &str = "portcullis:description";

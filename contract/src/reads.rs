@@ -1,0 +1,434 @@
+//! Declared reads: which fields a policy sees, and nothing else.
+//!
+//! A read is a path from the request (see [`Request`]) to a field, with
+//! everything below it:
+//!
+//! ```text
+//! read  = name *( "." name / "." "*" / "[*]" / "[" JSON string "]" )
+//! name  = 1*( letter / digit / "_" / "-" )
+//! ```
+//!
+//! `.*` stands for every member of a map, `[*]` for every element of a list:
+//! `object.spec.containers[*].image`, `pod.metadata.labels.*`,
+//! `object.metadata.annotations["a.b/c"]`.
+//!
+//! [`Reads::project`] writes the request reduced to those fields as JSON
+//! text. Guarantee: deserializing a type from the projection onto its own
+//! reads gives what deserializing it from the whole request gives. Lists keep
+//! their length, so that indexes in findings are indexes in the object. Where
+//! the shape differs from what a read expects (a string where it descends),
+//! an empty value of the same shape stands in: the error stays an error, and
+//! nothing undeclared passes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::pod::PodView;
+use crate::request::{Member, Redaction, Request};
+
+/// Why a read was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("read `{read}`: {problem}")]
+pub struct Error {
+    /// The read as it was declared.
+    pub read: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// A set of reads, ready to project requests.
+///
+/// Equal sets compare equal, whatever their order and overlap: the host
+/// projects once for all policies of equal reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reads {
+    members: BTreeMap<String, Node>,
+}
+
+/// What is read at one place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Node {
+    /// Everything from here on.
+    whole: bool,
+    /// Named members of a map.
+    fields: BTreeMap<String, Node>,
+    /// Every member of a map.
+    any: Option<Box<Node>>,
+    /// Every element of a list.
+    each: Option<Box<Node>>,
+}
+
+/// One step of a read after its first name.
+enum Step {
+    Field(String),
+    Any,
+    Each,
+}
+
+/// Members of Secrets and ConfigMaps that hold values.
+const VALUE_MEMBERS: [&str; 3] = ["data", "binaryData", "stringData"];
+
+/// Members of a request that hold whole objects somebody else wrote; reading
+/// one without naming a field needs the grant `values`.
+const WHOLE_OBJECTS: [&str; 4] = ["object", "oldObject", "pod", "oldPod"];
+
+impl Reads {
+    /// Parses a set of reads.
+    ///
+    /// # Errors
+    ///
+    /// The first read that does not fit the grammar, or that starts with no
+    /// member of a request.
+    pub fn parse<'r>(reads: impl IntoIterator<Item = &'r str>) -> Result<Reads, Error> {
+        let mut parsed = Reads::default();
+        for read in reads {
+            let fault = |problem: String| Error { read: read.to_owned(), problem };
+            let (member, steps) = steps(read).map_err(fault)?;
+            if !Request::MEMBERS.contains(&member.as_str()) {
+                let known = Request::MEMBERS.join("`, `");
+                return Err(fault(format!("a request has no member `{member}`; it has `{known}`")));
+            }
+            parsed.members.entry(member).or_default().insert(&steps);
+        }
+        for node in parsed.members.values_mut() {
+            node.simplify();
+        }
+        Ok(parsed)
+    }
+
+    /// Reads that take a whole object: they need the grant `values`.
+    pub fn whole_objects(&self) -> BTreeSet<&'static str> {
+        WHOLE_OBJECTS
+            .into_iter()
+            .filter(|member| self.members.get(*member).is_some_and(|node| node.whole))
+            .collect()
+    }
+
+    /// The request reduced to these reads, as JSON text.
+    pub fn project(&self, request: &Request<'_>, redaction: Redaction) -> String {
+        let mut out = Vec::with_capacity(512);
+        out.push(b'{');
+        for (name, node) in &self.members {
+            let Some(member) = request.member(name) else { continue };
+            separate(&mut out);
+            write_json(&mut out, name);
+            out.push(b':');
+            match member {
+                Member::Value(value) => node.write(value, &mut out),
+                Member::Pod(view) => node.write_pod(&view, &mut out),
+                Member::Object(object) if redaction == Redaction::Blank && holds_values(object) => {
+                    node.write(&blanked(object), &mut out);
+                }
+                Member::Object(object) => node.write(object, &mut out),
+            }
+        }
+        out.push(b'}');
+        // serde_json writes UTF-8 only.
+        String::from_utf8(out).unwrap_or_default()
+    }
+}
+
+impl Node {
+    fn insert(&mut self, steps: &[Step]) {
+        let Some((step, rest)) = steps.split_first() else {
+            self.whole = true;
+            return;
+        };
+        let next = match step {
+            Step::Field(name) => self.fields.entry(name.clone()).or_default(),
+            Step::Any => &mut **self.any.get_or_insert_default(),
+            Step::Each => &mut **self.each.get_or_insert_default(),
+        };
+        next.insert(rest);
+    }
+
+    /// Drops what a whole read makes superfluous, and merges `.*` into the
+    /// named members beside it, so that writing looks at one node per member.
+    fn simplify(&mut self) {
+        if self.whole {
+            *self = Node { whole: true, ..Node::default() };
+            return;
+        }
+        if let Some(any) = &self.any {
+            let any = any.as_ref().clone();
+            for node in self.fields.values_mut() {
+                node.merge(&any);
+            }
+        }
+        self.fields.values_mut().for_each(Node::simplify);
+        if let Some(any) = &mut self.any {
+            any.simplify();
+        }
+        if let Some(each) = &mut self.each {
+            each.simplify();
+        }
+    }
+
+    fn merge(&mut self, other: &Node) {
+        self.whole |= other.whole;
+        for (name, node) in &other.fields {
+            self.fields.entry(name.clone()).or_default().merge(node);
+        }
+        if let Some(any) = &other.any {
+            self.any.get_or_insert_default().merge(any);
+        }
+        if let Some(each) = &other.each {
+            self.each.get_or_insert_default().merge(each);
+        }
+    }
+
+    fn write(&self, value: &Value, out: &mut Vec<u8>) {
+        if self.whole {
+            return write_json(out, value);
+        }
+        match value {
+            Value::Object(map) if self.any.is_some() || !self.fields.is_empty() => {
+                self.write_map(map, out);
+            }
+            Value::Array(list) => match &self.each {
+                Some(each) => write_list(list, each, out),
+                None => out.extend_from_slice(b"[]"),
+            },
+            Value::Object(_) => out.extend_from_slice(b"{}"),
+            Value::String(_) => out.extend_from_slice(b"\"\""),
+            Value::Number(_) => out.push(b'0'),
+            Value::Bool(_) => out.extend_from_slice(b"false"),
+            Value::Null => out.extend_from_slice(b"null"),
+        }
+    }
+
+    fn write_map(&self, map: &serde_json::Map<String, Value>, out: &mut Vec<u8>) {
+        out.push(b'{');
+        match &self.any {
+            None => {
+                for (name, node) in &self.fields {
+                    if let Some(value) = map.get(name) {
+                        write_member(name, node, value, out);
+                    }
+                }
+            }
+            Some(any) => {
+                for (name, value) in map {
+                    let node = self.fields.get(name).unwrap_or(any);
+                    write_member(name, node, value, out);
+                }
+            }
+        }
+        out.push(b'}');
+    }
+
+    fn write_pod(&self, view: &PodView<'_>, out: &mut Vec<u8>) {
+        out.push(b'{');
+        if self.whole || self.fields.contains_key("path") {
+            out.extend_from_slice(b"\"path\":");
+            write_json(out, view.path);
+        }
+        for name in ["metadata", "spec"] {
+            let whole = Node { whole: true, ..Node::default() };
+            let node = if self.whole { Some(&whole) } else { self.fields.get(name) };
+            if let (Some(node), Some(value)) = (node, view.template.get(name)) {
+                write_member(name, node, value, out);
+            }
+        }
+        out.push(b'}');
+    }
+}
+
+fn write_list(list: &[Value], each: &Node, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for value in list {
+        separate(out);
+        each.write(value, out);
+    }
+    out.push(b']');
+}
+
+fn write_member(name: &str, node: &Node, value: &Value, out: &mut Vec<u8>) {
+    separate(out);
+    write_json(out, name);
+    out.push(b':');
+    node.write(value, out);
+}
+
+fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    // Writing plain JSON values into memory has no way to go wrong.
+    let _ = serde_json::to_writer(out, value);
+}
+
+/// A comma, unless this is the first thing inside its bracket.
+fn separate(out: &mut Vec<u8>) {
+    if !matches!(out.last(), Some(b'{' | b'[')) {
+        out.push(b',');
+    }
+}
+
+fn holds_values(object: &Value) -> bool {
+    object.get("apiVersion").and_then(Value::as_str) == Some("v1")
+        && matches!(object.get("kind").and_then(Value::as_str), Some("ConfigMap" | "Secret"))
+}
+
+/// The object with every value empty. Annotations lose theirs too: several
+/// tools keep a copy of the whole object in one (`last-applied-configuration`
+/// of kubectl, `objectset.rio.cattle.io/applied`, `kapp.k14s.io/original`).
+fn blanked(object: &Value) -> Value {
+    let mut object = object.clone();
+    for member in VALUE_MEMBERS {
+        if let Some(values) = object.get_mut(member) {
+            blank(values);
+        }
+    }
+    if let Some(annotations) = object.pointer_mut("/metadata/annotations") {
+        blank(annotations);
+    }
+    object
+}
+
+fn blank(value: &mut Value) {
+    match value {
+        Value::Object(map) => map.values_mut().for_each(blank),
+        Value::Array(list) => list.iter_mut().for_each(blank),
+        Value::Null => {}
+        other => *other = Value::String(String::new()),
+    }
+}
+
+/// Splits a read into its first name and the steps after it.
+fn steps(read: &str) -> Result<(String, Vec<Step>), String> {
+    let (member, mut rest) = name(read)?;
+    let mut steps = Vec::new();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix("[*]") {
+            steps.push(Step::Each);
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix(".*") {
+            steps.push(Step::Any);
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix('.') {
+            let (field, after) = name(after)?;
+            steps.push(Step::Field(field.to_owned()));
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix('[') {
+            let (field, after) = quoted(after)?;
+            steps.push(Step::Field(field));
+            rest = after;
+        } else {
+            return Err(format!("expected `.name`, `.*`, `[*]` or `[\"name\"]` at `{rest}`"));
+        }
+    }
+    Ok((member.to_owned(), steps))
+}
+
+/// A plain name at the start of `text`, and what follows it.
+fn name(text: &str) -> Result<(&str, &str), String> {
+    let end = text
+        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+        .unwrap_or(text.len());
+    if end == 0 {
+        return Err(format!("expected a name at `{text}`"));
+    }
+    Ok(text.split_at(end))
+}
+
+/// A JSON string and the bracket that closes it, and what follows.
+fn quoted(text: &str) -> Result<(String, &str), String> {
+    let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
+    let field = match strings.next() {
+        Some(Ok(field)) => field,
+        _ => return Err(format!("expected a string in double quotes at `{text}`")),
+    };
+    let after = &text[strings.byte_offset()..];
+    let after = after.strip_prefix(']').ok_or_else(|| format!("expected `]` at `{after}`"))?;
+    Ok((field, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn project(reads: &[&str], admission: Value) -> Value {
+        let reads = Reads::parse(reads.iter().copied()).expect("reads parse");
+        let admission = admission.as_object().expect("an object");
+        let request = Request::new(admission, &Value::Null);
+        serde_json::from_str(&reads.project(&request, Redaction::Blank)).expect("JSON")
+    }
+
+    #[test]
+    fn only_declared_fields_pass() {
+        let seen = project(
+            &["object.spec.containers[*].image", "operation"],
+            json!({"operation": "CREATE", "uid": "u", "object": {"spec": {"x": 1, "containers": [
+                {"name": "a", "image": "i"}, {"name": "b"}]}}}),
+        );
+        assert_eq!(
+            seen,
+            json!({"operation": "CREATE", "object": {"spec": {"containers": [{"image": "i"}, {}]}}})
+        );
+    }
+
+    #[test]
+    fn pods_are_seen_alike_in_every_kind() {
+        let seen = project(
+            &["pod.path", "pod.spec.containers[*].image"],
+            json!({"object": {"apiVersion": "batch/v1", "kind": "CronJob", "spec": {"jobTemplate":
+                {"spec": {"template": {"spec": {"containers": [{"image": "i"}]}}}}}}}),
+        );
+        let path = "/spec/jobTemplate/spec/template";
+        assert_eq!(seen, json!({"pod": {"path": path, "spec": {"containers": [{"image": "i"}]}}}));
+    }
+
+    #[test]
+    fn another_shape_passes_as_an_empty_value_of_its_shape() {
+        let seen = project(
+            &["object.a.b", "object.c[*].d"],
+            json!({"object": {"a": "secret", "c": {"d": "secret"}}}),
+        );
+        assert_eq!(seen, json!({"object": {"a": "", "c": {}}}));
+    }
+
+    #[test]
+    fn any_and_named_members_merge() {
+        let seen = project(
+            &["object.m.*.x", "object.m.k.y"],
+            json!({"object": {"m": {"k": {"x": 1, "y": 2, "z": 3}, "l": {"x": 1, "y": 2}}}}),
+        );
+        assert_eq!(seen, json!({"object": {"m": {"k": {"x": 1, "y": 2}, "l": {"x": 1}}}}));
+    }
+
+    #[test]
+    fn values_of_config_maps_and_secrets_are_blank_without_a_grant() {
+        let admission = json!({"object": {"apiVersion": "v1", "kind": "Secret",
+            "data": {"k": "c2VjcmV0"}, "stringData": {"l": "secret"},
+            "metadata": {"name": "n", "annotations": {"copy": "secret"}}}});
+        let seen = project(&["object.data", "object.stringData", "object.metadata"], admission);
+        assert_eq!(
+            seen,
+            json!({"object": {"data": {"k": ""}, "stringData": {"l": ""},
+                "metadata": {"name": "n", "annotations": {"copy": ""}}}})
+        );
+    }
+
+    #[test]
+    fn equal_sets_are_equal_whatever_their_order() {
+        let one = Reads::parse(["object.a", "object.a.b", "operation"]).expect("parses");
+        let two = Reads::parse(["operation", "object.a"]).expect("parses");
+        assert_eq!(one, two);
+    }
+
+    #[test]
+    fn a_bad_read_is_named_with_its_problem() {
+        for (read, part) in [
+            ("", "expected a name"),
+            ("objet.spec", "no member `objet`"),
+            ("object..a", "expected a name"),
+            ("object[0]", "string in double quotes"),
+            ("object[\"a\"", "expected `]`"),
+            ("object/a", "expected `.name`"),
+        ] {
+            let error = Reads::parse([read]).expect_err(read).to_string();
+            assert!(error.contains(part), "{read}: {error}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a policy says of one request: findings and, apart from them, changes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The answer of a guest's `evaluate`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Verdict {
+    /// What is wrong with the object, in the order of its fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// What the policy would change. Dropped if anything is denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
+    /// Why the policy could not judge this request: the host treats it as a
+    /// failure. Names places and types, never values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One thing that is wrong, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Finding {
+    /// One of the codes of the description.
+    pub code: String,
+    /// What is the case, one line, lower case, no final period:
+    /// "`nginx:latest` changes under you".
+    pub message: String,
+    /// What to write instead, one line, an imperative, no final period.
+    pub remedy: String,
+    /// JSON Pointer into the object: `/spec/containers/0/image`.
+    pub path: String,
+    /// The container concerned, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+}
+
+/// What a policy would change: a patch or a whole object, never both.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Changes {
+    /// RFC 6902 operations on the object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patch: Vec<PatchOperation>,
+    /// The object as it should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Value>,
+    /// Objects that should exist besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
+    /// Lines for the API server's audit log.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// One RFC 6902 operation. `copy` and `move` are left out: a diff never needs
+/// them, and they hide what they carry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
+pub enum PatchOperation {
+    /// Adds a member, or inserts before an element.
+    Add {
+        /// JSON Pointer.
+        path: String,
+        /// What to add.
+        value: Value,
+    },
+    /// Removes what is there.
+    Remove {
+        /// JSON Pointer.
+        path: String,
+    },
+    /// Replaces what is there.
+    Replace {
+        /// JSON Pointer.
+        path: String,
+        /// What to put in its place.
+        value: Value,
+    },
+    /// Fails unless the value is there.
+    Test {
+        /// JSON Pointer.
+        path: String,
+        /// What must be there.
+        value: Value,
+    },
+}
+
+/// An object that a policy wants to exist. The host acts on it if the
+/// operator granted `kind` to the policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Effect {
+    /// One of the kinds of effects of the description.
+    pub kind: String,
+    /// Whether it must exist before the request is allowed.
+    pub required: bool,
+    /// The object.
+    pub object: Value,
+}
+
+impl Verdict {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.findings.is_empty() && self.changes.is_none() && self.error.is_none()
+    }
+}

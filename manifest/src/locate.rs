@@ -1,0 +1,102 @@
+//! Where a value stands in the text of its document.
+
+use saphyr_parser::{Event, Parser, Span, StrInput};
+
+use super::{Extent, Position};
+
+/// Finds what `tokens` lead to, or the nearest that would hold it. Lines are
+/// counted from the start of `text`.
+pub(crate) fn locate(text: &str, tokens: &[String]) -> Extent {
+    let mut walk = Walk { events: Parser::new_from_str(text), found: Span::default() };
+    walk.descend(tokens);
+    walk.extent()
+}
+
+struct Walk<'t> {
+    events: Parser<'t, StrInput<'t>>,
+    /// The deepest place that was reached.
+    found: Span,
+}
+
+impl<'t> Walk<'t> {
+    /// The next event that is a value or the end of one. None at the end, or
+    /// where the text is broken: what was found so far stands.
+    fn next(&mut self) -> Option<(Event<'t>, Span)> {
+        loop {
+            match self.events.next_event()?.ok()? {
+                (Event::StreamStart | Event::DocumentStart(_) | Event::Nothing, _) => {}
+                (Event::StreamEnd | Event::DocumentEnd, _) => return None,
+                event => return Some(event),
+            }
+        }
+    }
+
+    fn descend(&mut self, tokens: &[String]) -> Option<()> {
+        let (mut event, mut span) = self.next()?;
+        self.found = span;
+        for token in tokens {
+            (event, span) = match event {
+                Event::MappingStart(..) => self.member(token)?,
+                Event::SequenceStart(..) => self.element(token.parse().ok()?)?,
+                _ => return None,
+            };
+            self.found = span;
+        }
+        Some(())
+    }
+
+    /// The value of a key. Of a key that stands twice, the first.
+    fn member(&mut self, name: &str) -> Option<(Event<'t>, Span)> {
+        loop {
+            let (key, _) = self.next()?;
+            let is_wanted = match &key {
+                Event::MappingEnd => return None,
+                Event::Scalar(text, ..) => text == name,
+                _ => false,
+            };
+            self.pass(key)?;
+            let (value, span) = self.next()?;
+            if is_wanted {
+                return Some((value, span));
+            }
+            self.pass(value)?;
+        }
+    }
+
+    fn element(&mut self, index: usize) -> Option<(Event<'t>, Span)> {
+        for _ in 0..index {
+            let (event, _) = self.next()?;
+            if matches!(event, Event::SequenceEnd) {
+                return None;
+            }
+            self.pass(event)?;
+        }
+        let (event, span) = self.next()?;
+        (!matches!(event, Event::SequenceEnd)).then_some((event, span))
+    }
+
+    /// Passes over the rest of a value.
+    fn pass(&mut self, event: Event<'t>) -> Option<()> {
+        let mut open = 0_usize;
+        let mut event = event;
+        loop {
+            match event {
+                Event::MappingStart(..) | Event::SequenceStart(..) => open += 1,
+                Event::MappingEnd | Event::SequenceEnd => open -= 1,
+                _ => {}
+            }
+            if open == 0 {
+                return Some(());
+            }
+            event = self.next()?.0;
+        }
+    }
+
+    fn extent(&self) -> Extent {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX - 1);
+        let (start, end) = (&self.found.start, &self.found.end);
+        let width = if start.line() == end.line() { end.col().saturating_sub(start.col()) } else { 1 };
+        let start = Position { line: count(start.line()).max(1), column: count(start.col()) + 1 };
+        Extent { start, width: count(width).max(1) }
+    }
+}

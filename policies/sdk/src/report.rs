@@ -1,0 +1,86 @@
+//! What a policy has to say of one request.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use portcullis_contract::{Changes, Effect, Finding, PatchOperation, Verdict};
+
+use crate::Codes;
+
+/// Collects findings and changes.
+#[derive(Debug)]
+pub struct Report<C> {
+    verdict: Verdict,
+    codes: PhantomData<C>,
+}
+
+/// Where a finding lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pointer: String,
+    container: Option<String>,
+}
+
+impl Place {
+    /// A JSON Pointer into the object.
+    pub fn at(pointer: impl Into<String>) -> Self {
+        Place { pointer: pointer.into(), container: None }
+    }
+
+    /// The same, in a container of this name.
+    #[must_use]
+    pub fn in_container(self, name: impl Into<String>) -> Self {
+        Place { container: Some(name.into()), ..self }
+    }
+}
+
+impl<C> Default for Report<C> {
+    fn default() -> Self {
+        Report { verdict: Verdict::default(), codes: PhantomData }
+    }
+}
+
+impl<C: Codes> Report<C> {
+    /// Something is wrong. `remedy` says what to write instead, as an
+    /// imperative; `message` what is the case; both one line, lower case,
+    /// without a final period. The host composes the text that people read.
+    pub fn find(
+        &mut self,
+        code: C,
+        place: Place,
+        remedy: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        self.verdict.findings.push(Finding {
+            code: code.name().to_owned(),
+            message: message.into(),
+            remedy: remedy.into(),
+            path: place.pointer,
+            container: place.container,
+        });
+    }
+
+    /// One operation of the patch that the policy asks for.
+    pub fn change(&mut self, operation: PatchOperation) {
+        self.changes().patch.push(operation);
+    }
+
+    /// An object that should exist besides.
+    pub fn effect(&mut self, effect: Effect) {
+        self.changes().effects.push(effect);
+    }
+
+    /// A line for the API server's audit log.
+    pub fn annotate(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        let annotations: &mut BTreeMap<String, String> = &mut self.changes().annotations;
+        annotations.insert(key.into(), value.into());
+    }
+
+    fn changes(&mut self) -> &mut Changes {
+        self.verdict.changes.get_or_insert_default()
+    }
+
+    pub(crate) fn into_verdict(self) -> Verdict {
+        self.verdict
+    }
+}

@@ -1,0 +1,331 @@
+//! The heart: a policy set and a request in, a decision out.
+//!
+//! Webhook, `review`, `check` and (later) the audit of a live cluster all
+//! call [`admit`]; none of them decides anything itself, so that their
+//! verdicts cannot differ. Knows policies through the trait `Evaluate`. Must
+//! not know where a request came from or where the decision goes.
+//!
+//! Invariant: every policy that matches either judged the request or stands
+//! in the decision as broken.
+#![deny(clippy::disallowed_types)]
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use portcullis_contract::{Changes, Finding, Operation, Request};
+use serde_json::{Map, Value};
+
+use crate::policy::action::{Action, NamespaceLabels, actions};
+use crate::policy::decision::{Broken, Evaluation};
+use crate::policy::{
+    Attributes, Cause, Decision, Failure, FailurePolicy, Judged, Policy, PolicySet, Ready, matching,
+    patch, ratchet,
+};
+
+pub mod pool;
+
+/// One request to decide on.
+pub struct Subject<'a> {
+    /// The members of the AdmissionRequest.
+    pub admission: &'a Map<String, Value>,
+    /// The same, parsed.
+    pub attributes: &'a Attributes,
+    /// The object's namespace; null if unknown or cluster-scoped.
+    pub namespace: &'a Value,
+    /// Whether `namespace` was looked up, so that a label it lacks is known
+    /// to be absent.
+    pub namespace_is_known: bool,
+}
+
+/// Which policies are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// Judge, or change.
+    pub phase: Phase,
+    /// Only policies of this failurePolicy; None for all.
+    pub failure_policy: Option<FailurePolicy>,
+}
+
+/// The two halves of admission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Mutating policies change the object; their findings are not acted on,
+    /// since the validating half sees the final object.
+    Mutate,
+    /// All policies judge the object; changes are not sent.
+    Validate,
+}
+
+/// Decides on one request. Policies run by name, each to its own deadline and
+/// never past `deadline`; in the mutating half each sees what the ones before
+/// it made of the object.
+pub fn admit(set: &PolicySet, subject: &Subject<'_>, scope: Scope, deadline: Instant) -> Decision {
+    let request = Request::new(subject.admission, subject.namespace);
+    let mut admission = Admission {
+        subject,
+        scope,
+        deadline,
+        object: request.object.clone(),
+        decision: Decision::default(),
+        projections: Vec::new(),
+    };
+    if !admission.passes_unjudged(set) {
+        for policy in set.policies() {
+            admission.ask(policy);
+        }
+    }
+    let mut decision = admission.decision;
+    if !decision.changed_by.is_empty() {
+        decision.patch = patch::diff(request.object, &admission.object);
+    }
+    decision
+}
+
+/// A decision in which nobody could be asked: every matching policy's
+/// failurePolicy answers.
+pub fn refuse(set: &PolicySet, subject: &Subject<'_>, scope: Scope, failure: &Failure) -> Decision {
+    let mut decision = Decision::default();
+    let labels = Labels::of(subject);
+    let objects = [subject.object(), subject.old_object()];
+    for policy in set.policies().iter().filter(|policy| scope.asks(policy)) {
+        let reached = policy.constraints().is_none_or(|constraints| {
+            matching::matches(constraints, subject.attributes, objects, labels.view()).matches
+        });
+        if reached {
+            decision.failures.push(Broken {
+                policy: policy.name.clone(),
+                failure: failure.clone(),
+                failure_policy: policy.spec.failure_policy,
+            });
+        }
+    }
+    decision
+}
+
+impl Scope {
+    fn asks(self, policy: &Policy) -> bool {
+        let group = self.failure_policy.is_none_or(|group| group == policy.spec.failure_policy);
+        // A policy without a program may have been a mutating one; the
+        // validating half speaks for it.
+        group && (self.phase == Phase::Validate || policy.is_mutating())
+    }
+}
+
+impl Subject<'_> {
+    fn object(&self) -> &Value {
+        self.admission.get("object").unwrap_or(&Value::Null)
+    }
+
+    fn old_object(&self) -> &Value {
+        self.admission.get("oldObject").unwrap_or(&Value::Null)
+    }
+}
+
+/// The labels of the request's namespace.
+enum Labels {
+    ClusterScoped,
+    Known(BTreeMap<String, String>),
+    Partly(BTreeMap<String, String>),
+}
+
+impl Labels {
+    fn of(subject: &Subject<'_>) -> Labels {
+        let attributes = subject.attributes;
+        let object = match subject.object() {
+            Value::Null => subject.old_object(),
+            object => object,
+        };
+        let Some(name) = &attributes.namespace else { return Labels::ClusterScoped };
+        let source = if attributes.is_namespace() { object } else { subject.namespace };
+        let labels = source.pointer("/metadata/labels").and_then(Value::as_object);
+        let mut labels: BTreeMap<String, String> = labels
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+            .collect();
+        labels.insert("kubernetes.io/metadata.name".into(), name.clone());
+        if attributes.is_namespace() || subject.namespace_is_known {
+            Labels::Known(labels)
+        } else {
+            Labels::Partly(labels)
+        }
+    }
+
+    fn view(&self) -> NamespaceLabels<'_> {
+        match self {
+            Labels::ClusterScoped => NamespaceLabels::ClusterScoped,
+            Labels::Known(labels) => NamespaceLabels::Known(labels),
+            Labels::Partly(labels) => NamespaceLabels::Partly(labels),
+        }
+    }
+}
+
+/// One run of [`admit`].
+struct Admission<'a> {
+    subject: &'a Subject<'a>,
+    scope: Scope,
+    deadline: Instant,
+    /// The object as the policies so far made it.
+    object: Value,
+    decision: Decision,
+    /// Projections of `object`, one a group of equal reads.
+    projections: Vec<(Ready, String)>,
+}
+
+impl Admission<'_> {
+    fn passes_unjudged(&self, set: &PolicySet) -> bool {
+        let excluded = self
+            .subject
+            .attributes
+            .namespace
+            .as_ref()
+            .is_some_and(|name| set.excluded_namespaces.contains(name));
+        excluded
+            || ratchet::passes_unjudged(
+                self.subject.attributes,
+                self.subject.object(),
+                self.subject.old_object(),
+            )
+    }
+
+    fn ask(&mut self, policy: &Policy) {
+        if !self.scope.asks(policy) {
+            return;
+        }
+        let labels = Labels::of(self.subject);
+        let selected = policy.constraints().map_or(true.into(), |constraints| {
+            let objects = [&self.object, self.subject.old_object()];
+            matching::matches(constraints, self.subject.attributes, objects, labels.view())
+        });
+        if !selected.matches {
+            return;
+        }
+        let started = Instant::now();
+        let result = self.judge(policy, labels.view(), selected.guessed);
+        let took = started.elapsed();
+        self.decision.evaluations.push(Evaluation { policy: policy.name.clone(), took });
+        if let Err(failure) = result {
+            self.decision.failures.push(Broken {
+                policy: policy.name.clone(),
+                failure,
+                failure_policy: policy.spec.failure_policy,
+            });
+        }
+    }
+
+    fn judge(
+        &mut self,
+        policy: &Policy,
+        labels: NamespaceLabels<'_>,
+        guessed: bool,
+    ) -> Result<(), Failure> {
+        let ready = policy.program.as_ref().map_err(Clone::clone)?;
+        let deadline = self.deadline.min(Instant::now() + policy.spec.limits.deadline());
+        let projection = self.projection(ready);
+        let verdict = ready.program.evaluate(&projection, deadline)?;
+        if self.scope.phase == Phase::Mutate {
+            return match verdict.changes {
+                Some(changes) => self.change(policy, changes),
+                None => Ok(()),
+            };
+        }
+        let softening = self.softening(policy, &verdict.findings, deadline)?;
+        let description = policy.description.as_deref();
+        for (finding, most) in verdict.findings.into_iter().zip(softening) {
+            let level = description
+                .and_then(|description| description.code(&finding.code))
+                .map(|code| code.level)
+                .ok_or_else(|| undeclared(&finding.code))?;
+            let mut actions = actions(&policy.spec, &finding.code, level, labels);
+            if let Some(most) = most {
+                actions = actions.at_most(most);
+            }
+            let policy = policy.name.clone();
+            self.decision.findings.push(Judged { policy, finding, level, actions, guessed });
+        }
+        Ok(())
+    }
+
+    /// The object as this policy sees it.
+    fn projection(&mut self, ready: &Ready) -> String {
+        let same = |(known, _): &&(Ready, String)| {
+            known.redaction == ready.redaction && known.reads == ready.reads
+        };
+        if let Some((_, projection)) = self.projections.iter().find(same) {
+            return projection.clone();
+        }
+        let projection = self.project(ready, &self.object);
+        self.projections.push((ready.clone(), projection.clone()));
+        projection
+    }
+
+    fn project(&self, ready: &Ready, object: &Value) -> String {
+        let request = Request::new(self.subject.admission, self.subject.namespace);
+        ready.reads.project(&request.with_object(object), ready.redaction)
+    }
+
+    /// For each finding, the most that it may lead to on this request.
+    fn softening(
+        &self,
+        policy: &Policy,
+        findings: &[Finding],
+        deadline: Instant,
+    ) -> Result<Vec<Option<Action>>, Failure> {
+        use crate::policy::spec::{Inherited, OnUpdate};
+        let (attributes, old) = (self.subject.attributes, self.subject.old_object());
+        let inherited = policy.spec.inherited == Inherited::Audit
+            && policy.constraints().is_some_and(|constraints| {
+                ratchet::is_inherited(constraints, attributes, &self.object)
+            });
+        if inherited {
+            return Ok(vec![Some(Action::Audit); findings.len()]);
+        }
+        if findings.is_empty() || attributes.operation != Operation::Update {
+            return Ok(vec![None; findings.len()]);
+        }
+        if ratchet::is_metadata_only(&self.object, old) {
+            let of_metadata = |finding: &Finding| finding.path.starts_with("/metadata/");
+            let most = |finding| if of_metadata(finding) { None } else { Some(Action::Warn) };
+            return Ok(findings.iter().map(most).collect());
+        }
+        if policy.spec.on_update == OnUpdate::Always {
+            return Ok(vec![None; findings.len()]);
+        }
+        let before = self.findings_before(policy, deadline)?;
+        let soften = |finding| ratchet::softened(finding, &self.object, &before, old);
+        Ok(findings.iter().map(soften).collect())
+    }
+
+    /// What the policy says of the old object.
+    fn findings_before(&self, policy: &Policy, deadline: Instant) -> Result<Vec<Finding>, Failure> {
+        let ready = policy.program.as_ref().map_err(Clone::clone)?;
+        let projection = self.project(ready, self.subject.old_object());
+        Ok(ready.program.evaluate(&projection, deadline)?.findings)
+    }
+
+    fn change(&mut self, policy: &Policy, changes: Changes) -> Result<(), Failure> {
+        let changed = match changes.object {
+            Some(object) => patch::apply(&self.object, &patch::diff(&self.object, &object)),
+            None => patch::apply(&self.object, &changes.patch),
+        };
+        let changed = changed.map_err(|error| {
+            let message = format!("its changes cannot be applied: {error}");
+            Failure::guest(Cause::Patch, message)
+        })?;
+        if changed != self.object {
+            self.object = changed;
+            self.projections.clear();
+            self.decision.changed_by.push(policy.name.clone());
+        }
+        if !changes.annotations.is_empty() {
+            self.decision.annotations.insert(policy.name.clone(), changes.annotations);
+        }
+        Ok(())
+    }
+}
+
+fn undeclared(code: &str) -> Failure {
+    let code: String = code.chars().take(64).collect();
+    let message = format!("it reported the code {code:?}, which its description does not declare");
+    Failure::guest(Cause::Output, message)
+}

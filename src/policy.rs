@@ -1,0 +1,91 @@
+//! What a policy is, without any of the ways it comes here or runs.
+//!
+//! Knows: the resource `WasmPolicy` and its one parser, matching, actions,
+//! the fold of many verdicts into one decision, patches, the set that is
+//! swapped whole. Must not know: HTTP, TLS, a Kubernetes client, wasmtime,
+//! tokio, a clock's idea of now, the environment.
+//!
+//! Invariant: nothing here decides "allowed" because something went wrong.
+//! What could not be judged is a [`Failure`], and a failure goes through the
+//! policy's own `failurePolicy`.
+#![deny(clippy::disallowed_types)]
+
+pub mod action;
+pub mod attributes;
+pub mod decision;
+pub mod failure;
+pub mod kinds;
+pub mod matching;
+pub mod patch;
+pub mod ratchet;
+pub mod set;
+pub mod spec;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use portcullis_contract::{Description, MatchConstraints, Redaction, Verdict, reads::Reads};
+
+pub use attributes::Attributes;
+pub use decision::{Decision, Judged};
+pub use failure::{Blame, Cause, Failure};
+pub use set::PolicySet;
+pub use spec::{FailurePolicy, PolicyName, Spec, ValidationAction};
+
+/// Runs a policy's program on one request. Implemented by `wasm::Program`,
+/// and by closures in tests.
+pub trait Evaluate: Send + Sync {
+    /// The policy's verdict on a projected request, as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept the program from answering, before `deadline` or at it.
+    fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure>;
+}
+
+impl<F> Evaluate for F
+where
+    F: Fn(&str, Instant) -> Result<Verdict, Failure> + Send + Sync,
+{
+    fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
+        self(request, deadline)
+    }
+}
+
+/// One policy of the set: what the operator asked for, and what came of it.
+pub struct Policy {
+    /// The name of its resource.
+    pub name: PolicyName,
+    /// What the operator wrote.
+    pub spec: Spec,
+    /// What its program says of itself, if that much could be read.
+    pub description: Option<Arc<Description>>,
+    /// The program, ready to run, or why there is none.
+    pub program: Result<Ready, Failure>,
+}
+
+/// A program that can be run, and what it is shown.
+#[derive(Clone)]
+pub struct Ready {
+    /// The parsed reads of its description.
+    pub reads: Arc<Reads>,
+    /// Whether values of Secrets and ConfigMaps are blanked.
+    pub redaction: Redaction,
+    /// The program with its settings.
+    pub program: Arc<dyn Evaluate>,
+}
+
+impl Policy {
+    /// What the policy judges: the operator's word, else the program's own,
+    /// else (neither is known) nothing less than everything, so that a policy
+    /// which could not be read never lets a request pass unseen.
+    pub fn constraints(&self) -> Option<&MatchConstraints> {
+        let own = self.description.as_ref().map(|description| &description.matches);
+        self.spec.match_constraints.as_ref().or(own)
+    }
+
+    /// Whether the policy may ask for changes.
+    pub fn is_mutating(&self) -> bool {
+        self.description.as_ref().is_some_and(|description| description.mutating)
+    }
+}

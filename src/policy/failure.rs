@@ -1,0 +1,96 @@
+//! What it means that a policy gave no verdict.
+
+use std::fmt;
+
+/// A policy gave no verdict.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Whose fault it is.
+    pub blame: Blame,
+    /// What kind of fault, for metrics and tests.
+    pub cause: Cause,
+    /// One line for people; never a value of the object.
+    pub message: String,
+}
+
+/// Whose fault a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Blame {
+    /// The policy's program, or its settings.
+    Guest,
+    /// Portcullis, or the machine it runs on.
+    Host,
+}
+
+/// What kind of fault kept a policy from answering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The program could not be found or read.
+    Source,
+    /// The program is no component of a world that the host knows.
+    Program,
+    /// The program imports what it was not granted.
+    Import,
+    /// The program wants something that the operator did not grant.
+    Grant,
+    /// The description is missing, malformed, or not the embedded one.
+    Description,
+    /// The settings were refused.
+    Settings,
+    /// The evaluation was stopped at its deadline.
+    Deadline,
+    /// The guest wanted more memory or more tables than its limit.
+    Memory,
+    /// The guest trapped: a panic, an out-of-bounds access, a stack overflow.
+    Trap,
+    /// The answer is not a verdict that the description allows.
+    Output,
+    /// The guest said that it cannot judge this request.
+    Refused,
+    /// The changes could not be applied to the object.
+    Patch,
+    /// The host had no room for one more evaluation.
+    Overload,
+}
+
+impl Failure {
+    /// A failure that is the guest's fault.
+    pub fn guest(cause: Cause, message: impl Into<String>) -> Self {
+        Failure { blame: Blame::Guest, cause, message: message.into() }
+    }
+
+    /// A failure that is the host's fault.
+    pub fn host(cause: Cause, message: impl Into<String>) -> Self {
+        Failure { blame: Blame::Host, cause, message: message.into() }
+    }
+}
+
+impl fmt::Display for Blame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Blame::Guest => "guest",
+            Blame::Host => "host",
+        })
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cause::Source => "source",
+            Cause::Program => "program",
+            Cause::Import => "import",
+            Cause::Grant => "grant",
+            Cause::Description => "description",
+            Cause::Settings => "settings",
+            Cause::Deadline => "deadline",
+            Cause::Memory => "memory",
+            Cause::Trap => "trap",
+            Cause::Output => "output",
+            Cause::Refused => "refused",
+            Cause::Patch => "patch",
+            Cause::Overload => "overload",
+        })
+    }
+}

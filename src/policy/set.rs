@@ -1,0 +1,52 @@
+//! The set of policies in force: immutable, swapped whole.
+
+use std::collections::BTreeSet;
+
+use super::{Policy, PolicyName};
+
+/// Namespaces that are never judged unless the operator says otherwise: to
+/// refuse something there can keep a cluster from starting
+/// (design: reliability.md, section 3).
+pub const SYSTEM_NAMESPACES: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
+
+/// All policies in force, in the order they run: by name.
+pub struct PolicySet {
+    policies: Vec<Policy>,
+    /// Namespaces whose objects no policy judges.
+    pub excluded_namespaces: BTreeSet<String>,
+}
+
+/// Two policies of one name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("two policies are named `{0}`: rename or remove one of them")]
+pub struct Duplicate(pub PolicyName);
+
+impl PolicySet {
+    /// A set of these policies.
+    ///
+    /// # Errors
+    ///
+    /// If two have the same name.
+    pub fn new(
+        mut policies: Vec<Policy>,
+        excluded_namespaces: BTreeSet<String>,
+    ) -> Result<Self, Duplicate> {
+        policies.sort_by(|one, other| one.name.cmp(&other.name));
+        for pair in policies.windows(2) {
+            if pair[0].name == pair[1].name {
+                return Err(Duplicate(pair[0].name.clone()));
+            }
+        }
+        Ok(PolicySet { policies, excluded_namespaces })
+    }
+
+    /// The policies, by name.
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// The policy of this name.
+    pub fn get(&self, name: &str) -> Option<&Policy> {
+        self.policies.iter().find(|policy| policy.name.as_str() == name)
+    }
+}

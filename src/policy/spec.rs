@@ -1,0 +1,435 @@
+//! The resource `WasmPolicy`, and its one parser.
+//!
+//! Files, the controller and `check` all read policies through
+//! [`Resource::parse`]. Unknown members are refused: a misspelt member of a
+//! security setting must never fall back to a default in silence.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use portcullis_contract::{LabelSelector, MatchConstraints};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The API group and version of [`Resource`].
+pub const API_VERSION: &str = "portcullis.dev/v1alpha1";
+/// The kind of [`Resource`].
+pub const KIND: &str = "WasmPolicy";
+
+/// Why a document is no `WasmPolicy`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{problem}", place(.pointer))]
+pub struct Error {
+    /// JSON Pointer to the member that is wrong; empty for the document.
+    pub pointer: String,
+    /// What is wrong with it, and what is allowed.
+    pub problem: String,
+}
+
+fn place(pointer: &str) -> String {
+    match pointer {
+        "" => String::new(),
+        pointer => format!("`{}`: ", portcullis_contract::pointer::field_path(pointer)),
+    }
+}
+
+/// A `WasmPolicy` document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resource {
+    /// `metadata.name`.
+    pub name: PolicyName,
+    /// `spec`.
+    pub spec: Spec,
+}
+
+/// The name of a policy: a DNS label or subdomain, as for any resource.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct PolicyName(String);
+
+/// What the operator wants of one policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Spec {
+    /// Where the program comes from.
+    pub program: ProgramRef,
+    /// The program's settings; its own schema says which.
+    #[serde(default)]
+    pub settings: Map<String, Value>,
+    /// Which requests it judges, instead of the program's own default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub match_constraints: Option<MatchConstraints>,
+    /// What a finding of level error leads to.
+    #[serde(default = "deny")]
+    pub validation_actions: Vec<ValidationAction>,
+    /// Other actions for some codes or namespaces; the first that fits wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+    /// What happens when the policy breaks.
+    #[serde(default)]
+    pub failure_policy: FailurePolicy,
+    /// How updates of objects that were bad before are judged.
+    #[serde(default)]
+    pub on_update: OnUpdate,
+    /// How objects are judged that a built-in controller makes for an owner
+    /// which was judged itself.
+    #[serde(default)]
+    pub inherited: Inherited,
+    /// What the program is allowed beyond its declared reads.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub grants: BTreeSet<Grant>,
+    /// Limits of one evaluation.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+fn deny() -> Vec<ValidationAction> {
+    vec![ValidationAction::Deny]
+}
+
+/// Where a program comes from: exactly one member is set. `configMap` and
+/// `oci` are reserved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, try_from = "ProgramMembers")]
+pub enum ProgramRef {
+    /// A policy of the built-in pack, by name.
+    Builtin(String),
+    /// A `.wasm` file, relative to the file that names it.
+    File(String),
+}
+
+/// [`ProgramRef`] as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ProgramMembers {
+    builtin: Option<String>,
+    file: Option<String>,
+}
+
+impl TryFrom<ProgramMembers> for ProgramRef {
+    type Error = &'static str;
+
+    fn try_from(members: ProgramMembers) -> Result<Self, Self::Error> {
+        match (members.builtin, members.file) {
+            (Some(name), None) => Ok(ProgramRef::Builtin(name)),
+            (None, Some(path)) => Ok(ProgramRef::File(path)),
+            _ => Err("set exactly one of `builtin`, `file`"),
+        }
+    }
+}
+
+/// What a finding leads to, as in `ValidatingAdmissionPolicyBinding`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ValidationAction {
+    /// The request is refused.
+    Deny,
+    /// The client sees a warning.
+    Warn,
+    /// The audit annotations say so.
+    Audit,
+}
+
+/// Other actions for some findings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Override {
+    /// The codes concerned; empty means every code of the policy.
+    #[serde(default)]
+    pub codes: BTreeSet<String>,
+    /// The namespaces concerned; absent means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_selector: Option<LabelSelector>,
+    /// What such a finding leads to.
+    pub validation_actions: Vec<ValidationAction>,
+}
+
+/// What happens when a policy breaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FailurePolicy {
+    /// The request is refused.
+    #[default]
+    Fail,
+    /// The request passes, with a warning.
+    Ignore,
+}
+
+/// How updates of objects that were bad before are judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnUpdate {
+    /// A denial that the old object had already, with the same value in the
+    /// same place, becomes a warning.
+    #[default]
+    Ratchet,
+    /// Every update is judged like a creation.
+    Always,
+}
+
+/// How objects are judged that a built-in controller makes for an owner.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Inherited {
+    /// A denial becomes an audit line: the owner was judged when a person
+    /// wrote it, and a drain or a rollout must not stop.
+    #[default]
+    Audit,
+    /// Denied like anything else.
+    Deny,
+}
+
+/// What a program is allowed beyond its declared reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Grant {
+    /// It sees the values of Secrets and ConfigMaps, and whole objects.
+    Values,
+}
+
+/// Limits of one evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// How long one evaluation may take, in milliseconds (1 to 10,000). The
+    /// request's own timeout always holds besides.
+    pub deadline_milliseconds: u32,
+    /// Linear memory of one instance, in MiB (1 to 64).
+    pub memory_mebibytes: u32,
+}
+
+impl Default for Limits {
+    /// 100 ms and 64 MiB, the figures of the issue "First verdict".
+    fn default() -> Self {
+        Limits { deadline_milliseconds: 100, memory_mebibytes: Limits::MEMORY_MEBIBYTES }
+    }
+}
+
+impl Limits {
+    /// What the pooling allocator reserves for one instance.
+    pub const MEMORY_MEBIBYTES: u32 = 64;
+
+    /// [`Limits::deadline_milliseconds`].
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_milliseconds.into())
+    }
+
+    /// [`Limits::memory_mebibytes`] in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_mebibytes as usize * 1024 * 1024
+    }
+}
+
+/// What surrounds a spec.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+impl Resource {
+    /// Reads a `WasmPolicy` document.
+    ///
+    /// # Errors
+    ///
+    /// The first member that is wrong, with its place and what is allowed.
+    pub fn parse(document: &Value) -> Result<Resource, Error> {
+        let version = document.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+        let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
+        if (version, kind) != (API_VERSION, KIND) {
+            let problem = format!("expected `{API_VERSION}` `{KIND}`, found `{version}` `{kind}`");
+            return Err(Error { pointer: String::new(), problem });
+        }
+        let parsed: Document =
+            serde_path_to_error::deserialize(document).map_err(|fault| Error {
+                pointer: pointer(fault.path()),
+                problem: fault.inner().to_string(),
+            })?;
+        debug_assert_eq!((parsed.api_version.as_str(), parsed.kind.as_str()), (API_VERSION, KIND));
+        let name = parsed.metadata.name.parse().map_err(|problem: NameError| Error {
+            pointer: "/metadata/name".into(),
+            problem: problem.to_string(),
+        })?;
+        parsed.spec.validate()?;
+        Ok(Resource { name, spec: parsed.spec })
+    }
+}
+
+/// The JSON Pointer of a serde path.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold(String::new(), |pointer, segment| match segment {
+        Segment::Seq { index } => portcullis_contract::pointer::join(&pointer, &index.to_string()),
+        Segment::Map { key } => portcullis_contract::pointer::join(&pointer, key),
+        Segment::Enum { .. } | Segment::Unknown => pointer,
+    })
+}
+
+impl Spec {
+    /// What the types cannot say.
+    fn validate(&self) -> Result<(), Error> {
+        check_actions("/spec/validationActions", &self.validation_actions)?;
+        for (index, entry) in self.overrides.iter().enumerate() {
+            check_actions(
+                &format!("/spec/overrides/{index}/validationActions"),
+                &entry.validation_actions,
+            )?;
+            if let Some(selector) = &entry.namespace_selector {
+                let place = format!("/spec/overrides/{index}/namespaceSelector");
+                super::matching::check_selector(&place, selector)?;
+            }
+        }
+        if let Some(constraints) = &self.match_constraints {
+            super::matching::check_constraints("/spec/matchConstraints", constraints)?;
+        }
+        self.limits.validate()
+    }
+}
+
+impl Limits {
+    fn validate(self) -> Result<(), Error> {
+        let members = [
+            ("deadlineMilliseconds", self.deadline_milliseconds, 10_000),
+            ("memoryMebibytes", self.memory_mebibytes, Limits::MEMORY_MEBIBYTES),
+        ];
+        for (member, value, most) in members {
+            if !(1..=most).contains(&value) {
+                return Err(Error {
+                    pointer: format!("/spec/limits/{member}"),
+                    problem: format!("{value} is out of range: write 1 to {most}"),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rules of `ValidatingAdmissionPolicyBinding.spec.validationActions`:
+/// at least one, no repetition, not Deny and Warn together (the same text
+/// would be shown twice).
+fn check_actions(pointer: &str, actions: &[ValidationAction]) -> Result<(), Error> {
+    use ValidationAction::{Deny, Warn};
+    let distinct: BTreeSet<_> = actions.iter().collect();
+    let problem = if actions.is_empty() {
+        "is empty: write at least one of `Deny`, `Warn`, `Audit`"
+    } else if distinct.len() != actions.len() {
+        "names an action twice"
+    } else if actions.contains(&Deny) && actions.contains(&Warn) {
+        "has both `Deny` and `Warn`, which would show the same text twice: write one of them"
+    } else {
+        return Ok(());
+    };
+    Err(Error { pointer: pointer.to_owned(), problem: problem.to_owned() })
+}
+
+/// Why a name was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no name of a resource: write at most 253 of a-z, 0-9, `-` and `.`, \
+     with a letter or digit at both ends of each part"
+)]
+pub struct NameError(String);
+
+impl FromStr for PolicyName {
+    type Err = NameError;
+
+    /// A DNS subdomain (RFC 1123), as the API server demands of names.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let is_label = |label: &str| {
+            !label.is_empty()
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        if name.len() <= 253 && name.split('.').all(is_label) {
+            Ok(PolicyName(name.to_owned()))
+        } else {
+            Err(NameError(name.to_owned()))
+        }
+    }
+}
+
+impl PolicyName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PolicyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for FailurePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FailurePolicy::Fail => "Fail",
+            FailurePolicy::Ignore => "Ignore",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(spec: Value) -> Result<Resource, Error> {
+        Resource::parse(&json!({"apiVersion": API_VERSION, "kind": KIND,
+            "metadata": {"name": "tags"}, "spec": spec}))
+    }
+
+    #[test]
+    fn the_shortest_policy_is_a_program() {
+        let policy = parse(json!({"program": {"builtin": "image-tags"}})).expect("parses");
+        assert_eq!(policy.spec.validation_actions, [ValidationAction::Deny]);
+        assert_eq!(policy.spec.failure_policy, FailurePolicy::Fail);
+        assert_eq!(policy.spec.limits.deadline(), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn faults_name_their_place_and_what_is_allowed() {
+        let program = json!({"builtin": "x"});
+        for (spec, text) in [
+            (json!({"program": program, "setings": {}}), "`spec.setings`: unknown field `setings`"),
+            (json!({"program": {}}), "`spec.program`: set exactly one of `builtin`, `file`"),
+            (json!({"program": {"builtin": "a", "file": "b"}}), "exactly one"),
+            (json!({"program": {"url": "x"}}), "unknown field `url`"),
+            (
+                json!({"program": program, "validationActions": ["Deny", "Warn"]}),
+                "`spec.validationActions`: has both",
+            ),
+            (json!({"program": program, "validationActions": []}), "at least one of"),
+            (
+                json!({"program": program, "validationActions": ["deny"]}),
+                "`spec.validationActions[0]`: unknown variant `deny`, expected one of `Deny`",
+            ),
+            (
+                json!({"program": program, "limits": {"deadlineMilliseconds": 0}}),
+                "`spec.limits.deadlineMilliseconds`: 0 is out of range: write 1 to 10000",
+            ),
+            (json!({"program": program, "failurePolicy": "fail"}), "expected `Fail` or `Ignore`"),
+        ] {
+            let error = parse(spec.clone()).expect_err("refused").to_string();
+            assert!(error.contains(text), "{spec}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_resources() {
+        for good in ["a", "image-tags", "a.b-c.d1"] {
+            assert_eq!(good.parse::<PolicyName>().map(|name| name.to_string()), Ok(good.into()));
+        }
+        for bad in ["", "A", "-a", "a-", "a..b", "a_b", "a/b"] {
+            assert!(bad.parse::<PolicyName>().is_err(), "{bad}");
+        }
+    }
+}

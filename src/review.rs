@@ -1,0 +1,209 @@
+//! `AdmissionReview` v1, the wire envelope: the only room that knows it.
+//!
+//! Decodes a body into a [`Review`] and encodes a decision into the answer.
+//! Everything with a readable uid is answered inside the protocol; only a
+//! body without one is a [`Malformed`] (HTTP 400).
+#![deny(clippy::disallowed_types)]
+
+use base64::Engine as _;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::policy::decision::{Decision, Verdict};
+use crate::policy::Attributes;
+
+/// The one version that is spoken.
+const API_VERSION: &str = "admission.k8s.io/v1";
+const KIND: &str = "AdmissionReview";
+
+/// A decoded review.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Review {
+    /// The request's uid, to be echoed.
+    pub uid: String,
+    /// The request, or why it cannot be judged (a denial that says so).
+    pub request: Result<Request, String>,
+}
+
+/// The request of a review.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Its members.
+    pub admission: Map<String, Value>,
+    /// Its attributes.
+    pub attributes: Attributes,
+}
+
+/// A body without a readable uid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}: send an {KIND} of {API_VERSION} with `request.uid`")]
+pub struct Malformed(String);
+
+/// Enough of a review to answer it. Everything else is passed over without
+/// recursion, so that no depth of nesting hides the uid.
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(default)]
+    request: Option<Identified>,
+}
+
+#[derive(Deserialize)]
+struct Identified {
+    #[serde(default)]
+    uid: String,
+}
+
+/// Decodes the body of a call.
+///
+/// # Errors
+///
+/// Only where there is no uid to answer to.
+pub fn decode(body: &[u8]) -> Result<Review, Malformed> {
+    let mut review: Value = match serde_json::from_slice(body) {
+        Ok(review) => review,
+        Err(error) => return unreadable(body, &error),
+    };
+    let request = match review.get_mut("request").map(Value::take) {
+        Some(Value::Object(request)) => request,
+        _ => return Err(Malformed("the body has no `request`".into())),
+    };
+    let uid = match request.get("uid").and_then(Value::as_str) {
+        Some(uid) if !uid.is_empty() => uid.to_owned(),
+        _ => return Err(Malformed("the request has no `uid`".into())),
+    };
+    Ok(Review { uid, request: judgeable(&review, request) })
+}
+
+/// A body that the parser refuses may still tell its uid.
+fn unreadable(body: &[u8], error: &serde_json::Error) -> Result<Review, Malformed> {
+    let problem = problem(error);
+    match serde_json::from_slice::<Envelope>(body) {
+        Ok(Envelope { request: Some(Identified { uid }) }) if !uid.is_empty() => {
+            Ok(Review { uid, request: Err(problem) })
+        }
+        _ => Err(Malformed(problem)),
+    }
+}
+
+/// What is wrong with a body, without any of it.
+fn problem(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    if error.to_string().starts_with("recursion limit exceeded") {
+        return format!(
+            "the object is nested deeper than 128 levels (line {line}, column {column}), \
+             which no policy can judge: flatten it"
+        );
+    }
+    let kind = if error.is_eof() { "ends too early" } else { "is no valid JSON" };
+    format!("the body {kind} (line {line}, column {column})")
+}
+
+fn judgeable(review: &Value, admission: Map<String, Value>) -> Result<Request, String> {
+    let member = |name: &str| review.get(name).and_then(Value::as_str).unwrap_or_default();
+    if (member("apiVersion"), member("kind")) != (API_VERSION, KIND) {
+        return Err(format!(
+            "this webhook answers `{KIND}` of `{API_VERSION}`, not {:?} of {:?}: \
+             set `admissionReviewVersions: [v1]` in its registration",
+            short(member("kind")),
+            short(member("apiVersion")),
+        ));
+    }
+    let attributes = Attributes::parse(&admission)
+        .map_err(|error| format!("the request cannot be judged: {error}"))?;
+    for member in ["object", "oldObject"] {
+        if !matches!(admission.get(member), None | Some(Value::Null | Value::Object(_))) {
+            return Err(format!("the request cannot be judged: `request.{member}` is no object"));
+        }
+    }
+    Ok(Request { admission, attributes })
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+/// The answer to a review that was judged.
+pub fn encode(uid: &str, decision: &Decision) -> Vec<u8> {
+    let mut response = match decision.verdict() {
+        Verdict::Denied { message } => denial(uid, &message),
+        Verdict::Allowed { patch } => allowance(uid, patch),
+    };
+    let warnings = decision.warnings();
+    if !warnings.is_empty() {
+        response.insert("warnings".into(), warnings.into());
+    }
+    let annotations = decision.audit_annotations();
+    if !annotations.is_empty() {
+        response.insert("auditAnnotations".into(), json!(annotations));
+    }
+    envelope(response)
+}
+
+/// The answer to a review that could not be judged at all.
+pub fn encode_refusal(uid: &str, message: &str) -> Vec<u8> {
+    envelope(denial(uid, message))
+}
+
+fn allowance(uid: &str, patch: &[portcullis_contract::PatchOperation]) -> Map<String, Value> {
+    let mut response = Map::new();
+    response.insert("uid".into(), uid.into());
+    response.insert("allowed".into(), true.into());
+    if !patch.is_empty() {
+        let patch = json!(patch).to_string();
+        let encoded = base64::engine::general_purpose::STANDARD.encode(patch);
+        response.insert("patchType".into(), "JSONPatch".into());
+        response.insert("patch".into(), encoded.into());
+    }
+    response
+}
+
+/// Code 403 and reason Forbidden: kubectl then prints webhook and message in
+/// full (design: api-server.md, section 3).
+fn denial(uid: &str, message: &str) -> Map<String, Value> {
+    let mut response = Map::new();
+    response.insert("uid".into(), uid.into());
+    response.insert("allowed".into(), false.into());
+    let status = json!({"code": 403, "reason": "Forbidden", "message": message});
+    response.insert("status".into(), status);
+    response
+}
+
+fn envelope(response: Map<String, Value>) -> Vec<u8> {
+    json!({"apiVersion": API_VERSION, "kind": KIND, "response": response}).to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(request: &str) -> String {
+        format!(r#"{{"apiVersion":"{API_VERSION}","kind":"{KIND}","request":{request}}}"#)
+    }
+
+    #[test]
+    fn only_a_body_without_a_uid_is_malformed() {
+        for text in ["", "x", "[]", "{}", r#"{"request":{}}"#, r#"{"request":{"uid":1}}"#, "{\"request\""] {
+            assert!(decode(text.as_bytes()).is_err(), "{text}");
+        }
+        let review = decode(body(r#"{"uid":"u"}"#).as_bytes()).expect("answerable");
+        let problem = review.request.expect_err("cannot be judged");
+        assert!(problem.contains("`request.operation`"), "{problem}");
+    }
+
+    #[test]
+    fn depth_beyond_the_parser_is_a_denial_that_says_so() {
+        let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
+        let text = body(&format!(r#"{{"object":{{"a":{deep}}},"uid":"u"}}"#));
+        let review = decode(text.as_bytes()).expect("answerable");
+        assert_eq!(review.uid, "u");
+        let problem = review.request.expect_err("cannot be judged");
+        assert!(problem.contains("nested deeper than 128 levels"), "{problem}");
+    }
+
+    #[test]
+    fn another_version_is_answered_with_the_remedy() {
+        let text = r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"u"}}"#;
+        let problem = decode(text.as_bytes()).expect("answerable").request.expect_err("refused");
+        assert!(problem.contains("admissionReviewVersions: [v1]"), "{problem}");
+    }
+}

@@ -1,0 +1,38 @@
+//! From a core module to a self-describing component.
+
+use std::sync::Arc;
+
+use portcullis_contract::DESCRIPTION_SECTION;
+use wasm_encoder::{ComponentSection, CustomSection};
+use wit_component::ComponentEncoder;
+
+use super::engine::Engine;
+use super::program::Loaded;
+use crate::policy::{Cause, Failure};
+
+/// Encodes a guest's core module (as `rustc` made it for
+/// wasm32-unknown-unknown) as a component, runs its `describe` once and embeds
+/// the answer, so that tools read it without running guest code.
+///
+/// # Errors
+///
+/// A module that is no guest of the WIT world, and whatever makes it one that
+/// the host would refuse to load.
+pub fn assemble(engine: &Arc<Engine>, module: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut component = encode(module)?;
+    let loaded = Loaded::undescribed(engine, &component)?;
+    let description = serde_json::to_vec(&**loaded.description())
+        .map_err(|error| Failure::host(Cause::Description, error.to_string()))?;
+    let section = CustomSection { name: DESCRIPTION_SECTION.into(), data: description.into() };
+    section.append_to_component(&mut component);
+    Loaded::new(engine, &component)?;
+    Ok(component)
+}
+
+fn encode(module: &[u8]) -> Result<Vec<u8>, Failure> {
+    let encode = || ComponentEncoder::default().module(module)?.validate(true).encode();
+    encode().map_err(|error| {
+        let message = format!("the module cannot be encoded as a component: {error:#}");
+        Failure::guest(Cause::Program, message)
+    })
+}

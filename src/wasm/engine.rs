@@ -1,0 +1,186 @@
+//! One engine a process: wasmtime's settings, and the clock that stops guests.
+
+use std::fmt;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+use crate::policy::spec::Limits;
+
+/// The epoch's tick. A deadline is met to about one of them.
+const TICK: Duration = Duration::from_millis(1);
+/// Instances that can be alive at once. Evaluations run on a few threads,
+/// one instance each; the rest keeps slots warm for every policy (wasm.md:
+/// slots >= policies x concurrent evaluations).
+const SLOTS: u32 = 256;
+/// Memory of a slot that stays mapped between two evaluations (wasm.md, A).
+const KEEP_RESIDENT: usize = 1024 * 1024;
+/// Elements of one table.
+const TABLE_ELEMENTS: usize = 10_000;
+/// Core instances in one component: those of JavaScript and Python have
+/// several.
+const CORE_INSTANCES: u32 = 8;
+/// A guest's stack.
+const STACK: usize = 512 * 1024;
+
+const GIB: u64 = 1024 * 1024 * 1024;
+const MIB: u64 = 1024 * 1024;
+
+/// How guests' memories are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressSpace {
+    /// Pooled, 4 GiB reserved for each: no bounds checks, the quickest.
+    Reserved,
+    /// Pooled, 64 MiB reserved for each: every access is checked.
+    Checked,
+    /// Allocated for each evaluation: where address space is scarce.
+    OnDemand,
+}
+
+/// Runs guests. One a process.
+pub struct Engine {
+    engine: wasmtime::Engine,
+    space: AddressSpace,
+    ticker: Option<JoinHandle<()>>,
+    stop: crossbeam_channel::Sender<()>,
+}
+
+/// No engine could be made, in any layout.
+#[derive(Debug, thiserror::Error)]
+#[error("the WebAssembly engine does not start on this machine")]
+pub struct Error(#[source] wasmtime::Error);
+
+impl Engine {
+    /// An engine in the quickest layout that this machine has room for.
+    ///
+    /// # Errors
+    ///
+    /// If it has room for none, or gives no thread for the clock.
+    pub fn new() -> Result<Engine, Error> {
+        let layouts = [AddressSpace::Reserved, AddressSpace::Checked];
+        for space in layouts {
+            if let Ok(engine) = wasmtime::Engine::new(&config(space)) {
+                return Engine::start(engine, space);
+            }
+        }
+        let space = AddressSpace::OnDemand;
+        Engine::start(wasmtime::Engine::new(&config(space)).map_err(Error)?, space)
+    }
+
+    fn start(engine: wasmtime::Engine, space: AddressSpace) -> Result<Engine, Error> {
+        let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+        let weak = engine.weak();
+        let tick = move || {
+            // A closed channel ends the wait; a timeout is the next tick.
+            while stopped.recv_timeout(TICK) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+                let Some(engine) = weak.upgrade() else { break };
+                engine.increment_epoch();
+            }
+        };
+        let ticker = std::thread::Builder::new()
+            .name("epoch".into())
+            .spawn(tick)
+            .map_err(|error| Error(error.into()))?;
+        Ok(Engine { engine, space, ticker: Some(ticker), stop })
+    }
+
+    /// How guests' memories are laid out here.
+    pub fn address_space(&self) -> AddressSpace {
+        self.space
+    }
+
+    /// Whether dirty pages are found by `PAGEMAP_SCAN` (Linux 6.7 and later)
+    /// when an instance is reset, and not by writing all of them.
+    pub fn scans_pagemap(&self) -> bool {
+        self.space != AddressSpace::OnDemand && PoolingAllocationConfig::is_pagemap_scan_available()
+    }
+
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.engine
+    }
+
+    /// `deadline` in ticks from now.
+    pub(super) fn ticks_until(deadline: Instant) -> u64 {
+        let left = deadline.saturating_duration_since(Instant::now());
+        u64::try_from(left.as_millis()).unwrap_or(u64::MAX / 2) + 1
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let (closed, _) = crossbeam_channel::bounded(0);
+        self.stop = closed;
+        if let Some(ticker) = self.ticker.take() {
+            let _ = ticker.join();
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    /// The start-up line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reset = if self.scans_pagemap() { "by PAGEMAP_SCAN" } else { "without PAGEMAP_SCAN" };
+        match self.space {
+            AddressSpace::Reserved => write!(f, "pooled, 4 GiB reserved each, reset {reset}"),
+            AddressSpace::Checked => {
+                write!(f, "pooled, 64 MiB reserved each with bounds checks, reset {reset}")
+            }
+            AddressSpace::OnDemand => f.write_str("allocated on demand"),
+        }
+    }
+}
+
+/// The settings that wasm.md measured, and the features that a policy has no
+/// use for switched off: each is surface (reliability.md, section 5).
+fn config(space: AddressSpace) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .wasm_tail_call(false)
+        .wasm_relaxed_simd(false)
+        .wasm_multi_memory(false)
+        .wasm_memory64(false)
+        .concurrency_support(false)
+        .cranelift_opt_level(OptLevel::Speed)
+        .epoch_interruption(true)
+        .memory_init_cow(true)
+        .max_wasm_stack(STACK)
+        .wasm_backtrace_max_frames(None)
+        .memory_guard_size(32 * MIB);
+    match space {
+        AddressSpace::Reserved => {
+            config.memory_reservation(4 * GIB).allocation_strategy(pooled());
+        }
+        AddressSpace::Checked => {
+            config.memory_reservation(64 * MIB).memory_guard_size(0).allocation_strategy(pooled());
+        }
+        AddressSpace::OnDemand => {
+            config
+                .memory_reservation(0)
+                .memory_guard_size(0)
+                .memory_reservation_for_growth(MIB)
+                .allocation_strategy(InstanceAllocationStrategy::OnDemand);
+        }
+    }
+    config
+}
+
+fn pooled() -> InstanceAllocationStrategy {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(SLOTS)
+        .total_core_instances(SLOTS)
+        .total_memories(SLOTS)
+        .total_tables(SLOTS)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .max_memories_per_component(CORE_INSTANCES)
+        .max_tables_per_component(CORE_INSTANCES)
+        .table_elements(TABLE_ELEMENTS)
+        .max_memory_size(Limits::MEMORY_MEBIBYTES as usize * MIB as usize)
+        .max_unused_warm_slots(SLOTS)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(64 * 1024)
+        .pagemap_scan(Enabled::Auto);
+    InstanceAllocationStrategy::Pooling(pool)
+}
+

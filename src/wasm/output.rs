@@ -1,0 +1,85 @@
+//! What a guest may answer.
+
+use portcullis_contract::{Description, Finding, Verdict};
+
+use super::MAX_OUTPUT_BYTES;
+use crate::policy::{Cause, Failure};
+
+/// Findings of one verdict.
+const MAX_FINDINGS: usize = 1_000;
+/// Bytes of a message, a remedy, a path or a container's name.
+const MAX_TEXT: usize = 2_048;
+
+/// Reads a guest's answer and holds it to its description.
+///
+/// # Errors
+///
+/// Whatever the description does not allow. The text never holds any of the
+/// answer beyond names that the description could hold: a guest may have seen
+/// values.
+pub(super) fn verdict(answer: &str, description: &Description) -> Result<Verdict, Failure> {
+    if answer.is_empty() {
+        return Ok(Verdict::default());
+    }
+    if answer.len() > MAX_OUTPUT_BYTES {
+        let size = answer.len();
+        return Err(output(format!("its answer has {size} bytes; at most {MAX_OUTPUT_BYTES} are read")));
+    }
+    let verdict: Verdict = serde_json::from_str(answer).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        output(format!("its answer is no verdict (line {line}, column {column})"))
+    })?;
+    if let Some(error) = verdict.error {
+        return Err(Failure::guest(Cause::Refused, error));
+    }
+    if verdict.findings.len() > MAX_FINDINGS {
+        let count = verdict.findings.len();
+        return Err(output(format!("it reported {count} findings; at most {MAX_FINDINGS} are read")));
+    }
+    for finding in &verdict.findings {
+        check(finding, description)?;
+    }
+    check_changes(&verdict, description)?;
+    Ok(verdict)
+}
+
+fn check(finding: &Finding, description: &Description) -> Result<(), Failure> {
+    if description.code(&finding.code).is_none() {
+        let code: String = finding.code.chars().take(64).collect();
+        return Err(output(format!(
+            "it reported the code {code:?}, which its description does not declare"
+        )));
+    }
+    if !(finding.path.is_empty() || finding.path.starts_with('/')) {
+        return Err(output(format!("the path of a {} is no JSON Pointer", finding.code)));
+    }
+    let container = finding.container.as_deref().unwrap_or_default();
+    let texts = [finding.message.as_str(), &finding.remedy, &finding.path, container];
+    if texts.iter().any(|text| text.len() > MAX_TEXT) {
+        return Err(output(format!("a text of a {} is longer than {MAX_TEXT} bytes", finding.code)));
+    }
+    Ok(())
+}
+
+fn check_changes(verdict: &Verdict, description: &Description) -> Result<(), Failure> {
+    let Some(changes) = &verdict.changes else { return Ok(()) };
+    if !description.mutating {
+        return Err(output("it asked for changes, but its description says `mutating: false`".into()));
+    }
+    if changes.object.is_some() && !changes.patch.is_empty() {
+        return Err(output("it gave a patch and a whole object: only one of them is read".into()));
+    }
+    for effect in &changes.effects {
+        if !description.effects.contains(&effect.kind) {
+            let kind: String = effect.kind.chars().take(64).collect();
+            return Err(output(format!(
+                "it asked for the effect {kind:?}, which its description does not declare"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn output(message: String) -> Failure {
+    Failure::guest(Cause::Output, message)
+}
