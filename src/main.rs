@@ -1,1 +1,203 @@
-fn main(){}
+//! The program: one function a command.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where results are printed")]
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use arc_swap::ArcSwap;
+use clap::Parser;
+use portcullis::args::{self, Arguments, Command, Output, Policy};
+use portcullis::check::{Input, check};
+use portcullis::finding::{human, json};
+use portcullis::pack::Pack;
+use portcullis::policy::PolicySet;
+use portcullis::server::{Options, Server, first_signal, second_signal};
+use portcullis::telemetry::{self, Metrics};
+use portcullis::wasm::Engine;
+use portcullis::webhook::Webhook;
+use portcullis::{admit, certs, load, page, review, source};
+
+include!(concat!(env!("OUT_DIR"), "/pack.rs"));
+
+const PACK: Pack = Pack { programs: PROGRAMS, profiles: PROFILES };
+
+/// Something could not be judged, or not be done at all.
+const BROKEN: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            ExitCode::from(BROKEN)
+        }
+    }
+}
+
+/// The reader had enough (`portcullis check . | head`).
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn run(command: Command) -> Result<u8> {
+    match command {
+        Command::Check(arguments) => run_check(&arguments),
+        Command::Review(arguments) => run_review(&arguments),
+        Command::Serve(arguments) => run_serve(&arguments),
+        Command::Policy(Policy::List { policies }) => {
+            print(&page::list(&policy_set(&policies)?.1))
+        }
+        Command::Policy(Policy::Show { name, policies }) => {
+            print(&page::show(&policy_set(&policies)?.1, &name)?)
+        }
+        Command::Certs(arguments) => run_certs(&arguments),
+    }
+}
+
+/// Results go to standard output, without styles where no terminal reads them.
+fn print(text: &str) -> Result<u8> {
+    use std::io::Write;
+    anstream::stdout().lock().write_all(text.as_bytes())?;
+    Ok(0)
+}
+
+fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
+    let found = source::policies(&PACK, arguments.profile, &arguments.paths)?;
+    if found.is_empty() {
+        bail!("no policy is in force: name some with --policies, or a --profile of the pack");
+    }
+    let engine = Arc::new(Engine::new()?);
+    let excluded: BTreeSet<String> = arguments.excluded_namespaces.iter().cloned().collect();
+    let set = load::load(&engine, &PACK, &found, excluded)?;
+    Ok((engine, set))
+}
+
+fn run_check(arguments: &args::Check) -> Result<u8> {
+    let (_, set) = policy_set(&arguments.policies)?;
+    let inputs: Vec<Input> = arguments.inputs.iter().map(|input| input.as_str().into()).collect();
+    let is_human = arguments.output == Output::Human;
+    let warn = |line: String| {
+        if is_human {
+            anstream::eprintln!("warning: {line}");
+        }
+    };
+    let report = check(&set, &inputs, warn);
+    match arguments.output {
+        Output::Human => print(&human::render(&report, arguments.show_audit))?,
+        Output::Json => print(&json::render(&report)?)?,
+    };
+    Ok(report.exit_code(arguments.fail_on, arguments.allow_broken))
+}
+
+fn run_review(arguments: &args::Review) -> Result<u8> {
+    let body = match arguments.file.as_str() {
+        "-" => {
+            let mut body = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut body).context("standard input")?;
+            body
+        }
+        file => std::fs::read(file).with_context(|| file.to_owned())?,
+    };
+    let decoded = review::decode(&body).with_context(|| arguments.file.clone())?;
+    let request = match decoded.request {
+        Ok(request) => request,
+        Err(problem) => return print_line(review::encode_refusal(&decoded.uid, &problem)),
+    };
+    let (_, set) = policy_set(&arguments.policies)?;
+    let phase = if arguments.mutate { admit::Phase::Mutate } else { admit::Phase::Validate };
+    let subject = admit::Subject {
+        admission: &request.admission,
+        attributes: &request.attributes,
+        namespace: &serde_json::Value::Null,
+        namespace_is_known: false,
+    };
+    let scope = admit::Scope { phase, failure_policy: None };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let decision = admit::admit(&set, &subject, scope, deadline);
+    print_line(review::encode(&decoded.uid, &decision))
+}
+
+fn print_line(mut answer: Vec<u8>) -> Result<u8> {
+    answer.push(b'\n');
+    print(&String::from_utf8(answer).context("the answer is UTF-8")?)
+}
+
+fn run_certs(arguments: &args::Certs) -> Result<u8> {
+    let made = certs::make(&arguments.names, time::OffsetDateTime::now_utc())?;
+    certs::write(&arguments.folder, &made, arguments.force)?;
+    let folder = arguments.folder.display();
+    print(&format!(
+        "{folder}/ca.crt and ca.key: the CA; ca.crt is the caBundle of a registration\n\
+         {folder}/tls.crt and tls.key: the server, for {}\n",
+        arguments.names.join(", ")
+    ))
+}
+
+fn run_serve(arguments: &args::Serve) -> Result<u8> {
+    telemetry::init(arguments.log_format, &arguments.log)?;
+    // Before anything else may fail: a second signal always ends the process.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (engine, set) = policy_set(&arguments.policies)?;
+    for policy in set.policies() {
+        match &policy.program {
+            Ok(_) => tracing::info!(policy = %policy.name, "policy ready"),
+            Err(failure) => tracing::error!(
+                policy = %policy.name, blame = %failure.blame, cause = %failure.cause,
+                failure_policy = %policy.spec.failure_policy, message = failure.message,
+                "policy failed to load; its failurePolicy answers"
+            ),
+        }
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = arguments.threads.unwrap_or(cores);
+    let metrics = Arc::new(Metrics::default());
+    let webhook =
+        Arc::new(Webhook::new(Arc::new(ArcSwap::from_pointee(set)), threads, Arc::clone(&metrics))?);
+    runtime.block_on(serve(options(arguments), &engine, webhook, metrics))
+}
+
+fn options(arguments: &args::Serve) -> Options {
+    let (cert, key) = (arguments.tls_cert.clone(), arguments.tls_key.clone());
+    Options {
+        client_ca: arguments.client_ca.clone(),
+        http2: arguments.http2,
+        drain_delay: arguments.drain_delay,
+        drain_timeout: arguments.drain_timeout,
+        ..Options::new(arguments.listen, arguments.metrics_listen, cert, key)
+    }
+}
+
+async fn serve(
+    options: Options,
+    engine: &Engine,
+    webhook: Arc<Webhook>,
+    metrics: Arc<Metrics>,
+) -> Result<u8> {
+    let server = Server::bind(options, metrics).await?;
+    let (https, plain) = server.addresses()?;
+    tracing::info!(%https, %plain, guests = %engine, "serving");
+    let (drain, draining) = tokio::sync::oneshot::channel();
+    let run = server.run(webhook, async {
+        first_signal().await;
+        let _ = drain.send(());
+    });
+    let second = async {
+        match draining.await {
+            Ok(()) => second_signal().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = run => Ok(0),
+        code = second => {
+            tracing::warn!("ended by a second signal");
+            Ok(u8::try_from(code).unwrap_or(BROKEN))
+        }
+    }
+}

@@ -48,8 +48,16 @@ impl<'a> Reference<'a> {
             None => (text, None),
         };
         match rest.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => Reference { name, tag: Some(tag), digest },
-            _ => Reference { name: rest, tag: None, digest },
+            Some((name, tag)) if !tag.contains('/') => Reference {
+                name,
+                tag: Some(tag),
+                digest,
+            },
+            _ => Reference {
+                name: rest,
+                tag: None,
+                digest,
+            },
         }
     }
 
@@ -63,9 +71,16 @@ impl<'a> Reference<'a> {
         if text.contains("://") {
             return Err(Fault::Scheme);
         }
-        if !is_name(reference.name) || is_identifier(text) {
+        if is_identifier(text) {
+            return Err(Fault::Name);
+        }
+        if !is_name(reference.name) {
             let is_capital = is_name(&reference.name.to_ascii_lowercase());
-            return Err(if is_capital { Fault::UpperCase } else { Fault::Name });
+            return Err(if is_capital {
+                Fault::UpperCase
+            } else {
+                Fault::Name
+            });
         }
         reference.check_version()?;
         Ok(reference)
@@ -92,56 +107,69 @@ impl<'a> Reference<'a> {
         let (domain, path) = split_domain(self.name);
         let is_official = domain == DEFAULT_DOMAIN && !path.contains('/');
         let official = is_official.then_some(OFFICIAL);
-        std::iter::once(domain).chain(official).chain(path.split('/'))
+        std::iter::once(domain)
+            .chain(official)
+            .chain(path.split('/'))
     }
 }
 
 /// The registry, and the path in it.
 fn split_domain(name: &str) -> (&str, &str) {
-    let is_domain = |first: &str| {
-        let has_capital = first.bytes().any(|byte| byte.is_ascii_uppercase());
-        first == "localhost" || first.contains(['.', ':']) || has_capital
-    };
     match name.split_once('/') {
         Some((LEGACY_DOMAIN, path)) => (DEFAULT_DOMAIN, path),
-        Some((first, path)) if is_domain(first) => (first, path),
+        Some((first, path)) if is_registry(first) => (first, path),
         _ => (DEFAULT_DOMAIN, name),
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether the first of several components is a registry.
+pub(crate) fn is_registry(first: &str) -> bool {
+    let has_capital = first.bytes().any(|byte| byte.is_ascii_uppercase());
+    first == "localhost" || first.contains(['.', ':']) || has_capital
+}
+
+/// Whether this can be the name of a repository.
+pub(crate) fn is_name(name: &str) -> bool {
     let (domain, path) = split_domain(name);
     let is_official = domain == DEFAULT_DOMAIN && !path.contains('/');
     let length = path.len() + if is_official { OFFICIAL.len() + 1 } else { 0 };
     is_domain(domain) && length <= MAX_PATH && path.split('/').all(is_component)
 }
 
-fn is_domain(domain: &str) -> bool {
+/// Whether this can be a registry: a host, and perhaps a port.
+pub(crate) fn is_domain(domain: &str) -> bool {
     let (host, port) = match domain.rsplit_once(':') {
         // The colons of an IPv6 address are its own.
         Some((host, port)) if !port.ends_with(']') => (host, port),
         _ => (domain, "0"),
     };
     let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     is_port && address.map_or_else(|| host.split('.').all(is_label), is_address)
 }
 
 fn is_address(address: &str) -> bool {
-    !address.is_empty() && address.bytes().all(|byte| byte == b':' || byte.is_ascii_hexdigit())
+    !address.is_empty()
+        && address
+            .bytes()
+            .all(|byte| byte == b':' || byte.is_ascii_hexdigit())
 }
 
 fn is_label(label: &str) -> bool {
     let is_inner = |byte: u8| byte == b'-' || byte.is_ascii_alphanumeric();
-    !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(is_inner)
+    !label.is_empty()
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+        && label.bytes().all(is_inner)
 }
 
 /// Letters and digits, held together by `.`, `_`, `__` or any number of `-`.
 fn is_component(component: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let is_separator = |run: &str| {
-        matches!(run, "." | "_" | "__") || run.bytes().all(|byte| byte == b'-')
-    };
+    let is_separator =
+        |run: &str| matches!(run, "." | "_" | "__") || run.bytes().all(|byte| byte == b'-');
     component.starts_with(is_plain)
         && component.ends_with(is_plain)
         && component.split(is_plain).all(is_separator)
@@ -168,7 +196,8 @@ fn is_digest(digest: &str) -> bool {
 }
 
 fn is_hash(hash: &str) -> bool {
-    hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    hash.bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A bare hash means an image by its identifier, which a node refuses.

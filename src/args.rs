@@ -1,0 +1,201 @@
+//! What the user typed. No I/O, no decision: `main` acts on it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::finding::FailOn;
+use crate::pack::Profile;
+
+/// Policy-as-code admission for Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, about, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Judge manifests offline, with the verdicts that the webhook would give
+    Check(Check),
+    /// Answer one recorded AdmissionReview
+    Review(Review),
+    /// Serve the webhook over TLS
+    Serve(Serve),
+    /// List and show policies
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Make a CA and a server certificate for development
+    Certs(Certs),
+}
+
+/// Which policies are in force.
+#[derive(Debug, Args)]
+pub struct Policies {
+    /// Profile of the built-in pack
+    #[arg(long, value_enum, default_value_t)]
+    pub profile: Profile,
+    /// WasmPolicy documents: a file, or a folder of them. One with the name of
+    /// a built-in policy takes its place
+    #[arg(long = "policies", value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Namespaces that no policy judges
+    #[arg(
+        long = "exclude-namespace", value_name = "NAME",
+        default_values_t = crate::policy::set::SYSTEM_NAMESPACES.map(String::from)
+    )]
+    pub excluded_namespaces: Vec<String>,
+}
+
+/// `portcullis check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit code: 0 nothing is denied, 1 something is, 2 something could not be \
+    judged or nothing was there to judge.\n\nExamples:\n  portcullis check deploy/ more.yaml\n  \
+    kubectl kustomize . | portcullis check -")]
+pub struct Check {
+    /// Files and folders; `-` for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub inputs: Vec<String>,
+    /// Which policies are in force
+    #[command(flatten)]
+    pub policies: Policies,
+    /// How to print the findings
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+    /// From what on the exit code is 1
+    #[arg(long, value_enum, default_value_t)]
+    pub fail_on: FailOn,
+    /// Broken documents are reported, but do not make the exit code 2
+    #[arg(long)]
+    pub allow_broken: bool,
+    /// Show findings that are only audited
+    #[arg(long)]
+    pub show_audit: bool,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    #[default]
+    Human,
+    /// One JSON document, schema 1
+    Json,
+}
+
+/// `portcullis review`.
+#[derive(Debug, Args)]
+pub struct Review {
+    /// The AdmissionReview, JSON; `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub file: String,
+    /// Which policies are in force
+    #[command(flatten)]
+    pub policies: Policies,
+    /// Answer as the mutating webhook
+    #[arg(long)]
+    pub mutate: bool,
+}
+
+/// `portcullis serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Which policies are in force
+    #[command(flatten)]
+    pub policies: Policies,
+    /// The server's certificate, PEM; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: PathBuf,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: PathBuf,
+    /// Only callers with a certificate of this CA, PEM, are answered
+    #[arg(long, value_name = "FILE")]
+    pub client_ca: Option<PathBuf>,
+    /// Where the webhook listens, TLS
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
+    pub listen: SocketAddr,
+    /// Where /livez, /readyz and /metrics listen, plain
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub metrics_listen: SocketAddr,
+    /// Offer HTTP/2 besides HTTP/1.1
+    #[arg(long)]
+    pub http2: bool,
+    /// Threads that evaluate; by default one a core
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// How long to serve on after SIGTERM, until nobody sends any more
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    pub drain_delay: Duration,
+    /// How long requests in flight may take after that
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub drain_timeout: Duration,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// Which log lines: a level, or the syntax of tracing's EnvFilter
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "PORTCULLIS_LOG")]
+    pub log: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line
+    #[default]
+    Json,
+    /// For people
+    Human,
+}
+
+/// `portcullis policy`.
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// List the policies in force
+    List {
+        /// Which policies are in force
+        #[command(flatten)]
+        policies: Policies,
+    },
+    /// Show one policy: its page, codes, reads and settings
+    Show {
+        /// Its name
+        name: String,
+        /// Which policies are in force
+        #[command(flatten)]
+        policies: Policies,
+    },
+}
+
+/// `portcullis certs`.
+#[derive(Debug, Args)]
+pub struct Certs {
+    /// Where to write ca.crt, ca.key, tls.crt and tls.key
+    pub folder: PathBuf,
+    /// A name or an IP address of the server; may be given several times
+    #[arg(
+        long = "name", value_name = "NAME",
+        default_values_t = crate::certs::DEFAULT_NAMES.map(String::from)
+    )]
+    pub names: Vec<String>,
+    /// Replace files that are there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `250ms`, `15s`, `2m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let value: u64 = number.parse().map_err(|_| "write a whole number and ms, s or m: `15s`")?;
+    match &text[number.len()..] {
+        "ms" => Ok(Duration::from_millis(value)),
+        "s" => Ok(Duration::from_secs(value)),
+        "m" => Ok(Duration::from_secs(value * 60)),
+        _ => Err("write a unit, ms, s or m: `15s`".into()),
+    }
+}

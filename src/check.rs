@@ -1,0 +1,131 @@
+//! `portcullis check`: the webhook without a cluster.
+//!
+//! Files become the requests that a CREATE of each object would be, and go
+//! through `admit` as in the webhook. Knows files and findings; decides
+//! nothing.
+
+mod input;
+mod judge;
+mod world;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+pub use input::{Input, STDIN};
+
+use crate::finding::{Failure, Report, Skipped};
+use crate::policy::PolicySet;
+use world::World;
+
+/// When progress starts to be shown.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Judges everything that `inputs` hold, on as many threads as there are
+/// cores. Warnings of the reader (a key that stands twice) go to `warn`.
+pub fn check(set: &PolicySet, inputs: &[Input], mut warn: impl FnMut(String)) -> Report {
+    let read = input::read(inputs);
+    let mut report = Report { failures: read.failures, ..Report::default() };
+    report.failures.extend(policy_failures(set));
+    let mut objects = Vec::new();
+    for file in read.files {
+        report.failures.extend(file.stream.broken.iter().map(|broken| broken_document(&file.name, broken)));
+        report.skipped.extend(file.stream.skipped.iter().map(|skipped| Skipped {
+            file: file.name.to_string(),
+            document: skipped.document,
+            line: skipped.line,
+            code: skipped.skip.code().to_owned(),
+        }));
+        for warning in &file.stream.warnings {
+            let (line, column) = (warning.position.line, warning.position.column);
+            warn(format!("{}:{line}:{column}: {}", file.name, warning.message));
+        }
+        let (name, text) = (file.name, file.text);
+        let take = |object| judge::Given { file: Arc::clone(&name), text: Arc::clone(&text), object };
+        objects.extend(file.stream.objects.into_iter().map(take));
+    }
+    judge_all(set, &objects, &mut report);
+    report
+}
+
+fn judge_all(set: &PolicySet, objects: &[judge::Given], report: &mut Report) {
+    let world = World::new(objects.iter().map(|given| &given.object.value));
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = objects.len().div_ceil(threads).max(1);
+    let progress = Progress::new(objects.len());
+    let parts = std::thread::scope(|scope| {
+        let (world, progress) = (&world, &progress);
+        let judge = |part| scope.spawn(move || judge::judge(set, world, part, || progress.step()));
+        let running: Vec<_> = objects.chunks(share).map(judge).collect();
+        // A panic of one part is one of all: nothing was judged for sure.
+        running.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+    });
+    let mut judged = 0;
+    for part in parts {
+        match part {
+            Ok(part) => {
+                judged += part.judged;
+                report.findings.extend(part.findings);
+                report.changes.extend(part.changes);
+                report.failures.extend(part.failures);
+                report.skipped.extend(part.skipped);
+            }
+            Err(_) => report.failures.push(Failure {
+                cause: "judging failed inside Portcullis: report this".into(),
+                ..Failure::default()
+            }),
+        }
+    }
+    report.finish(judged);
+}
+
+/// Policies that could not be loaded are reported once, not by object.
+fn policy_failures(set: &PolicySet) -> Vec<Failure> {
+    let failing = set.policies().iter().filter_map(|policy| {
+        let failure = policy.program.as_ref().err()?;
+        let (policy, cause) = (Some(policy.name.to_string()), failure.message.clone());
+        Some(Failure { policy, cause, ..Failure::default() })
+    });
+    failing.collect()
+}
+
+fn broken_document(file: &str, broken: &portcullis_manifest::Broken) -> Failure {
+    Failure {
+        file: Some(file.to_owned()),
+        document: Some(broken.document),
+        line: Some(broken.position.line),
+        column: Some(broken.position.column),
+        policy: None,
+        cause: broken.message.clone(),
+    }
+}
+
+/// A bar on standard error, past a second, where that is a terminal.
+struct Progress {
+    bar: ProgressBar,
+    started: Instant,
+}
+
+impl Progress {
+    fn new(objects: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(objects as u64), ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} objects") {
+            bar.set_style(style);
+        }
+        Progress { bar, started: Instant::now() }
+    }
+
+    fn step(&self) {
+        self.bar.inc(1);
+        if self.bar.is_hidden() && self.started.elapsed() > PATIENCE {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,271 @@
+//! What an audit found, as data: one [`Report`], several views of it.
+//!
+//! Knows nothing of where objects came from. The members of the types are the
+//! contract of `--output json` (schema 1): they may be added to, not renamed.
+//! No value of a Secret or a ConfigMap is in any of them.
+#![deny(clippy::disallowed_types)]
+
+pub mod human;
+pub mod json;
+
+use portcullis_contract::{Level, PatchOperation};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::policy::action::Action;
+
+/// All that an audit found.
+#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// What is wrong, by file, document, path and policy.
+    pub findings: Vec<Finding>,
+    /// What mutating policies would do, by object.
+    pub changes: Vec<Change>,
+    /// Documents and policies that could not be judged.
+    pub failures: Vec<Failure>,
+    /// What was passed over.
+    pub skipped: Vec<Skipped>,
+    /// The counts.
+    pub summary: Summary,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// The policy that found it.
+    pub policy: String,
+    /// Stable, kebab-case.
+    pub code: String,
+    /// How bad it is, in the policy's eyes.
+    pub level: Level,
+    /// What it leads to.
+    pub action: Action,
+    /// What is the case.
+    pub message: String,
+    /// What to write instead.
+    pub remedy: String,
+    /// Where the object is.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What the object is.
+    #[serde(flatten)]
+    pub object: Identity,
+    /// JSON Pointer into the object.
+    pub path: String,
+    /// The container concerned, where there is one.
+    pub container: Option<String>,
+    /// The same for the same finding on the same object, wherever it stands.
+    pub fingerprint: String,
+    /// The lines to show, if there are any.
+    #[serde(skip)]
+    pub excerpt: Option<Excerpt>,
+}
+
+/// Where a document is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// The file as it was given; `-` for standard input, null in an audit of
+    /// a cluster.
+    pub file: Option<String>,
+    /// Index of the document in the file, from 0.
+    pub document: usize,
+    /// Index in a List, from 0.
+    pub item: Option<usize>,
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+}
+
+/// What an object is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// As written.
+    pub api_version: String,
+    /// As written.
+    pub kind: String,
+    /// As written, null if unset; matching uses `default`.
+    pub namespace: Option<String>,
+    /// As written; the prefix of a generated name.
+    pub name: String,
+}
+
+/// A line of source, with what to point at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The line, without its end.
+    pub text: String,
+    /// How many characters are meant, from the finding's column.
+    pub width: u32,
+}
+
+/// What mutating policies would do to one object.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// Where the object is.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What the object is.
+    #[serde(flatten)]
+    pub object: Identity,
+    /// The policies that would change it.
+    pub policies: Vec<String>,
+    /// RFC 6902.
+    pub patch: Vec<PatchOperation>,
+}
+
+/// A document or a policy that could not be judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Failure {
+    /// The file, null if the failure is of a policy as a whole.
+    pub file: Option<String>,
+    /// Index of the document, where one is concerned.
+    pub document: Option<usize>,
+    /// From 1.
+    pub line: Option<u32>,
+    /// From 1.
+    pub column: Option<u32>,
+    /// The policy, where one is concerned.
+    pub policy: Option<String>,
+    /// What went wrong, one line.
+    pub cause: String,
+}
+
+/// A document that was passed over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Skipped {
+    /// The file.
+    pub file: String,
+    /// Index of the document.
+    pub document: usize,
+    /// From 1.
+    pub line: u32,
+    /// Why, kebab-case.
+    pub code: String,
+}
+
+/// The counts.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Objects that were judged.
+    pub objects: usize,
+    /// Findings.
+    pub findings: usize,
+    /// Objects with a finding that is denied.
+    pub denied: usize,
+    /// Objects with a finding that is warned of.
+    pub warned: usize,
+    /// Failures.
+    pub failures: usize,
+    /// Documents passed over.
+    pub skipped: usize,
+}
+
+/// From what on an audit fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailOn {
+    /// Something is denied.
+    #[default]
+    Deny,
+    /// Something is denied or warned of.
+    Warn,
+}
+
+impl Report {
+    /// Sorts and counts: call it once everything is in.
+    pub fn finish(&mut self, objects: usize) {
+        self.findings.sort_by(|one, other| {
+            let key = |finding: &Finding| {
+                let place = &finding.place;
+                (place.file.clone(), place.document, place.item, finding.path.clone(), finding.policy.clone())
+            };
+            key(one).cmp(&key(other))
+        });
+        self.failures.sort();
+        self.skipped.sort();
+        self.summary = Summary {
+            objects,
+            findings: self.findings.len(),
+            denied: self.objects_with(Action::Deny),
+            warned: self.objects_with(Action::Warn),
+            failures: self.failures.len(),
+            skipped: self.skipped.len(),
+        };
+    }
+
+    fn objects_with(&self, action: Action) -> usize {
+        let of_action = self.findings.iter().filter(|finding| finding.action == action);
+        let objects = of_action.map(|f| (&f.place.file, f.place.document, f.place.item));
+        objects.collect::<std::collections::BTreeSet<_>>().len()
+    }
+
+    /// 2 if something could not be judged or nothing was there to judge
+    /// (`allow_broken` lifts this for documents, not for policies), else 1 if
+    /// the findings are bad enough, else 0.
+    pub fn exit_code(&self, fail_on: FailOn, allow_broken: bool) -> u8 {
+        let counts = |failure: &&Failure| !allow_broken || failure.document.is_none();
+        let nothing_was_read = self.summary.objects == 0 && self.skipped.is_empty();
+        if self.failures.iter().any(|failure| counts(&failure)) || nothing_was_read {
+            return 2;
+        }
+        let is_bad = match fail_on {
+            FailOn::Deny => self.summary.denied > 0,
+            FailOn::Warn => self.summary.denied + self.summary.warned > 0,
+        };
+        u8::from(is_bad)
+    }
+}
+
+/// From policy, code, object and container: no line, no file, so that a
+/// finding stays the same when its manifest moves.
+pub fn fingerprint(policy: &str, code: &str, object: &Identity, container: Option<&str>) -> String {
+    let group = crate::policy::kinds::group_version(&object.api_version).0;
+    let namespace = object.namespace.as_deref().unwrap_or_default();
+    let parts =
+        [policy, code, group, &object.kind, namespace, &object.name, container.unwrap_or_default()];
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(document: Option<usize>) -> Failure {
+        Failure { document, ..Failure::default() }
+    }
+
+    #[test]
+    fn exit_codes_keep_unjudged_apart_from_denied() {
+        let mut report = Report::default();
+        report.summary.objects = 1;
+        assert_eq!(report.exit_code(FailOn::Deny, false), 0);
+        report.summary.warned = 1;
+        assert_eq!(report.exit_code(FailOn::Deny, false), 0);
+        assert_eq!(report.exit_code(FailOn::Warn, false), 1);
+        report.failures = vec![failure(Some(0))];
+        assert_eq!(report.exit_code(FailOn::Warn, false), 2);
+        assert_eq!(report.exit_code(FailOn::Warn, true), 1);
+        report.failures = vec![failure(None)];
+        assert_eq!(report.exit_code(FailOn::Warn, true), 2);
+        assert_eq!(Report::default().exit_code(FailOn::Deny, true), 2);
+    }
+
+    #[test]
+    fn fingerprints_do_not_run_parts_together() {
+        let object = |name: &str, namespace: &str| Identity {
+            name: name.into(),
+            namespace: Some(namespace.into()),
+            ..Identity::default()
+        };
+        let one = fingerprint("p", "c", &object("ab", "c"), None);
+        assert_ne!(one, fingerprint("p", "c", &object("b", "ca"), None));
+        assert_eq!(one.len(), 24);
+    }
+}

@@ -1,0 +1,158 @@
+//! `--output human`: grouped by file, with the line and a caret.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use portcullis_contract::pointer;
+
+use super::{Finding, Identity, Report};
+use crate::policy::action::Action;
+use crate::policy::decision::plain;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+/// The longest line of source that is shown whole, in characters.
+const SOURCE_WIDTH: usize = 160;
+
+/// The report as text, with styles: strip them where no terminal reads it.
+/// Findings that are only audited are counted, and shown on `show_audit`.
+pub fn render(report: &Report, show_audit: bool) -> String {
+    let mut out = String::new();
+    let mut file = None;
+    let shown = |finding: &&Finding| show_audit || finding.action != Action::Audit;
+    for finding in report.findings.iter().filter(shown) {
+        if file != Some(&finding.place.file) {
+            let name = finding.place.file.as_deref().unwrap_or("cluster");
+            let _ = writeln!(out, "{BOLD}{}{BOLD:#}", plain(name));
+            file = Some(&finding.place.file);
+        }
+        one(&mut out, finding);
+    }
+    changes(&mut out, report);
+    failures(&mut out, report);
+    summary(&mut out, report);
+    out
+}
+
+fn one(out: &mut String, finding: &Finding) {
+    let (word, style) = match finding.action {
+        Action::Deny => ("denied", RED),
+        Action::Warn => ("warning", YELLOW),
+        Action::Audit => ("audit", CYAN),
+    };
+    let code = format!("[{}/{}]", finding.policy, finding.code);
+    let text = plain(&format!("{}: {}", finding.remedy, finding.message));
+    let _ = writeln!(out, "  {style}{word}{style:#} {text} {DIM}{code}{DIM:#}");
+    let container = match &finding.container {
+        Some(container) => format!(", container `{container}`"),
+        None => String::new(),
+    };
+    let place = pointer::field_path(&finding.path);
+    let subject = plain(&format!("{}{container}, {place}", name(&finding.object)));
+    let (line, column) = (finding.place.line, finding.place.column);
+    let _ = writeln!(out, "    {DIM}-->{DIM:#} line {line}, column {column}: {subject}");
+    excerpt(out, finding, style);
+    out.push('\n');
+}
+
+/// `Deployment default/web`.
+fn name(object: &Identity) -> String {
+    match &object.namespace {
+        Some(namespace) => format!("{} {namespace}/{}", object.kind, object.name),
+        None => format!("{} {}", object.kind, object.name),
+    }
+}
+
+fn excerpt(out: &mut String, finding: &Finding, style: Style) {
+    let Some(excerpt) = &finding.excerpt else { return };
+    let column = finding.place.column.saturating_sub(1) as usize;
+    let source: String = plain(&excerpt.text).chars().take(SOURCE_WIDTH).collect();
+    let width = source.chars().count();
+    if column >= width {
+        return;
+    }
+    let number = finding.place.line.to_string();
+    let margin = " ".repeat(number.len());
+    let caret = "^".repeat((excerpt.width as usize).clamp(1, width - column));
+    let indent = " ".repeat(column);
+    let _ = writeln!(out, "    {DIM}{number} |{DIM:#} {source}");
+    let _ = writeln!(out, "    {DIM}{margin} |{DIM:#} {indent}{style}{caret}{style:#}");
+}
+
+fn changes(out: &mut String, report: &Report) {
+    for change in &report.changes {
+        let file = plain(change.place.file.as_deref().unwrap_or("cluster"));
+        let (name, by) = (plain(&name(&change.object)), change.policies.join(", "));
+        let _ = writeln!(out, "{BOLD}{file}{BOLD:#}: {name} would be changed by {by}:");
+        for operation in &change.patch {
+            use portcullis_contract::PatchOperation::{Add, Remove, Replace, Test};
+            let (verb, path) = match operation {
+                Add { path, .. } => ("add", path),
+                Remove { path } => ("remove", path),
+                Replace { path, .. } => ("replace", path),
+                Test { path, .. } => ("test", path),
+            };
+            let _ = writeln!(out, "  {verb} {}", plain(&pointer::field_path(path)));
+        }
+        out.push('\n');
+    }
+}
+
+fn failures(out: &mut String, report: &Report) {
+    for failure in &report.failures {
+        let mut place = String::new();
+        if let Some(file) = &failure.file {
+            place = plain(file);
+            for number in [failure.line, failure.column].into_iter().flatten() {
+                let _ = write!(place, ":{number}");
+            }
+            place.push_str(": ");
+        }
+        let policy = match &failure.policy {
+            Some(policy) => format!("policy `{policy}`: "),
+            None => String::new(),
+        };
+        let _ = writeln!(out, "{RED}not judged{RED:#} {place}{policy}{}", plain(&failure.cause));
+    }
+    if !report.failures.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn summary(out: &mut String, report: &Report) {
+    let mut counts: BTreeMap<(&str, &str, Action), usize> = BTreeMap::new();
+    for finding in &report.findings {
+        *counts.entry((&finding.policy, &finding.code, finding.action)).or_default() += 1;
+    }
+    for ((policy, code, action), count) in counts {
+        let word = match action {
+            Action::Deny => "denied",
+            Action::Warn => "warned",
+            Action::Audit => "audited",
+        };
+        let _ = writeln!(out, "{count:>6} {word:<8} {policy}/{code}");
+    }
+    let summary = &report.summary;
+    let _ = writeln!(
+        out,
+        "{BOLD}{} of {} would be denied, {} warned of{BOLD:#}; {} passed over, {} not judged",
+        summary.denied,
+        count(summary.objects, "object"),
+        summary.warned,
+        count(summary.skipped, "document"),
+        summary.failures,
+    );
+    if let Some(finding) = report.findings.first() {
+        let policy = &finding.policy;
+        let _ = writeln!(out, "What a code means: portcullis policy show {policy}");
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

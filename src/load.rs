@@ -1,0 +1,120 @@
+//! From what was found to policies that run.
+//!
+//! `source` gives bytes, `wasm` programs; this room brings them together, and
+//! neither knows of the other. A policy that cannot be loaded stays in the
+//! set as one that fails: it never vanishes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use portcullis_contract::{Description, Redaction, reads::Reads};
+
+use crate::pack::Pack;
+use crate::policy::spec::Grant;
+use crate::policy::{Cause, Failure, Policy, PolicySet, Ready, Spec, matching, set};
+use crate::source::{self, Found};
+use crate::wasm::{Engine, Loaded, inspect};
+
+/// Loads policies, in parallel: compiling one takes a moment.
+///
+/// # Errors
+///
+/// Two policies of one name; everything else becomes a failing policy.
+pub fn load(
+    engine: &Arc<Engine>,
+    pack: &Pack,
+    found: &[Found],
+    excluded_namespaces: BTreeSet<String>,
+) -> Result<PolicySet, set::Duplicate> {
+    let policies = std::thread::scope(|scope| {
+        let loading: Vec<_> =
+            found.iter().map(|found| scope.spawn(move || policy(engine, pack, found))).collect();
+        let finish = |(thread, found): (std::thread::ScopedJoinHandle<'_, Policy>, &Found)| {
+            thread.join().unwrap_or_else(|_| panicked(found))
+        };
+        loading.into_iter().zip(found).map(finish).collect()
+    });
+    PolicySet::new(policies, excluded_namespaces)
+}
+
+fn panicked(found: &Found) -> Policy {
+    let failure = Failure::host(Cause::Program, "loading it failed inside Portcullis: report this");
+    failing(found, None, failure)
+}
+
+fn failing(found: &Found, description: Option<Arc<Description>>, failure: Failure) -> Policy {
+    let spec = found.resource.spec.clone();
+    Policy { name: found.resource.name.clone(), spec, description, program: Err(failure) }
+}
+
+fn policy(engine: &Arc<Engine>, pack: &Pack, found: &Found) -> Policy {
+    let bytes = match source::program(pack, found) {
+        Ok(bytes) => bytes,
+        Err(failure) => return failing(found, None, failure),
+    };
+    let loaded = match Loaded::new(engine, &bytes) {
+        Ok(loaded) => loaded,
+        Err(failure) => {
+            // What it says it judges still bounds whose requests it breaks.
+            let description = inspect(&bytes).ok().and_then(|inspected| inspected.description);
+            return failing(found, description.map(Arc::new), failure);
+        }
+    };
+    let description = Arc::clone(loaded.description());
+    match ready(&loaded, &description, &found.resource.spec) {
+        Ok(ready) => Policy {
+            name: found.resource.name.clone(),
+            spec: found.resource.spec.clone(),
+            description: Some(description),
+            program: Ok(ready),
+        },
+        Err(failure) => failing(found, Some(description), failure),
+    }
+}
+
+fn ready(loaded: &Loaded, description: &Description, spec: &Spec) -> Result<Ready, Failure> {
+    let refuse = |problem: String| Failure::guest(Cause::Description, problem);
+    let reads = Reads::parse(description.reads.iter().map(String::as_str))
+        .map_err(|error| refuse(format!("its description has a bad {error}")))?;
+    matching::check_constraints("/matches", &description.matches)
+        .map_err(|error| refuse(format!("its description is malformed: {error}")))?;
+    check_codes(description, spec)?;
+    let redaction = redaction(&reads, spec)?;
+    let program = loaded.program(&spec.settings, spec.limits)?;
+    Ok(Ready { reads: Arc::new(reads), redaction, program: Arc::new(program) })
+}
+
+/// An override of a code that the policy does not know would do nothing, and
+/// a misspelt one would leave a denial off.
+fn check_codes(description: &Description, spec: &Spec) -> Result<(), Failure> {
+    let unknown = spec
+        .overrides
+        .iter()
+        .flat_map(|entry| &entry.codes)
+        .find(|code| description.code(code).is_none());
+    let Some(unknown) = unknown else { return Ok(()) };
+    let known: Vec<&str> = description.codes.iter().map(|code| code.code.as_str()).collect();
+    let message = format!(
+        "`spec.overrides` names the code `{unknown}`, which the policy does not have: \
+         it has `{}`",
+        known.join("`, `")
+    );
+    Err(Failure::host(Cause::Settings, message))
+}
+
+fn redaction(reads: &Reads, spec: &Spec) -> Result<Redaction, Failure> {
+    if spec.grants.contains(&Grant::Values) {
+        return Ok(Redaction::None);
+    }
+    let whole = reads.whole_objects();
+    if whole.is_empty() {
+        return Ok(Redaction::Blank);
+    }
+    let members: Vec<&str> = whole.into_iter().collect();
+    let message = format!(
+        "it reads all of `{}`, values of Secrets included: if you trust it with them, \
+         write `spec.grants: [values]`",
+        members.join("`, `")
+    );
+    Err(Failure::host(Cause::Grant, message))
+}

@@ -1,0 +1,44 @@
+//! The built-in pack: programs and profiles that travel with the binary.
+//!
+//! The library holds the types, the binary the bytes: `build.rs` embeds them.
+
+/// What is embedded.
+#[derive(Debug, Clone, Copy)]
+pub struct Pack {
+    /// Programs: name and component.
+    pub programs: &'static [(&'static str, &'static [u8])],
+    /// Profiles: name, and the `WasmPolicy` documents of each by name.
+    pub profiles: &'static [(&'static str, &'static [(&'static str, &'static str)])],
+}
+
+/// Which part of the pack is in force.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Profile {
+    /// Nothing is refused or changed; every finding is an audit line.
+    Observe,
+    /// Images without a version are refused, the rest is warned of.
+    #[default]
+    Starter,
+    /// Every finding is refused.
+    Strict,
+    /// No policy of the pack: only those of `--policies`.
+    None,
+}
+
+impl Pack {
+    /// The program of this name.
+    pub fn program(&self, name: &str) -> Option<&'static [u8]> {
+        self.programs.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes)
+    }
+
+    /// The documents of a profile: name and text.
+    pub fn profile(&self, profile: Profile) -> &'static [(&'static str, &'static str)] {
+        let name = match profile {
+            Profile::Observe => "observe",
+            Profile::Starter => "starter",
+            Profile::Strict => "strict",
+            Profile::None => return &[],
+        };
+        self.profiles.iter().find(|(known, _)| *known == name).map_or(&[], |(_, documents)| documents)
+    }
+}

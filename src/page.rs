@@ -1,0 +1,89 @@
+//! `portcullis policy list` and `show`: what a policy is, for people.
+
+use std::fmt::Write;
+
+use portcullis_contract::{Description, Level};
+
+use crate::policy::{Policy, PolicySet};
+
+/// There is no such policy.
+#[derive(Debug, thiserror::Error)]
+#[error("no policy in force is named `{name}`: there is `{known}`")]
+pub struct Unknown {
+    name: String,
+    known: String,
+}
+
+/// One line a policy.
+pub fn list(set: &PolicySet) -> String {
+    let width = set.policies().iter().map(|p| p.name.as_str().len()).max().unwrap_or(0).max(4);
+    let mut out = format!("{:width$}  {:10}  {:7}  SUMMARY\n", "NAME", "VERSION", "FAILURE");
+    for policy in set.policies() {
+        let (version, summary) = match (&policy.description, &policy.program) {
+            (_, Err(failure)) => ("-".to_owned(), format!("failed: {failure}")),
+            (Some(description), Ok(_)) => (description.version.clone(), description.summary.clone()),
+            (None, Ok(_)) => ("-".to_owned(), String::new()),
+        };
+        let failure = policy.spec.failure_policy.to_string();
+        let _ = writeln!(out, "{:width$}  {version:10}  {failure:7}  {summary}", policy.name.as_str());
+    }
+    out
+}
+
+/// A policy's page.
+///
+/// # Errors
+///
+/// A name that none has, with those there are.
+pub fn show(set: &PolicySet, name: &str) -> Result<String, Unknown> {
+    let policy = set.get(name).ok_or_else(|| {
+        let known: Vec<&str> = set.policies().iter().map(|p| p.name.as_str()).collect();
+        Unknown { name: name.to_owned(), known: known.join("`, `") }
+    })?;
+    let mut out = String::new();
+    if let Err(failure) = &policy.program {
+        let _ = writeln!(out, "# {name}\n\nIt does not load: {failure}\n");
+    }
+    if let Some(description) = &policy.description {
+        describe(&mut out, policy, description);
+    }
+    Ok(out)
+}
+
+fn describe(out: &mut String, policy: &Policy, description: &Description) {
+    let Description { name, version, summary, documentation, .. } = description;
+    let _ = writeln!(out, "# {name} {version}\n\n{summary}.\n\n{documentation}\n\n## Codes\n");
+    let _ = writeln!(out, "| code | level | leads to | meaning |\n|---|---|---|---|");
+    for code in &description.codes {
+        let level = match code.level {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Info => "info",
+        };
+        let nowhere = crate::policy::action::NamespaceLabels::ClusterScoped;
+        let leads = crate::policy::action::actions(&policy.spec, &code.code, code.level, nowhere);
+        let leads = format!("{:?}", leads.action).to_lowercase();
+        let meaning = code.meaning.replace('\n', " ");
+        let _ = writeln!(out, "| `{}` | {level} | {leads} | {meaning} |", code.code);
+    }
+    settings(out, description);
+    out.push_str("\n## Reads\n\nIt sees these fields of a request, and nothing else:\n\n");
+    for read in &description.reads {
+        let _ = writeln!(out, "- `{read}`");
+    }
+}
+
+fn settings(out: &mut String, description: &Description) {
+    let properties = description.settings.get("properties").and_then(|p| p.as_object());
+    out.push_str("\n## Settings\n\n");
+    let Some(properties) = properties.filter(|properties| !properties.is_empty()) else {
+        out.push_str("None.\n");
+        return;
+    };
+    out.push_str("| setting | default | meaning |\n|---|---|---|\n");
+    for (name, schema) in properties {
+        let text = schema.get("description").and_then(|d| d.as_str()).unwrap_or_default();
+        let default = schema.get("default").map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(out, "| `{name}` | `{default}` | {} |", text.replace('\n', " "));
+    }
+}

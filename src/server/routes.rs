@@ -1,0 +1,217 @@
+//! Paths, bodies and deadlines.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::watch;
+
+use super::{Call, Group, Judge, MAX_BODY_BYTES, Phase, Reply, Stage};
+use crate::telemetry::Metrics;
+
+/// What the API server waits where it does not say, and the most it ever
+/// waits (Kubernetes: 1 to 30 s).
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of the caller's time, what is kept for the way back: a tenth, at most this.
+const MAX_RESERVE: Duration = Duration::from_millis(250);
+
+struct Shared<J> {
+    judge: Arc<J>,
+    metrics: Arc<Metrics>,
+    stage: watch::Receiver<Stage>,
+}
+
+/// The webhook's paths.
+pub(super) fn app<J: Judge>(
+    judge: Arc<J>,
+    metrics: Arc<Metrics>,
+    stage: watch::Receiver<Stage>,
+) -> Router {
+    let shared = Arc::new(Shared { judge, metrics, stage });
+    Router::new()
+        .route("/{phase}/{group}", post(call::<J>).fallback(other_method))
+        .fallback(other_path)
+        .with_state(shared)
+}
+
+/// The plain paths.
+pub(super) fn health<J: Judge>(
+    judge: Arc<J>,
+    metrics: Arc<Metrics>,
+    stage: watch::Receiver<Stage>,
+) -> Router {
+    let shared = Arc::new(Shared { judge, metrics, stage });
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz::<J>))
+        .route("/metrics", get(exposition::<J>))
+        .with_state(shared)
+}
+
+async fn other_method() -> Response {
+    text(StatusCode::METHOD_NOT_ALLOWED, "send an AdmissionReview with POST")
+}
+
+async fn other_path() -> Response {
+    let paths = "the paths are /validate/fail, /validate/ignore, /mutate/fail and /mutate/ignore";
+    text(StatusCode::NOT_FOUND, paths)
+}
+
+fn text(status: StatusCode, line: &str) -> Response {
+    (status, format!("{line}\n")).into_response()
+}
+
+async fn call<J: Judge>(
+    State(shared): State<Arc<Shared<J>>>,
+    Path((phase, group)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let arrived = Instant::now();
+    let mut response = answer(&shared, (&phase, &group), query.as_deref(), &headers, body, arrived).await;
+    if *shared.stage.borrow() >= Stage::Draining {
+        // The caller's pool must not come back to us.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn answer<J: Judge>(
+    shared: &Shared<J>,
+    path: (&str, &str),
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: Body,
+    arrived: Instant,
+) -> Response {
+    let (phase, group) = match path {
+        ("validate", "fail") => (Phase::Validate, Group::Fail),
+        ("validate", "ignore") => (Phase::Validate, Group::Ignore),
+        ("mutate", "fail") => (Phase::Mutate, Group::Fail),
+        ("mutate", "ignore") => (Phase::Mutate, Group::Ignore),
+        _ => {
+            shared.metrics.rejection("path");
+            return other_path().await;
+        }
+    };
+    let refuse = |(reason, status, line): (&'static str, StatusCode, &str)| {
+        shared.metrics.rejection(reason);
+        text(status, line)
+    };
+    if let Err(rejection) = check_headers(headers) {
+        return refuse(rejection);
+    }
+    let timeout = timeout(query);
+    let deadline = arrived + timeout - (timeout / 10).min(MAX_RESERVE);
+    let body = match read(body, deadline).await {
+        Ok(body) => body,
+        Err(rejection) => return refuse(rejection),
+    };
+    let judgement = shared.judge.judge(Call { phase, group, body, deadline });
+    match futures_util::FutureExt::catch_unwind(AssertUnwindSafe(judgement)).await {
+        Ok(reply) => respond(reply),
+        Err(_) => refuse(("panic", StatusCode::INTERNAL_SERVER_ERROR, "judging failed: see the log")),
+    }
+}
+
+type Rejection = (&'static str, StatusCode, &'static str);
+
+fn check_headers(headers: &HeaderMap) -> Result<(), Rejection> {
+    let is_json = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+        value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    });
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let line = "compressed bodies are not read: send it as it is";
+        return Err(("encoding", StatusCode::UNSUPPORTED_MEDIA_TYPE, line));
+    }
+    if !is_json {
+        let line = "send JSON, with Content-Type: application/json";
+        return Err(("content-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, line));
+    }
+    Ok(())
+}
+
+async fn read(body: Body, deadline: Instant) -> Result<axum::body::Bytes, Rejection> {
+    let body = Limited::new(body, MAX_BODY_BYTES).collect();
+    match tokio::time::timeout_at(deadline.into(), body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            Err(("body-size", StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 8 MiB"))
+        }
+        Ok(Err(_)) => Err(("body", StatusCode::BAD_REQUEST, "the body ended early")),
+        Err(_) => Err(("body-time", StatusCode::REQUEST_TIMEOUT, "the body came too slowly")),
+    }
+}
+
+fn respond(reply: Reply) -> Response {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let kind = if status.is_success() { "application/json" } else { "text/plain; charset=utf-8" };
+    (status, [(header::CONTENT_TYPE, kind)], reply.body).into_response()
+}
+
+/// `timeout=10s` of the query, as the API server writes it.
+fn timeout(query: Option<&str>) -> Duration {
+    let parameters = query.into_iter().flat_map(|query| query.split('&'));
+    let named = parameters.filter_map(|parameter| parameter.strip_prefix("timeout="));
+    let seconds = |text: &str| -> Option<f64> {
+        let (number, unit) = match text.strip_suffix("ms") {
+            Some(number) => (number, 0.001),
+            None => (text.strip_suffix('s')?, 1.0),
+        };
+        number.parse::<f64>().ok().map(|number| number * unit)
+    };
+    let given = named.filter_map(seconds).find(|seconds| seconds.is_finite() && *seconds > 0.0);
+    given.map_or(DEFAULT_TIMEOUT, |seconds| Duration::from_secs_f64(seconds.min(30.0))).min(MAX_TIMEOUT)
+}
+
+async fn readyz<J: Judge>(State(shared): State<Arc<Shared<J>>>, RawQuery(query): RawQuery) -> Response {
+    let mut lines = shared.judge.health();
+    let is_serving = *shared.stage.borrow() == Stage::Serving;
+    let state = if is_serving { "serving" } else { "draining" }.to_owned();
+    lines.push(super::Health { name: "server".into(), state, ready: is_serving });
+    let ready = lines.iter().all(|line| line.ready);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let is_verbose = query.is_some_and(|query| query.split('&').any(|p| p.starts_with("verbose")));
+    let mut answer = String::new();
+    for line in lines.iter().filter(|line| is_verbose || !line.ready) {
+        let mark = if line.ready { '+' } else { '-' };
+        answer.push_str(&format!("[{mark}]{}: {}\n", line.name, line.state));
+    }
+    answer.push_str(if ready { "ready\n" } else { "not ready\n" });
+    (status, answer).into_response()
+}
+
+async fn exposition<J: Judge>(State(shared): State<Arc<Shared<J>>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], shared.metrics.encode()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_callers_timeout_is_read_and_bounded() {
+        for (query, expected) in [
+            (None, 10_000),
+            (Some("timeout=3s"), 3_000),
+            (Some("a=b&timeout=500ms"), 500),
+            (Some("timeout=1e9s"), 30_000),
+            (Some("timeout=-1s"), 10_000),
+            (Some("timeout=NaNs"), 10_000),
+            (Some("timeout=x"), 10_000),
+        ] {
+            assert_eq!(timeout(query), Duration::from_millis(expected), "{query:?}");
+        }
+    }
+}

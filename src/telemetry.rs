@@ -1,0 +1,262 @@
+//! Metrics and log lines: no other room names a metric.
+//!
+//! Labels hold names that the operator chose or that are fixed here, never
+//! anything out of a request, so that their number is bounded.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::LogFormat;
+
+/// Bounds of latency histograms, in seconds: from what a request costs to
+/// what the API server waits at most by default.
+const LATENCY: [f64; 13] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Request {
+    phase: &'static str,
+    failure_policy: &'static str,
+    decision: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Phase {
+    phase: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Finding {
+    policy: String,
+    code: String,
+    action: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Policy {
+    policy: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Failure {
+    policy: String,
+    blame: String,
+    cause: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// All metrics of a server.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    request_duration: Family<Phase, Histogram, fn() -> Histogram>,
+    findings: Family<Finding, Counter>,
+    evaluation_duration: Family<Policy, Histogram, fn() -> Histogram>,
+    failures: Family<Failure, Counter>,
+    policies: Family<State, Gauge>,
+    rejections: Family<Reason, Counter>,
+    connections: Gauge,
+    handshake_failures: Counter,
+    certificate_not_after: Gauge,
+    certificate_reloads: Family<Reason, Counter>,
+}
+
+fn latency() -> Histogram {
+    Histogram::new(LATENCY)
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("portcullis"),
+            requests: Family::default(),
+            request_duration: Family::new_with_constructor(latency),
+            findings: Family::default(),
+            evaluation_duration: Family::new_with_constructor(latency),
+            failures: Family::default(),
+            policies: Family::default(),
+            rejections: Family::default(),
+            connections: Gauge::default(),
+            handshake_failures: Counter::default(),
+            certificate_not_after: Gauge::default(),
+            certificate_reloads: Family::default(),
+        };
+        metrics.register_decisions();
+        metrics.register_transport();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register_decisions(&mut self) {
+        let registry = &mut self.registry;
+        let help = "Admission requests, by what they got";
+        registry.register("requests", help, self.requests.clone());
+        let help = "From the whole body to the answer";
+        let family = self.request_duration.clone();
+        registry.register_with_unit("request_duration", help, Unit::Seconds, family);
+        let help = "What policies found, by what it led to";
+        registry.register("findings", help, self.findings.clone());
+        let help = "One policy judging one request";
+        let family = self.evaluation_duration.clone();
+        registry.register_with_unit("evaluation_duration", help, Unit::Seconds, family);
+        let help = "Policies that gave no verdict, by whose fault it was and why";
+        registry.register("policy_failures", help, self.failures.clone());
+        let help = "Policies in force, ready or failed";
+        registry.register("policies", help, self.policies.clone());
+        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "What is running", Info::new(version));
+    }
+
+    fn register_transport(&mut self) {
+        let registry = &mut self.registry;
+        let help = "HTTP requests that never were admission requests, by why";
+        registry.register("http_rejections", help, self.rejections.clone());
+        let help = "Open TLS connections";
+        registry.register("connections", help, self.connections.clone());
+        let help = "Connections that ended before TLS was agreed on";
+        registry.register("tls_handshake_failures", help, self.handshake_failures.clone());
+        let help = "When the certificate in force ends, as Unix time";
+        let gauge = self.certificate_not_after.clone();
+        registry.register_with_unit("certificate_not_after", help, Unit::Seconds, gauge);
+        let help = "Changed certificate files, taken or refused";
+        registry.register("certificate_reloads", help, self.certificate_reloads.clone());
+    }
+
+    /// A request got its answer.
+    pub fn request(
+        &self,
+        phase: &'static str,
+        failure_policy: &'static str,
+        decision: &'static str,
+        took: Duration,
+    ) {
+        self.requests.get_or_create(&Request { phase, failure_policy, decision }).inc();
+        self.request_duration.get_or_create(&Phase { phase }).observe(took.as_secs_f64());
+    }
+
+    /// A policy found something.
+    pub fn finding(&self, policy: &str, code: &str, action: &'static str) {
+        let label = Finding { policy: policy.to_owned(), code: code.to_owned(), action };
+        self.findings.get_or_create(&label).inc();
+    }
+
+    /// A policy judged a request, or tried to.
+    pub fn evaluation(&self, policy: &str, took: Duration) {
+        let label = Policy { policy: policy.to_owned() };
+        self.evaluation_duration.get_or_create(&label).observe(took.as_secs_f64());
+    }
+
+    /// A policy gave no verdict.
+    pub fn failure(&self, policy: &str, blame: String, cause: String) {
+        let label = Failure { policy: policy.to_owned(), blame, cause };
+        self.failures.get_or_create(&label).inc();
+    }
+
+    /// How many policies are in force.
+    pub fn policies(&self, ready: usize, failed: usize) {
+        for (state, count) in [("ready", ready), ("failed", failed)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.policies.get_or_create(&State { state }).set(count);
+        }
+    }
+
+    /// An HTTP request was turned away.
+    pub fn rejection(&self, reason: &'static str) {
+        self.rejections.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A connection was opened (1) or closed (-1).
+    pub fn connection(&self, change: i64) {
+        self.connections.inc_by(change);
+    }
+
+    /// A connection ended before TLS was agreed on.
+    pub fn handshake_failure(&self) {
+        self.handshake_failures.inc();
+    }
+
+    /// A certificate is in force until `not_after`, Unix time.
+    pub fn certificate(&self, not_after: i64) {
+        self.certificate_not_after.set(not_after);
+    }
+
+    /// Changed certificate files were taken, or refused.
+    pub fn certificate_reload(&self, taken: bool) {
+        let reason = if taken { "taken" } else { "refused" };
+        self.certificate_reloads.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// All metrics in OpenMetrics text.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String has no way to fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// A log filter that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("the log filter `{filter}` is none: write a level (`info`) or `portcullis=debug,info`")]
+pub struct BadFilter {
+    filter: String,
+    #[source]
+    source: tracing_subscriber::filter::ParseError,
+}
+
+/// Sends log lines to standard error.
+///
+/// # Errors
+///
+/// A filter that is none.
+pub fn init(format: LogFormat, filter: &str) -> Result<(), BadFilter> {
+    let parsed = EnvFilter::try_new(filter)
+        .map_err(|source| BadFilter { filter: filter.to_owned(), source })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Json => lines.json().flatten_event(true).with_target(false).try_init(),
+        LogFormat::Human => {
+            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            lines.with_ansi(colour).with_target(false).try_init()
+        }
+    };
+    // A second start keeps the first: only tests do that.
+    let _ = started;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_has_its_unit_and_help() {
+        let metrics = Metrics::default();
+        metrics.request("validate", "Fail", "denied", Duration::from_millis(1));
+        metrics.certificate(1);
+        let text = metrics.encode();
+        assert!(text.contains("# HELP portcullis_request_duration_seconds "), "{text}");
+        assert!(text.contains("# UNIT portcullis_certificate_not_after_seconds seconds"), "{text}");
+        let requests = "portcullis_requests_total{phase=\"validate\",failure_policy=\"Fail\",decision=\"denied\"} 1";
+        assert!(text.contains(requests), "{text}");
+    }
+}

@@ -1,0 +1,176 @@
+//! `portcullis serve`: what answers the server's calls.
+//!
+//! Decodes on the server's threads, evaluates on threads of its own, logs
+//! and counts each decision. Never logs a body or a value.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
+
+use crate::admit::{self, Scope, Subject, pool::Pool};
+use crate::policy::action::Action;
+use crate::policy::{Cause, Decision, Failure, FailurePolicy, PolicySet};
+use crate::review::{self, Request, Review};
+use crate::server::{Call, Group, Health, Judge, Phase, Reply};
+use crate::telemetry::Metrics;
+
+/// Answers AdmissionReviews by the policy set in force.
+pub struct Webhook {
+    set: Arc<ArcSwap<PolicySet>>,
+    pool: Pool,
+    metrics: Arc<Metrics>,
+}
+
+impl Webhook {
+    /// A webhook that evaluates on `threads` threads.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system gives no threads.
+    pub fn new(
+        set: Arc<ArcSwap<PolicySet>>,
+        threads: usize,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Webhook> {
+        let failed = set.load().policies().iter().filter(|p| p.program.is_err()).count();
+        metrics.policies(set.load().policies().len() - failed, failed);
+        Ok(Webhook { set, pool: Pool::new(threads)?, metrics })
+    }
+
+    async fn decide(&self, request: Request, scope: Scope, deadline: Instant) -> (Request, Decision) {
+        let request = Arc::new(request);
+        let (answer, answered) = oneshot::channel();
+        let (set, job) = (self.set.load_full(), Arc::clone(&request));
+        let submitted = self.pool.submit(move || {
+            // A caller that is gone needs no verdict.
+            let _ = answer.send(admit::admit(&set, &subject(&job), scope, deadline));
+        });
+        let failure = match submitted {
+            Err(full) => Failure::host(Cause::Overload, full.to_string()),
+            Ok(()) => match tokio::time::timeout_at(deadline.into(), answered).await {
+                Ok(Ok(decision)) => return (unshare(request), decision),
+                Ok(Err(_)) => Failure::host(Cause::Trap, "judging failed inside Portcullis: see its log"),
+                Err(_) => Failure::host(Cause::Deadline, "there was no time left to judge it"),
+            },
+        };
+        let decision = admit::refuse(&self.set.load(), &subject(&request), scope, &failure);
+        (unshare(request), decision)
+    }
+
+    fn record(&self, call: &Recorded, request: &Request, decision: &Decision) {
+        let micros = u64::try_from(call.arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let verdict = if decision.is_denied() { "denied" } else { "allowed" };
+        self.metrics.request(call.phase, call.group, verdict, call.arrived.elapsed());
+        for evaluation in &decision.evaluations {
+            self.metrics.evaluation(evaluation.policy.as_str(), evaluation.took);
+        }
+        for judged in &decision.findings {
+            let action = match judged.actions.action {
+                Action::Deny => "deny",
+                Action::Warn => "warn",
+                Action::Audit => "audit",
+            };
+            self.metrics.finding(judged.policy.as_str(), &judged.finding.code, action);
+        }
+        for broken in &decision.failures {
+            let (blame, cause) = (broken.failure.blame.to_string(), broken.failure.cause.to_string());
+            self.metrics.failure(broken.policy.as_str(), blame, cause);
+            tracing::error!(
+                uid = request.attributes.uid, policy = %broken.policy, blame = %broken.failure.blame,
+                cause = %broken.failure.cause, failure_policy = %broken.failure_policy,
+                message = broken.failure.message, "a policy gave no verdict"
+            );
+        }
+        log(call, request, decision, verdict, micros);
+    }
+}
+
+/// What is logged of a call besides its request.
+struct Recorded {
+    phase: &'static str,
+    group: &'static str,
+    arrived: Instant,
+}
+
+/// One event a decision: info where something is refused, debug otherwise.
+fn log(call: &Recorded, request: &Request, decision: &Decision, verdict: &str, micros: u64) {
+    let attributes = &request.attributes;
+    let names = |found: &mut dyn Iterator<Item = String>| found.collect::<Vec<_>>().join(" ");
+    let codes = names(&mut decision.findings.iter().map(|j| format!("{}/{}", j.policy, j.finding.code)));
+    let namespace = attributes.namespace.as_deref().unwrap_or_default();
+    macro_rules! event {
+        ($level:ident) => {
+            tracing::$level!(
+                uid = attributes.uid, user = attributes.username, operation = ?attributes.operation,
+                dry_run = attributes.dry_run, phase = call.phase, group = call.group,
+                kind = attributes.kind, namespace, name = attributes.name,
+                subresource = attributes.subresource, verdict, codes, micros, "decision"
+            )
+        };
+    }
+    if decision.is_denied() { event!(info) } else { event!(debug) }
+}
+
+/// A cluster's watch will know the namespace; until then its name does.
+fn subject(request: &Request) -> Subject<'_> {
+    Subject {
+        admission: &request.admission,
+        attributes: &request.attributes,
+        namespace: &serde_json::Value::Null,
+        namespace_is_known: false,
+    }
+}
+
+fn unshare(request: Arc<Request>) -> Request {
+    Arc::try_unwrap(request).unwrap_or_else(|shared| (*shared).clone())
+}
+
+impl Judge for Webhook {
+    async fn judge(&self, call: Call) -> Reply {
+        let arrived = Instant::now();
+        let (phase, phase_name) = match call.phase {
+            Phase::Validate => (admit::Phase::Validate, "validate"),
+            Phase::Mutate => (admit::Phase::Mutate, "mutate"),
+        };
+        let (group, group_name) = match call.group {
+            Group::Fail => (FailurePolicy::Fail, "Fail"),
+            Group::Ignore => (FailurePolicy::Ignore, "Ignore"),
+        };
+        let scope = Scope { phase, failure_policy: Some(group) };
+        let recorded = Recorded { phase: phase_name, group: group_name, arrived };
+        let Review { uid, request } = match review::decode(&call.body) {
+            Ok(review) => review,
+            Err(malformed) => {
+                self.metrics.rejection("body");
+                return Reply { status: 400, body: format!("{malformed}\n").into_bytes() };
+            }
+        };
+        match request {
+            Ok(request) => {
+                let (request, decision) = self.decide(request, scope, call.deadline).await;
+                self.record(&recorded, &request, &decision);
+                Reply { status: 200, body: review::encode(&uid, &decision) }
+            }
+            Err(problem) => {
+                self.metrics.request(phase_name, group_name, "denied", arrived.elapsed());
+                tracing::info!(uid, problem, "a review could not be judged and was refused");
+                Reply { status: 200, body: review::encode_refusal(&uid, &problem) }
+            }
+        }
+    }
+
+    fn health(&self) -> Vec<Health> {
+        let set = self.set.load();
+        let line = |policy: &crate::policy::Policy| {
+            let state = match &policy.program {
+                Ok(_) => "ready".to_owned(),
+                // Known to fail: its failurePolicy answers, and we serve.
+                Err(failure) => format!("failed, answers by failurePolicy {}: {failure}", policy.spec.failure_policy),
+            };
+            Health { name: format!("policy/{}", policy.name), state, ready: true }
+        };
+        set.policies().iter().map(line).collect()
+    }
+}
