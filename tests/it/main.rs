@@ -1,0 +1,22 @@
+//! Integration tests: one binary, since each one links wasmtime anew. They run
+//! the real executable.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+/// Policies' case files, through wasm.
+mod cases;
+/// `portcullis check`: inputs, outputs, exit codes.
+mod check;
+/// Engines in every layout of memory, each forced.
+mod layouts;
+/// What holds of the project itself: dependencies, documents.
+mod project;
+/// The 24 recorded AdmissionReviews.
+mod reviews;
+/// `portcullis serve`: a real client on loopback.
+mod serve;
+/// Finding the executable, scratch folders.
+mod support;
+/// Findings on the corpora against `truth.json`.
+mod truth;
+/// Guests that misbehave, and what the host makes of them.
+mod guests;
