@@ -32,7 +32,11 @@ fn programs_table(folder: &Path) -> Option<String> {
     }
     let mut table = String::from("const PROGRAMS: &[(&str, &[u8])] = &[\n");
     for (name, path) in files {
-        let _ = writeln!(table, "    ({name:?}, include_bytes!({:?})),", path.display().to_string());
+        let _ = writeln!(
+            table,
+            "    ({name:?}, include_bytes!({:?})),",
+            path.display().to_string()
+        );
     }
     Some(table + "];\n")
 }

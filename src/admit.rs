@@ -18,8 +18,8 @@ use serde_json::{Map, Value};
 use crate::policy::action::{Action, NamespaceLabels, actions};
 use crate::policy::decision::{Broken, Evaluation};
 use crate::policy::{
-    Attributes, Cause, Decision, Failure, FailurePolicy, Judged, Policy, PolicySet, Ready, matching,
-    patch, ratchet,
+    Attributes, Cause, Decision, Failure, FailurePolicy, Judged, Policy, PolicySet, Ready,
+    matching, patch, ratchet,
 };
 
 pub mod pool;
@@ -104,7 +104,9 @@ pub fn refuse(set: &PolicySet, subject: &Subject<'_>, scope: Scope, failure: &Fa
 
 impl Scope {
     fn asks(self, policy: &Policy) -> bool {
-        let group = self.failure_policy.is_none_or(|group| group == policy.spec.failure_policy);
+        let group = self
+            .failure_policy
+            .is_none_or(|group| group == policy.spec.failure_policy);
         // A policy without a program may have been a mutating one; the
         // validating half speaks for it.
         group && (self.phase == Phase::Validate || policy.is_mutating())
@@ -135,9 +137,17 @@ impl Labels {
             Value::Null => subject.old_object(),
             object => object,
         };
-        let Some(name) = &attributes.namespace else { return Labels::ClusterScoped };
-        let source = if attributes.is_namespace() { object } else { subject.namespace };
-        let labels = source.pointer("/metadata/labels").and_then(Value::as_object);
+        let Some(name) = &attributes.namespace else {
+            return Labels::ClusterScoped;
+        };
+        let source = if attributes.is_namespace() {
+            object
+        } else {
+            subject.namespace
+        };
+        let labels = source
+            .pointer("/metadata/labels")
+            .and_then(Value::as_object);
         let mut labels: BTreeMap<String, String> = labels
             .into_iter()
             .flatten()
@@ -203,7 +213,10 @@ impl Admission<'_> {
         let started = Instant::now();
         let result = self.judge(policy, labels.view(), selected.guessed);
         let took = started.elapsed();
-        self.decision.evaluations.push(Evaluation { policy: policy.name.clone(), took });
+        self.decision.evaluations.push(Evaluation {
+            policy: policy.name.clone(),
+            took,
+        });
         if let Err(failure) = result {
             self.decision.failures.push(Broken {
                 policy: policy.name.clone(),
@@ -220,7 +233,9 @@ impl Admission<'_> {
         guessed: bool,
     ) -> Result<(), Failure> {
         let ready = policy.program.as_ref().map_err(Clone::clone)?;
-        let deadline = self.deadline.min(Instant::now() + policy.spec.limits.deadline());
+        let deadline = self
+            .deadline
+            .min(Instant::now() + policy.spec.limits.deadline());
         let projection = self.projection(ready);
         let verdict = ready.program.evaluate(&projection, deadline)?;
         if self.scope.phase == Phase::Mutate {
@@ -241,7 +256,13 @@ impl Admission<'_> {
                 actions = actions.at_most(most);
             }
             let policy = policy.name.clone();
-            self.decision.findings.push(Judged { policy, finding, level, actions, guessed });
+            self.decision.findings.push(Judged {
+                policy,
+                finding,
+                level,
+                actions,
+                guessed,
+            });
         }
         Ok(())
     }
@@ -261,7 +282,9 @@ impl Admission<'_> {
 
     fn project(&self, ready: &Ready, object: &Value) -> String {
         let request = Request::new(self.subject.admission, self.subject.namespace);
-        ready.reads.project(&request.with_object(object), ready.redaction)
+        ready
+            .reads
+            .project(&request.with_object(object), ready.redaction)
     }
 
     /// For each finding, the most that it may lead to on this request.
@@ -285,7 +308,13 @@ impl Admission<'_> {
         }
         if ratchet::is_metadata_only(&self.object, old) {
             let of_metadata = |finding: &Finding| finding.path.starts_with("/metadata/");
-            let most = |finding| if of_metadata(finding) { None } else { Some(Action::Warn) };
+            let most = |finding| {
+                if of_metadata(finding) {
+                    None
+                } else {
+                    Some(Action::Warn)
+                }
+            };
             return Ok(findings.iter().map(most).collect());
         }
         if policy.spec.on_update == OnUpdate::Always {
@@ -318,7 +347,9 @@ impl Admission<'_> {
             self.decision.changed_by.push(policy.name.clone());
         }
         if !changes.annotations.is_empty() {
-            self.decision.annotations.insert(policy.name.clone(), changes.annotations);
+            self.decision
+                .annotations
+                .insert(policy.name.clone(), changes.annotations);
         }
         Ok(())
     }

@@ -54,9 +54,11 @@ pub struct Policies {
 
 /// `portcullis check`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit code: 0 nothing is denied, 1 something is, 2 something could not be \
+#[command(
+    after_help = "Exit code: 0 nothing is denied, 1 something is, 2 something could not be \
     judged or nothing was there to judge.\n\nExamples:\n  portcullis check deploy/ more.yaml\n  \
-    kubectl kustomize . | portcullis check -")]
+    kubectl kustomize . | portcullis check -"
+)]
 pub struct Check {
     /// Files and folders; `-` for standard input
     #[arg(required = true, value_name = "PATH")]
@@ -135,11 +137,19 @@ pub struct Serve {
     /// How long requests in flight may take after that
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub drain_timeout: Duration,
+    /// How often the certificate's files are looked at
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub tls_poll: Duration,
     /// How log lines look
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,
     /// Which log lines: a level, or the syntax of tracing's EnvFilter
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "PORTCULLIS_LOG")]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "info",
+        env = "PORTCULLIS_LOG"
+    )]
     pub log: String,
 }
 
@@ -191,7 +201,9 @@ pub struct Certs {
 /// `250ms`, `15s`, `2m`.
 fn duration(text: &str) -> Result<Duration, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let value: u64 = number.parse().map_err(|_| "write a whole number and ms, s or m: `15s`")?;
+    let value: u64 = number
+        .parse()
+        .map_err(|_| "write a whole number and ms, s or m: `15s`")?;
     match &text[number.len()..] {
         "ms" => Ok(Duration::from_millis(value)),
         "s" => Ok(Duration::from_secs(value)),

@@ -17,8 +17,7 @@ use time::{Duration, OffsetDateTime};
 
 /// What a development server is called: by tests on loopback, and by the API
 /// server through the Service of the default installation.
-pub const DEFAULT_NAMES: [&str; 4] =
-    ["localhost", "127.0.0.1", "::1", "portcullis.portcullis.svc"];
+pub const DEFAULT_NAMES: [&str; 4] = ["localhost", "127.0.0.1", "::1", "portcullis.portcullis.svc"];
 
 /// The CA lives ten years, a leaf one (reliability.md, section 1).
 const CA_DAYS: i64 = 3650;
@@ -78,7 +77,8 @@ pub fn make(names: &[String], now: OffsetDateTime) -> Result<Certificates, Error
     }
     let ca_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut ca = CertificateParams::default();
-    ca.distinguished_name.push(DnType::CommonName, "portcullis development CA");
+    ca.distinguished_name
+        .push(DnType::CommonName, "portcullis development CA");
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     valid(&mut ca, now, CA_DAYS);
@@ -86,7 +86,13 @@ pub fn make(names: &[String], now: OffsetDateTime) -> Result<Certificates, Error
     let ca_pem = ca_key.serialize_pem();
     let issuer = Issuer::new(ca, ca_key);
     let server = leaf(names, now, &issuer)?;
-    Ok(Certificates { ca: Pair { certificate: ca_certificate, key: ca_pem }, server })
+    Ok(Certificates {
+        ca: Pair {
+            certificate: ca_certificate,
+            key: ca_pem,
+        },
+        server,
+    })
 }
 
 fn leaf(
@@ -96,14 +102,20 @@ fn leaf(
 ) -> Result<Pair, Error> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut leaf = CertificateParams::new(names.to_vec())?;
-    leaf.distinguished_name.push(DnType::CommonName, "portcullis");
+    leaf.distinguished_name
+        .push(DnType::CommonName, "portcullis");
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    leaf.extended_key_usages =
-        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    leaf.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     leaf.use_authority_key_identifier_extension = true;
     valid(&mut leaf, now, LEAF_DAYS);
     let certificate = leaf.signed_by(&key, issuer)?.pem();
-    Ok(Pair { certificate, key: key.serialize_pem() })
+    Ok(Pair {
+        certificate,
+        key: key.serialize_pem(),
+    })
 }
 
 fn valid(parameters: &mut CertificateParams, now: OffsetDateTime, days: i64) {
@@ -116,7 +128,9 @@ fn is_name(name: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let host = name.strip_prefix("*.").unwrap_or(name);
     name.parse::<IpAddr>().is_ok() || (host.len() <= 253 && host.split('.').all(is_label))
@@ -136,7 +150,10 @@ pub fn write(folder: &Path, certificates: &Certificates, force: bool) -> Result<
         ("tls.crt", &server.certificate, 0o644),
         ("tls.key", &server.key, 0o600),
     ];
-    let taken = files.iter().map(|(name, ..)| folder.join(name)).find(|path| path.exists());
+    let taken = files
+        .iter()
+        .map(|(name, ..)| folder.join(name))
+        .find(|path| path.exists());
     if let (Some(path), false) = (taken, force) {
         return Err(Error::Exists(path));
     }
@@ -144,7 +161,11 @@ pub fn write(folder: &Path, certificates: &Certificates, force: bool) -> Result<
         let path = path.to_owned();
         move |source| Error::Write { path, source }
     };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed(folder))?;
     for (name, text, mode) in files {
         let path = folder.join(name);
         replace(&path, text, mode).map_err(failed(&path))?;
@@ -156,8 +177,14 @@ pub fn write(folder: &Path, certificates: &Certificates, force: bool) -> Result<
 /// new one, whole.
 fn replace(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
     let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&beside)?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all());
     match written.and_then(|()| std::fs::rename(&beside, path)) {
         Ok(()) => Ok(()),
         Err(error) => {
@@ -194,8 +221,14 @@ mod tests {
             let metadata = std::fs::metadata(folder.join(name)).expect("a file");
             metadata.permissions().mode() & 0o777
         };
-        assert_eq!((mode("ca.key"), mode("tls.key"), mode("tls.crt")), (0o600, 0o600, 0o644));
-        assert!(matches!(write(&folder, &made, false), Err(Error::Exists(_))));
+        assert_eq!(
+            (mode("ca.key"), mode("tls.key"), mode("tls.crt")),
+            (0o600, 0o600, 0o644)
+        );
+        assert!(matches!(
+            write(&folder, &made, false),
+            Err(Error::Exists(_))
+        ));
         write(&folder, &made, true).expect("replaced");
         assert_eq!(mode("tls.key"), 0o600);
         std::fs::remove_dir_all(&folder).expect("removed");

@@ -26,23 +26,40 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// cores. Warnings of the reader (a key that stands twice) go to `warn`.
 pub fn check(set: &PolicySet, inputs: &[Input], mut warn: impl FnMut(String)) -> Report {
     let read = input::read(inputs);
-    let mut report = Report { failures: read.failures, ..Report::default() };
+    let mut report = Report {
+        failures: read.failures,
+        ..Report::default()
+    };
     report.failures.extend(policy_failures(set));
     let mut objects = Vec::new();
     for file in read.files {
-        report.failures.extend(file.stream.broken.iter().map(|broken| broken_document(&file.name, broken)));
-        report.skipped.extend(file.stream.skipped.iter().map(|skipped| Skipped {
-            file: file.name.to_string(),
-            document: skipped.document,
-            line: skipped.line,
-            code: skipped.skip.code().to_owned(),
-        }));
+        report.failures.extend(
+            file.stream
+                .broken
+                .iter()
+                .map(|broken| broken_document(&file.name, broken)),
+        );
+        report
+            .skipped
+            .extend(file.stream.skipped.iter().map(|skipped| Skipped {
+                file: file.name.to_string(),
+                document: skipped.document,
+                line: skipped.line,
+                code: skipped.skip.code().to_owned(),
+            }));
         for warning in &file.stream.warnings {
             let (line, column) = (warning.position.line, warning.position.column);
-            warn(format!("{}:{line}:{column}: {}", file.name, warning.message));
+            warn(format!(
+                "{}:{line}:{column}: {}",
+                file.name, warning.message
+            ));
         }
         let (name, text) = (file.name, file.text);
-        let take = |object| judge::Given { file: Arc::clone(&name), text: Arc::clone(&text), object };
+        let take = |object| judge::Given {
+            file: Arc::clone(&name),
+            text: Arc::clone(&text),
+            object,
+        };
         objects.extend(file.stream.objects.into_iter().map(take));
     }
     judge_all(set, &objects, &mut report);
@@ -59,7 +76,10 @@ fn judge_all(set: &PolicySet, objects: &[judge::Given], report: &mut Report) {
         let judge = |part| scope.spawn(move || judge::judge(set, world, part, || progress.step()));
         let running: Vec<_> = objects.chunks(share).map(judge).collect();
         // A panic of one part is one of all: nothing was judged for sure.
-        running.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+        running
+            .into_iter()
+            .map(std::thread::ScopedJoinHandle::join)
+            .collect::<Vec<_>>()
     });
     let mut judged = 0;
     for part in parts {
@@ -85,7 +105,11 @@ fn policy_failures(set: &PolicySet) -> Vec<Failure> {
     let failing = set.policies().iter().filter_map(|policy| {
         let failure = policy.program.as_ref().err()?;
         let (policy, cause) = (Some(policy.name.to_string()), failure.message.clone());
-        Some(Failure { policy, cause, ..Failure::default() })
+        Some(Failure {
+            policy,
+            cause,
+            ..Failure::default()
+        })
     });
     failing.collect()
 }
@@ -113,13 +137,17 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} objects") {
             bar.set_style(style);
         }
-        Progress { bar, started: Instant::now() }
+        Progress {
+            bar,
+            started: Instant::now(),
+        }
     }
 
     fn step(&self) {
         self.bar.inc(1);
         if self.bar.is_hidden() && self.started.elapsed() > PATIENCE {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+            self.bar
+                .set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
         }
     }
 }

@@ -179,7 +179,13 @@ impl Report {
         self.findings.sort_by(|one, other| {
             let key = |finding: &Finding| {
                 let place = &finding.place;
-                (place.file.clone(), place.document, place.item, finding.path.clone(), finding.policy.clone())
+                (
+                    place.file.clone(),
+                    place.document,
+                    place.item,
+                    finding.path.clone(),
+                    finding.policy.clone(),
+                )
             };
             key(one).cmp(&key(other))
         });
@@ -196,7 +202,10 @@ impl Report {
     }
 
     fn objects_with(&self, action: Action) -> usize {
-        let of_action = self.findings.iter().filter(|finding| finding.action == action);
+        let of_action = self
+            .findings
+            .iter()
+            .filter(|finding| finding.action == action);
         let objects = of_action.map(|f| (&f.place.file, f.place.document, f.place.item));
         objects.collect::<std::collections::BTreeSet<_>>().len()
     }
@@ -223,14 +232,25 @@ impl Report {
 pub fn fingerprint(policy: &str, code: &str, object: &Identity, container: Option<&str>) -> String {
     let group = crate::policy::kinds::group_version(&object.api_version).0;
     let namespace = object.namespace.as_deref().unwrap_or_default();
-    let parts =
-        [policy, code, group, &object.kind, namespace, &object.name, container.unwrap_or_default()];
+    let parts = [
+        policy,
+        code,
+        group,
+        &object.kind,
+        namespace,
+        &object.name,
+        container.unwrap_or_default(),
+    ];
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .take(12)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -238,7 +258,10 @@ mod tests {
     use super::*;
 
     fn failure(document: Option<usize>) -> Failure {
-        Failure { document, ..Failure::default() }
+        Failure {
+            document,
+            ..Failure::default()
+        }
     }
 
     #[test]

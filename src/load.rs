@@ -27,8 +27,10 @@ pub fn load(
     excluded_namespaces: BTreeSet<String>,
 ) -> Result<PolicySet, set::Duplicate> {
     let policies = std::thread::scope(|scope| {
-        let loading: Vec<_> =
-            found.iter().map(|found| scope.spawn(move || policy(engine, pack, found))).collect();
+        let loading: Vec<_> = found
+            .iter()
+            .map(|found| scope.spawn(move || policy(engine, pack, found)))
+            .collect();
         let finish = |(thread, found): (std::thread::ScopedJoinHandle<'_, Policy>, &Found)| {
             thread.join().unwrap_or_else(|_| panicked(found))
         };
@@ -38,13 +40,21 @@ pub fn load(
 }
 
 fn panicked(found: &Found) -> Policy {
-    let failure = Failure::host(Cause::Program, "loading it failed inside Portcullis: report this");
+    let failure = Failure::host(
+        Cause::Program,
+        "loading it failed inside Portcullis: report this",
+    );
     failing(found, None, failure)
 }
 
 fn failing(found: &Found, description: Option<Arc<Description>>, failure: Failure) -> Policy {
     let spec = found.resource.spec.clone();
-    Policy { name: found.resource.name.clone(), spec, description, program: Err(failure) }
+    Policy {
+        name: found.resource.name.clone(),
+        spec,
+        description,
+        program: Err(failure),
+    }
 }
 
 fn policy(engine: &Arc<Engine>, pack: &Pack, found: &Found) -> Policy {
@@ -56,7 +66,9 @@ fn policy(engine: &Arc<Engine>, pack: &Pack, found: &Found) -> Policy {
         Ok(loaded) => loaded,
         Err(failure) => {
             // What it says it judges still bounds whose requests it breaks.
-            let description = inspect(&bytes).ok().and_then(|inspected| inspected.description);
+            let description = inspect(&bytes)
+                .ok()
+                .and_then(|inspected| inspected.description);
             return failing(found, description.map(Arc::new), failure);
         }
     };
@@ -81,7 +93,11 @@ fn ready(loaded: &Loaded, description: &Description, spec: &Spec) -> Result<Read
     check_codes(description, spec)?;
     let redaction = redaction(&reads, spec)?;
     let program = loaded.program(&spec.settings, spec.limits)?;
-    Ok(Ready { reads: Arc::new(reads), redaction, program: Arc::new(program) })
+    Ok(Ready {
+        reads: Arc::new(reads),
+        redaction,
+        program: Arc::new(program),
+    })
 }
 
 /// An override of a code that the policy does not know would do nothing, and
@@ -92,8 +108,14 @@ fn check_codes(description: &Description, spec: &Spec) -> Result<(), Failure> {
         .iter()
         .flat_map(|entry| &entry.codes)
         .find(|code| description.code(code).is_none());
-    let Some(unknown) = unknown else { return Ok(()) };
-    let known: Vec<&str> = description.codes.iter().map(|code| code.code.as_str()).collect();
+    let Some(unknown) = unknown else {
+        return Ok(());
+    };
+    let known: Vec<&str> = description
+        .codes
+        .iter()
+        .map(|code| code.code.as_str())
+        .collect();
     let message = format!(
         "`spec.overrides` names the code `{unknown}`, which the policy does not have: \
          it has `{}`",

@@ -1,5 +1,9 @@
 //! The program: one function a command.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where results are printed")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where results are printed"
+)]
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -23,7 +27,10 @@ use portcullis::{admit, certs, load, page, review, source};
 
 include!(concat!(env!("OUT_DIR"), "/pack.rs"));
 
-const PACK: Pack = Pack { programs: PROGRAMS, profiles: PROFILES };
+const PACK: Pack = Pack {
+    programs: PROGRAMS,
+    profiles: PROFILES,
+};
 
 /// Something could not be judged, or not be done at all.
 const BROKEN: u8 = 2;
@@ -50,9 +57,7 @@ fn run(command: Command) -> Result<u8> {
         Command::Check(arguments) => run_check(&arguments),
         Command::Review(arguments) => run_review(&arguments),
         Command::Serve(arguments) => run_serve(&arguments),
-        Command::Policy(Policy::List { policies }) => {
-            print(&page::list(&policy_set(&policies)?.1))
-        }
+        Command::Policy(Policy::List { policies }) => print(&page::list(&policy_set(&policies)?.1)),
         Command::Policy(Policy::Show { name, policies }) => {
             print(&page::show(&policy_set(&policies)?.1, &name)?)
         }
@@ -80,7 +85,11 @@ fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
 
 fn run_check(arguments: &args::Check) -> Result<u8> {
     let (_, set) = policy_set(&arguments.policies)?;
-    let inputs: Vec<Input> = arguments.inputs.iter().map(|input| input.as_str().into()).collect();
+    let inputs: Vec<Input> = arguments
+        .inputs
+        .iter()
+        .map(|input| input.as_str().into())
+        .collect();
     let is_human = arguments.output == Output::Human;
     let warn = |line: String| {
         if is_human {
@@ -99,7 +108,10 @@ fn run_review(arguments: &args::Review) -> Result<u8> {
     let body = match arguments.file.as_str() {
         "-" => {
             let mut body = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut body).context("standard input")?;
+            std::io::stdin()
+                .lock()
+                .read_to_end(&mut body)
+                .context("standard input")?;
             body
         }
         file => std::fs::read(file).with_context(|| file.to_owned())?,
@@ -110,14 +122,21 @@ fn run_review(arguments: &args::Review) -> Result<u8> {
         Err(problem) => return print_line(review::encode_refusal(&decoded.uid, &problem)),
     };
     let (_, set) = policy_set(&arguments.policies)?;
-    let phase = if arguments.mutate { admit::Phase::Mutate } else { admit::Phase::Validate };
+    let phase = if arguments.mutate {
+        admit::Phase::Mutate
+    } else {
+        admit::Phase::Validate
+    };
     let subject = admit::Subject {
         admission: &request.admission,
         attributes: &request.attributes,
         namespace: &serde_json::Value::Null,
         namespace_is_known: false,
     };
-    let scope = admit::Scope { phase, failure_policy: None };
+    let scope = admit::Scope {
+        phase,
+        failure_policy: None,
+    };
     let deadline = Instant::now() + Duration::from_secs(10);
     let decision = admit::admit(&set, &subject, scope, deadline);
     print_line(review::encode(&decoded.uid, &decision))
@@ -142,7 +161,9 @@ fn run_certs(arguments: &args::Certs) -> Result<u8> {
 fn run_serve(arguments: &args::Serve) -> Result<u8> {
     telemetry::init(arguments.log_format, &arguments.log)?;
     // Before anything else may fail: a second signal always ends the process.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let (engine, set) = policy_set(&arguments.policies)?;
     for policy in set.policies() {
         match &policy.program {
@@ -157,8 +178,11 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = arguments.threads.unwrap_or(cores);
     let metrics = Arc::new(Metrics::default());
-    let webhook =
-        Arc::new(Webhook::new(Arc::new(ArcSwap::from_pointee(set)), threads, Arc::clone(&metrics))?);
+    let webhook = Arc::new(Webhook::new(
+        Arc::new(ArcSwap::from_pointee(set)),
+        threads,
+        Arc::clone(&metrics),
+    )?);
     runtime.block_on(serve(options(arguments), &engine, webhook, metrics))
 }
 
@@ -167,6 +191,7 @@ fn options(arguments: &args::Serve) -> Options {
     Options {
         client_ca: arguments.client_ca.clone(),
         http2: arguments.http2,
+        tls_poll: arguments.tls_poll,
         drain_delay: arguments.drain_delay,
         drain_timeout: arguments.drain_timeout,
         ..Options::new(arguments.listen, arguments.metrics_listen, cert, key)

@@ -28,7 +28,10 @@ pub enum Profile {
 impl Pack {
     /// The program of this name.
     pub fn program(&self, name: &str) -> Option<&'static [u8]> {
-        self.programs.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes)
+        self.programs
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, bytes)| *bytes)
     }
 
     /// The documents of a profile: name and text.
@@ -39,6 +42,9 @@ impl Pack {
             Profile::Strict => "strict",
             Profile::None => return &[],
         };
-        self.profiles.iter().find(|(known, _)| *known == name).map_or(&[], |(_, documents)| documents)
+        self.profiles
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or(&[], |(_, documents)| documents)
     }
 }

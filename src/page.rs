@@ -16,16 +16,31 @@ pub struct Unknown {
 
 /// One line a policy.
 pub fn list(set: &PolicySet) -> String {
-    let width = set.policies().iter().map(|p| p.name.as_str().len()).max().unwrap_or(0).max(4);
-    let mut out = format!("{:width$}  {:10}  {:7}  SUMMARY\n", "NAME", "VERSION", "FAILURE");
+    let width = set
+        .policies()
+        .iter()
+        .map(|p| p.name.as_str().len())
+        .max()
+        .unwrap_or(0)
+        .max(4);
+    let mut out = format!(
+        "{:width$}  {:10}  {:7}  SUMMARY\n",
+        "NAME", "VERSION", "FAILURE"
+    );
     for policy in set.policies() {
         let (version, summary) = match (&policy.description, &policy.program) {
             (_, Err(failure)) => ("-".to_owned(), format!("failed: {failure}")),
-            (Some(description), Ok(_)) => (description.version.clone(), description.summary.clone()),
+            (Some(description), Ok(_)) => {
+                (description.version.clone(), description.summary.clone())
+            }
             (None, Ok(_)) => ("-".to_owned(), String::new()),
         };
         let failure = policy.spec.failure_policy.to_string();
-        let _ = writeln!(out, "{:width$}  {version:10}  {failure:7}  {summary}", policy.name.as_str());
+        let _ = writeln!(
+            out,
+            "{:width$}  {version:10}  {failure:7}  {summary}",
+            policy.name.as_str()
+        );
     }
     out
 }
@@ -38,7 +53,10 @@ pub fn list(set: &PolicySet) -> String {
 pub fn show(set: &PolicySet, name: &str) -> Result<String, Unknown> {
     let policy = set.get(name).ok_or_else(|| {
         let known: Vec<&str> = set.policies().iter().map(|p| p.name.as_str()).collect();
-        Unknown { name: name.to_owned(), known: known.join("`, `") }
+        Unknown {
+            name: name.to_owned(),
+            known: known.join("`, `"),
+        }
     })?;
     let mut out = String::new();
     if let Err(failure) = &policy.program {
@@ -51,9 +69,21 @@ pub fn show(set: &PolicySet, name: &str) -> Result<String, Unknown> {
 }
 
 fn describe(out: &mut String, policy: &Policy, description: &Description) {
-    let Description { name, version, summary, documentation, .. } = description;
-    let _ = writeln!(out, "# {name} {version}\n\n{summary}.\n\n{documentation}\n\n## Codes\n");
-    let _ = writeln!(out, "| code | level | leads to | meaning |\n|---|---|---|---|");
+    let Description {
+        name,
+        version,
+        summary,
+        documentation,
+        ..
+    } = description;
+    let _ = writeln!(
+        out,
+        "# {name} {version}\n\n{summary}.\n\n{documentation}\n\n## Codes\n"
+    );
+    let _ = writeln!(
+        out,
+        "| code | level | leads to | meaning |\n|---|---|---|---|"
+    );
     for code in &description.codes {
         let level = match code.level {
             Level::Error => "error",
@@ -74,7 +104,10 @@ fn describe(out: &mut String, policy: &Policy, description: &Description) {
 }
 
 fn settings(out: &mut String, description: &Description) {
-    let properties = description.settings.get("properties").and_then(|p| p.as_object());
+    let properties = description
+        .settings
+        .get("properties")
+        .and_then(|p| p.as_object());
     out.push_str("\n## Settings\n\n");
     let Some(properties) = properties.filter(|properties| !properties.is_empty()) else {
         out.push_str("None.\n");
@@ -82,8 +115,18 @@ fn settings(out: &mut String, description: &Description) {
     };
     out.push_str("| setting | default | meaning |\n|---|---|---|\n");
     for (name, schema) in properties {
-        let text = schema.get("description").and_then(|d| d.as_str()).unwrap_or_default();
-        let default = schema.get("default").map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(out, "| `{name}` | `{default}` | {} |", text.replace('\n', " "));
+        let text = schema
+            .get("description")
+            .and_then(|d| d.as_str())
+            .unwrap_or_default();
+        let default = schema
+            .get("default")
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "| `{name}` | `{default}` | {} |",
+            text.replace('\n', " ")
+        );
     }
 }

@@ -80,12 +80,17 @@ impl Policy {
     /// else (neither is known) nothing less than everything, so that a policy
     /// which could not be read never lets a request pass unseen.
     pub fn constraints(&self) -> Option<&MatchConstraints> {
-        let own = self.description.as_ref().map(|description| &description.matches);
+        let own = self
+            .description
+            .as_ref()
+            .map(|description| &description.matches);
         self.spec.match_constraints.as_ref().or(own)
     }
 
     /// Whether the policy may ask for changes.
     pub fn is_mutating(&self) -> bool {
-        self.description.as_ref().is_some_and(|description| description.mutating)
+        self.description
+            .as_ref()
+            .is_some_and(|description| description.mutating)
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::policy::decision::{Decision, Verdict};
-use crate::policy::Attributes;
+use crate::policy::{Attributes, kinds};
 
 /// The one version that is spoken.
 const API_VERSION: &str = "admission.k8s.io/v1";
@@ -71,16 +71,22 @@ pub fn decode(body: &[u8]) -> Result<Review, Malformed> {
         Some(uid) if !uid.is_empty() => uid.to_owned(),
         _ => return Err(Malformed("the request has no `uid`".into())),
     };
-    Ok(Review { uid, request: judgeable(&review, request) })
+    Ok(Review {
+        uid,
+        request: judgeable(&review, request),
+    })
 }
 
 /// A body that the parser refuses may still tell its uid.
 fn unreadable(body: &[u8], error: &serde_json::Error) -> Result<Review, Malformed> {
     let problem = problem(error);
     match serde_json::from_slice::<Envelope>(body) {
-        Ok(Envelope { request: Some(Identified { uid }) }) if !uid.is_empty() => {
-            Ok(Review { uid, request: Err(problem) })
-        }
+        Ok(Envelope {
+            request: Some(Identified { uid }),
+        }) if !uid.is_empty() => Ok(Review {
+            uid,
+            request: Err(problem),
+        }),
         _ => Err(Malformed(problem)),
     }
 }
@@ -94,7 +100,11 @@ fn problem(error: &serde_json::Error) -> String {
              which no policy can judge: flatten it"
         );
     }
-    let kind = if error.is_eof() { "ends too early" } else { "is no valid JSON" };
+    let kind = if error.is_eof() {
+        "ends too early"
+    } else {
+        "is no valid JSON"
+    };
     format!("the body {kind} (line {line}, column {column})")
 }
 
@@ -111,15 +121,74 @@ fn judgeable(review: &Value, admission: Map<String, Value>) -> Result<Request, S
     let attributes = Attributes::parse(&admission)
         .map_err(|error| format!("the request cannot be judged: {error}"))?;
     for member in ["object", "oldObject"] {
-        if !matches!(admission.get(member), None | Some(Value::Null | Value::Object(_))) {
-            return Err(format!("the request cannot be judged: `request.{member}` is no object"));
+        if !matches!(
+            admission.get(member),
+            None | Some(Value::Null | Value::Object(_))
+        ) {
+            return Err(format!(
+                "the request cannot be judged: `request.{member}` is no object"
+            ));
         }
     }
-    Ok(Request { admission, attributes })
+    Ok(Request {
+        admission,
+        attributes,
+    })
 }
 
 fn short(text: &str) -> String {
     text.chars().take(64).collect()
+}
+
+/// The AdmissionRequest that a CREATE of `object` would be, for manifests that
+/// come without one. There is no user: what only a cluster's own controllers
+/// may do is judged like anyone's. `is_cluster_scoped` tells of kinds outside
+/// the built-in table.
+pub fn create(
+    object: &Value,
+    is_cluster_scoped: impl Fn(&str, &str) -> bool,
+) -> Map<String, Value> {
+    let text = |at: &str| {
+        object
+            .pointer(at)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let (group, version) = kinds::group_version(text("/apiVersion"));
+    let (kind, name) = (text("/kind"), text("/metadata/name"));
+    let resource = kinds::resource(group, kind);
+    let namespaced = resource.namespaced && !is_cluster_scoped(group, kind);
+    let namespace = match (namespaced, kind, text("/metadata/namespace")) {
+        (true, _, "") => Some("default"),
+        (true, _, namespace) => Some(namespace),
+        // A Namespace's request names itself.
+        (false, "Namespace", _) => Some(name),
+        (false, ..) => None,
+    };
+    let request = json!({
+        "uid": "00000000-0000-0000-0000-000000000000",
+        "operation": "CREATE",
+        "kind": {"group": group, "version": version, "kind": kind},
+        "resource": {"group": group, "version": version, "resource": resource.plural},
+        "name": name,
+        "namespace": namespace,
+        "userInfo": {},
+        "dryRun": true,
+        "object": object,
+        "oldObject": null,
+        "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
+    });
+    match request {
+        Value::Object(request) => request,
+        _ => Map::new(),
+    }
+}
+
+/// The body of a call with this request.
+pub fn encode_request(request: Map<String, Value>) -> Vec<u8> {
+    json!({"apiVersion": API_VERSION, "kind": KIND, "request": request})
+        .to_string()
+        .into_bytes()
 }
 
 /// The answer to a review that was judged.
@@ -169,7 +238,9 @@ fn denial(uid: &str, message: &str) -> Map<String, Value> {
 }
 
 fn envelope(response: Map<String, Value>) -> Vec<u8> {
-    json!({"apiVersion": API_VERSION, "kind": KIND, "response": response}).to_string().into_bytes()
+    json!({"apiVersion": API_VERSION, "kind": KIND, "response": response})
+        .to_string()
+        .into_bytes()
 }
 
 #[cfg(test)]
@@ -182,7 +253,15 @@ mod tests {
 
     #[test]
     fn only_a_body_without_a_uid_is_malformed() {
-        for text in ["", "x", "[]", "{}", r#"{"request":{}}"#, r#"{"request":{"uid":1}}"#, "{\"request\""] {
+        for text in [
+            "",
+            "x",
+            "[]",
+            "{}",
+            r#"{"request":{}}"#,
+            r#"{"request":{"uid":1}}"#,
+            "{\"request\"",
+        ] {
             assert!(decode(text.as_bytes()).is_err(), "{text}");
         }
         let review = decode(body(r#"{"uid":"u"}"#).as_bytes()).expect("answerable");
@@ -197,13 +276,22 @@ mod tests {
         let review = decode(text.as_bytes()).expect("answerable");
         assert_eq!(review.uid, "u");
         let problem = review.request.expect_err("cannot be judged");
-        assert!(problem.contains("nested deeper than 128 levels"), "{problem}");
+        assert!(
+            problem.contains("nested deeper than 128 levels"),
+            "{problem}"
+        );
     }
 
     #[test]
     fn another_version_is_answered_with_the_remedy() {
         let text = r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"u"}}"#;
-        let problem = decode(text.as_bytes()).expect("answerable").request.expect_err("refused");
-        assert!(problem.contains("admissionReviewVersions: [v1]"), "{problem}");
+        let problem = decode(text.as_bytes())
+            .expect("answerable")
+            .request
+            .expect_err("refused");
+        assert!(
+            problem.contains("admissionReviewVersions: [v1]"),
+            "{problem}"
+        );
     }
 }

@@ -119,7 +119,12 @@ pub struct Options {
 impl Options {
     /// The limits of reliability.md (sections 3, 4 and 7) around these
     /// addresses and files.
-    pub fn new(listen: SocketAddr, metrics_listen: SocketAddr, cert: PathBuf, key: PathBuf) -> Self {
+    pub fn new(
+        listen: SocketAddr,
+        metrics_listen: SocketAddr,
+        cert: PathBuf,
+        key: PathBuf,
+    ) -> Self {
         Options {
             listen,
             metrics_listen,
@@ -180,7 +185,9 @@ impl Server {
         metrics.certificate(certificate.not_after());
         let config = tls::config(&certificate, options.client_ca.as_deref(), options.http2)?;
         let listen = |address, flag| async move {
-            TcpListener::bind(address).await.map_err(|error| Error::Listen(address, flag, error))
+            TcpListener::bind(address)
+                .await
+                .map_err(|error| Error::Listen(address, flag, error))
         };
         Ok(Server {
             https: listen(options.listen, "--listen").await?,
@@ -206,10 +213,17 @@ impl Server {
     /// is in flight for at most `drain_timeout`.
     pub async fn run<J: Judge>(self, judge: Arc<J>, shutdown: impl Future<Output = ()>) {
         let (stage, watched) = watch::channel(Stage::Serving);
-        let app = routes::app(Arc::clone(&judge), Arc::clone(&self.metrics), watched.clone());
+        let app = routes::app(
+            Arc::clone(&judge),
+            Arc::clone(&self.metrics),
+            watched.clone(),
+        );
         let health = routes::health(judge, Arc::clone(&self.metrics), watched.clone());
-        let reload =
-            tls::reload(Arc::clone(&self.certificate), Arc::clone(&self.metrics), self.options.tls_poll);
+        let reload = tls::reload(
+            Arc::clone(&self.certificate),
+            Arc::clone(&self.metrics),
+            self.options.tls_poll,
+        );
         let reload = tokio::spawn(reload);
         let accept = connection::Accept {
             acceptor: self.acceptor,
@@ -224,7 +238,10 @@ impl Server {
         stage.send_replace(Stage::Draining);
         tokio::time::sleep(self.options.drain_delay).await;
         stage.send_replace(Stage::Closing);
-        if tokio::time::timeout(self.options.drain_timeout, https).await.is_err() {
+        if tokio::time::timeout(self.options.drain_timeout, https)
+            .await
+            .is_err()
+        {
             tracing::warn!("some requests did not finish in time and were dropped");
         }
         reload.abort();

@@ -39,7 +39,10 @@ pub struct Error(Vec<String>);
 pub fn policies(pack: &Pack, profile: Profile, paths: &[PathBuf]) -> Result<Vec<Found>, Error> {
     let mut found = of_pack(pack, profile)?;
     let own = of_paths(paths)?;
-    found.retain(|builtin| own.iter().all(|own| own.resource.name != builtin.resource.name));
+    found.retain(|builtin| {
+        own.iter()
+            .all(|own| own.resource.name != builtin.resource.name)
+    });
     found.extend(own);
     Ok(found)
 }
@@ -77,7 +80,9 @@ fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(path)? {
         let file = entry?.path();
         let is_manifest = file.extension().is_some_and(|extension| {
-            ["yaml", "yml", "json"].iter().any(|known| extension == *known)
+            ["yaml", "yml", "json"]
+                .iter()
+                .any(|known| extension == *known)
         });
         if is_manifest && file.is_file() {
             files.push(file);
@@ -106,17 +111,23 @@ impl Reading {
         let stream = manifest::read(text);
         for broken in stream.broken {
             let (line, column) = (broken.position.line, broken.position.column);
-            self.faults.push(format!("{name}:{line}:{column}: {}", broken.message));
+            self.faults
+                .push(format!("{name}:{line}:{column}: {}", broken.message));
         }
         for skipped in stream.skipped {
             let problem = "this is no WasmPolicy: move it out of what `--policies` names";
-            self.faults.push(format!("{name}:{}: {problem}", skipped.line));
+            self.faults
+                .push(format!("{name}:{}: {problem}", skipped.line));
         }
         for object in stream.objects {
             match Resource::parse(&object.value) {
                 Ok(resource) => {
                     let place = format!("{name}:{}", object.position("").line);
-                    self.found.push(Found { resource, folder: folder.clone(), place });
+                    self.found.push(Found {
+                        resource,
+                        folder: folder.clone(),
+                        place,
+                    });
                 }
                 Err(error) => {
                     let manifest::Position { line, column } = object.position(&error.pointer);
@@ -136,7 +147,11 @@ impl Reading {
                 ));
             }
         }
-        if self.faults.is_empty() { Ok(self.found) } else { Err(Error(self.faults)) }
+        if self.faults.is_empty() {
+            Ok(self.found)
+        } else {
+            Err(Error(self.faults))
+        }
     }
 }
 
@@ -149,13 +164,13 @@ impl Reading {
 pub fn program(pack: &Pack, found: &Found) -> Result<Vec<u8>, Failure> {
     let source = |message: String| Failure::host(Cause::Source, message);
     match &found.resource.spec.program {
-        ProgramRef::Builtin(name) => {
-            pack.program(name).map(<[u8]>::to_vec).ok_or_else(|| {
-                let known: Vec<&str> = pack.programs.iter().map(|(name, _)| *name).collect();
-                let known = known.join("`, `");
-                source(format!("there is no built-in program `{name}`: the pack holds `{known}`"))
-            })
-        }
+        ProgramRef::Builtin(name) => pack.program(name).map(<[u8]>::to_vec).ok_or_else(|| {
+            let known: Vec<&str> = pack.programs.iter().map(|(name, _)| *name).collect();
+            let known = known.join("`, `");
+            source(format!(
+                "there is no built-in program `{name}`: the pack holds `{known}`"
+            ))
+        }),
         ProgramRef::File(path) => {
             let folder = found.folder.clone().unwrap_or_default();
             let path = folder.join(path);
@@ -169,6 +184,8 @@ fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // One byte more than is loaded, so that the loader refuses it by size.
     let most = u64::try_from(MAX_COMPONENT_BYTES + 1).unwrap_or(u64::MAX);
-    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    std::fs::File::open(path)?
+        .take(most)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }

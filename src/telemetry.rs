@@ -19,8 +19,9 @@ use crate::args::LogFormat;
 
 /// Bounds of latency histograms, in seconds: from what a request costs to
 /// what the API server waits at most by default.
-const LATENCY: [f64; 13] =
-    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
+const LATENCY: [f64; 13] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0,
+];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Request {
@@ -133,12 +134,20 @@ impl Metrics {
         let help = "Open TLS connections";
         registry.register("connections", help, self.connections.clone());
         let help = "Connections that ended before TLS was agreed on";
-        registry.register("tls_handshake_failures", help, self.handshake_failures.clone());
+        registry.register(
+            "tls_handshake_failures",
+            help,
+            self.handshake_failures.clone(),
+        );
         let help = "When the certificate in force ends, as Unix time";
         let gauge = self.certificate_not_after.clone();
         registry.register_with_unit("certificate_not_after", help, Unit::Seconds, gauge);
         let help = "Changed certificate files, taken or refused";
-        registry.register("certificate_reloads", help, self.certificate_reloads.clone());
+        registry.register(
+            "certificate_reloads",
+            help,
+            self.certificate_reloads.clone(),
+        );
     }
 
     /// A request got its answer.
@@ -149,25 +158,45 @@ impl Metrics {
         decision: &'static str,
         took: Duration,
     ) {
-        self.requests.get_or_create(&Request { phase, failure_policy, decision }).inc();
-        self.request_duration.get_or_create(&Phase { phase }).observe(took.as_secs_f64());
+        self.requests
+            .get_or_create(&Request {
+                phase,
+                failure_policy,
+                decision,
+            })
+            .inc();
+        self.request_duration
+            .get_or_create(&Phase { phase })
+            .observe(took.as_secs_f64());
     }
 
     /// A policy found something.
     pub fn finding(&self, policy: &str, code: &str, action: &'static str) {
-        let label = Finding { policy: policy.to_owned(), code: code.to_owned(), action };
+        let label = Finding {
+            policy: policy.to_owned(),
+            code: code.to_owned(),
+            action,
+        };
         self.findings.get_or_create(&label).inc();
     }
 
     /// A policy judged a request, or tried to.
     pub fn evaluation(&self, policy: &str, took: Duration) {
-        let label = Policy { policy: policy.to_owned() };
-        self.evaluation_duration.get_or_create(&label).observe(took.as_secs_f64());
+        let label = Policy {
+            policy: policy.to_owned(),
+        };
+        self.evaluation_duration
+            .get_or_create(&label)
+            .observe(took.as_secs_f64());
     }
 
     /// A policy gave no verdict.
     pub fn failure(&self, policy: &str, blame: String, cause: String) {
-        let label = Failure { policy: policy.to_owned(), blame, cause };
+        let label = Failure {
+            policy: policy.to_owned(),
+            blame,
+            cause,
+        };
         self.failures.get_or_create(&label).inc();
     }
 
@@ -202,7 +231,9 @@ impl Metrics {
     /// Changed certificate files were taken, or refused.
     pub fn certificate_reload(&self, taken: bool) {
         let reason = if taken { "taken" } else { "refused" };
-        self.certificate_reloads.get_or_create(&Reason { reason }).inc();
+        self.certificate_reloads
+            .get_or_create(&Reason { reason })
+            .inc();
     }
 
     /// All metrics in OpenMetrics text.
@@ -229,11 +260,19 @@ pub struct BadFilter {
 ///
 /// A filter that is none.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), BadFilter> {
-    let parsed = EnvFilter::try_new(filter)
-        .map_err(|source| BadFilter { filter: filter.to_owned(), source })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    let parsed = EnvFilter::try_new(filter).map_err(|source| BadFilter {
+        filter: filter.to_owned(),
+        source,
+    })?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(parsed)
+        .with_writer(std::io::stderr);
     let started = match format {
-        LogFormat::Json => lines.json().flatten_event(true).with_target(false).try_init(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_target(false)
+            .try_init(),
         LogFormat::Human => {
             let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             lines.with_ansi(colour).with_target(false).try_init()
@@ -254,8 +293,14 @@ mod tests {
         metrics.request("validate", "Fail", "denied", Duration::from_millis(1));
         metrics.certificate(1);
         let text = metrics.encode();
-        assert!(text.contains("# HELP portcullis_request_duration_seconds "), "{text}");
-        assert!(text.contains("# UNIT portcullis_certificate_not_after_seconds seconds"), "{text}");
+        assert!(
+            text.contains("# HELP portcullis_request_duration_seconds "),
+            "{text}"
+        );
+        assert!(
+            text.contains("# UNIT portcullis_certificate_not_after_seconds seconds"),
+            "{text}"
+        );
         let requests = "portcullis_requests_total{phase=\"validate\",failure_policy=\"Fail\",decision=\"denied\"} 1";
         assert!(text.contains(requests), "{text}");
     }

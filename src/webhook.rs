@@ -34,12 +34,26 @@ impl Webhook {
         threads: usize,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Webhook> {
-        let failed = set.load().policies().iter().filter(|p| p.program.is_err()).count();
+        let failed = set
+            .load()
+            .policies()
+            .iter()
+            .filter(|p| p.program.is_err())
+            .count();
         metrics.policies(set.load().policies().len() - failed, failed);
-        Ok(Webhook { set, pool: Pool::new(threads)?, metrics })
+        Ok(Webhook {
+            set,
+            pool: Pool::new(threads)?,
+            metrics,
+        })
     }
 
-    async fn decide(&self, request: Request, scope: Scope, deadline: Instant) -> (Request, Decision) {
+    async fn decide(
+        &self,
+        request: Request,
+        scope: Scope,
+        deadline: Instant,
+    ) -> (Request, Decision) {
         let request = Arc::new(request);
         let (answer, answered) = oneshot::channel();
         let (set, job) = (self.set.load_full(), Arc::clone(&request));
@@ -51,7 +65,9 @@ impl Webhook {
             Err(full) => Failure::host(Cause::Overload, full.to_string()),
             Ok(()) => match tokio::time::timeout_at(deadline.into(), answered).await {
                 Ok(Ok(decision)) => return (unshare(request), decision),
-                Ok(Err(_)) => Failure::host(Cause::Trap, "judging failed inside Portcullis: see its log"),
+                Ok(Err(_)) => {
+                    Failure::host(Cause::Trap, "judging failed inside Portcullis: see its log")
+                }
                 Err(_) => Failure::host(Cause::Deadline, "there was no time left to judge it"),
             },
         };
@@ -61,10 +77,16 @@ impl Webhook {
 
     fn record(&self, call: &Recorded, request: &Request, decision: &Decision) {
         let micros = u64::try_from(call.arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let verdict = if decision.is_denied() { "denied" } else { "allowed" };
-        self.metrics.request(call.phase, call.group, verdict, call.arrived.elapsed());
+        let verdict = if decision.is_denied() {
+            "denied"
+        } else {
+            "allowed"
+        };
+        self.metrics
+            .request(call.phase, call.group, verdict, call.arrived.elapsed());
         for evaluation in &decision.evaluations {
-            self.metrics.evaluation(evaluation.policy.as_str(), evaluation.took);
+            self.metrics
+                .evaluation(evaluation.policy.as_str(), evaluation.took);
         }
         for judged in &decision.findings {
             let action = match judged.actions.action {
@@ -72,10 +94,14 @@ impl Webhook {
                 Action::Warn => "warn",
                 Action::Audit => "audit",
             };
-            self.metrics.finding(judged.policy.as_str(), &judged.finding.code, action);
+            self.metrics
+                .finding(judged.policy.as_str(), &judged.finding.code, action);
         }
         for broken in &decision.failures {
-            let (blame, cause) = (broken.failure.blame.to_string(), broken.failure.cause.to_string());
+            let (blame, cause) = (
+                broken.failure.blame.to_string(),
+                broken.failure.cause.to_string(),
+            );
             self.metrics.failure(broken.policy.as_str(), blame, cause);
             tracing::error!(
                 uid = request.attributes.uid, policy = %broken.policy, blame = %broken.failure.blame,
@@ -98,7 +124,12 @@ struct Recorded {
 fn log(call: &Recorded, request: &Request, decision: &Decision, verdict: &str, micros: u64) {
     let attributes = &request.attributes;
     let names = |found: &mut dyn Iterator<Item = String>| found.collect::<Vec<_>>().join(" ");
-    let codes = names(&mut decision.findings.iter().map(|j| format!("{}/{}", j.policy, j.finding.code)));
+    let codes = names(
+        &mut decision
+            .findings
+            .iter()
+            .map(|j| format!("{}/{}", j.policy, j.finding.code)),
+    );
     let namespace = attributes.namespace.as_deref().unwrap_or_default();
     macro_rules! event {
         ($level:ident) => {
@@ -110,7 +141,11 @@ fn log(call: &Recorded, request: &Request, decision: &Decision, verdict: &str, m
             )
         };
     }
-    if decision.is_denied() { event!(info) } else { event!(debug) }
+    if decision.is_denied() {
+        event!(info)
+    } else {
+        event!(debug)
+    }
 }
 
 /// A cluster's watch will know the namespace; until then its name does.
@@ -138,25 +173,42 @@ impl Judge for Webhook {
             Group::Fail => (FailurePolicy::Fail, "Fail"),
             Group::Ignore => (FailurePolicy::Ignore, "Ignore"),
         };
-        let scope = Scope { phase, failure_policy: Some(group) };
-        let recorded = Recorded { phase: phase_name, group: group_name, arrived };
+        let scope = Scope {
+            phase,
+            failure_policy: Some(group),
+        };
+        let recorded = Recorded {
+            phase: phase_name,
+            group: group_name,
+            arrived,
+        };
         let Review { uid, request } = match review::decode(&call.body) {
             Ok(review) => review,
             Err(malformed) => {
                 self.metrics.rejection("body");
-                return Reply { status: 400, body: format!("{malformed}\n").into_bytes() };
+                return Reply {
+                    status: 400,
+                    body: format!("{malformed}\n").into_bytes(),
+                };
             }
         };
         match request {
             Ok(request) => {
                 let (request, decision) = self.decide(request, scope, call.deadline).await;
                 self.record(&recorded, &request, &decision);
-                Reply { status: 200, body: review::encode(&uid, &decision) }
+                Reply {
+                    status: 200,
+                    body: review::encode(&uid, &decision),
+                }
             }
             Err(problem) => {
-                self.metrics.request(phase_name, group_name, "denied", arrived.elapsed());
+                self.metrics
+                    .request(phase_name, group_name, "denied", arrived.elapsed());
                 tracing::info!(uid, problem, "a review could not be judged and was refused");
-                Reply { status: 200, body: review::encode_refusal(&uid, &problem) }
+                Reply {
+                    status: 200,
+                    body: review::encode_refusal(&uid, &problem),
+                }
             }
         }
     }
@@ -167,9 +219,16 @@ impl Judge for Webhook {
             let state = match &policy.program {
                 Ok(_) => "ready".to_owned(),
                 // Known to fail: its failurePolicy answers, and we serve.
-                Err(failure) => format!("failed, answers by failurePolicy {}: {failure}", policy.spec.failure_policy),
+                Err(failure) => format!(
+                    "failed, answers by failurePolicy {}: {failure}",
+                    policy.spec.failure_policy
+                ),
             };
-            Health { name: format!("policy/{}", policy.name), state, ready: true }
+            Health {
+                name: format!("policy/{}", policy.name),
+                state,
+                ready: true,
+            }
         };
         set.policies().iter().map(line).collect()
     }

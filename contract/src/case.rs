@@ -116,7 +116,9 @@ impl Case {
         let case: Case =
             serde_json::from_value(value).map_err(|error| Error::Case(error.to_string()))?;
         if case.object.is_null() && case.old_object.is_null() {
-            return Err(Error::Case("it has neither `object` nor `oldObject`".into()));
+            return Err(Error::Case(
+                "it has neither `object` nor `oldObject`".into(),
+            ));
         }
         Ok(case)
     }
@@ -142,8 +144,14 @@ impl Case {
 
     /// The namespace that the object is in.
     pub fn namespace_object(&self) -> Value {
-        let subject = if self.object.is_null() { &self.old_object } else { &self.object };
-        let name = subject.pointer("/metadata/namespace").and_then(Value::as_str);
+        let subject = if self.object.is_null() {
+            &self.old_object
+        } else {
+            &self.object
+        };
+        let name = subject
+            .pointer("/metadata/namespace")
+            .and_then(Value::as_str);
         let name = name.unwrap_or("default");
         let mut labels = self.namespace_labels.clone();
         labels.insert("kubernetes.io/metadata.name".into(), name.into());
@@ -152,9 +160,20 @@ impl Case {
 
     /// The AdmissionRequest around the object, as far as policies read it.
     pub fn admission_request(&self) -> Map<String, Value> {
-        let subject = if self.object.is_null() { &self.old_object } else { &self.object };
-        let text = |member: &str| subject.get(member).and_then(Value::as_str).unwrap_or_default();
-        let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+        let subject = if self.object.is_null() {
+            &self.old_object
+        } else {
+            &self.object
+        };
+        let text = |member: &str| {
+            subject
+                .get(member)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let (group, version) = text("apiVersion")
+            .split_once('/')
+            .unwrap_or(("", text("apiVersion")));
         let user = json!({"username": "case", "groups": ["system:authenticated"]});
         let namespace = self.namespace_object();
         let request = json!({
@@ -193,7 +212,9 @@ impl Case {
         if faults.len() == expected.len() && faults.iter().zip(expected).all(fits) {
             return vec![];
         }
-        vec![format!("the settings were refused with {faults:?}, expected {expected:?}")]
+        vec![format!(
+            "the settings were refused with {faults:?}, expected {expected:?}"
+        )]
     }
 
     fn verdict_differs(&self, verdict: &Verdict) -> Vec<String> {
@@ -210,14 +231,23 @@ impl Case {
             match (verdict.findings.get(index), expected.get(index)) {
                 (Some(found), Some(expected)) if expected.fits(found) => {}
                 (Some(found), Some(expected)) => {
-                    mismatches.push(format!("finding {index}: found {found:?}, expected {expected:?}"));
+                    mismatches.push(format!(
+                        "finding {index}: found {found:?}, expected {expected:?}"
+                    ));
                 }
-                (Some(found), None) => mismatches.push(format!("finding {index}: not expected: {found:?}")),
-                (None, Some(expected)) => mismatches.push(format!("finding {index}: missing: {expected:?}")),
+                (Some(found), None) => {
+                    mismatches.push(format!("finding {index}: not expected: {found:?}"))
+                }
+                (None, Some(expected)) => {
+                    mismatches.push(format!("finding {index}: missing: {expected:?}"))
+                }
                 (None, None) => {}
             }
         }
-        let changes = verdict.changes.as_ref().map(|changes| changes.patch.as_slice());
+        let changes = verdict
+            .changes
+            .as_ref()
+            .map(|changes| changes.patch.as_slice());
         if changes.unwrap_or_default() != self.expect.changes {
             let found = changes.unwrap_or_default();
             let expected = &self.expect.changes;
@@ -230,7 +260,8 @@ impl Case {
 impl ExpectedFinding {
     fn fits(&self, found: &crate::Finding) -> bool {
         let contains = |text: &str, part: &Option<String>| {
-            part.as_ref().is_none_or(|part| text.contains(part.as_str()))
+            part.as_ref()
+                .is_none_or(|part| text.contains(part.as_str()))
         };
         self.code == found.code
             && self.path == found.path

@@ -132,11 +132,19 @@ impl MatchConstraints {
             operations: vec![Operation::Create, Operation::Update],
             ..Rule::default()
         };
-        let core = ["pods", "pods/ephemeralcontainers", "replicationcontrollers", "podtemplates"];
+        let core = [
+            "pods",
+            "pods/ephemeralcontainers",
+            "replicationcontrollers",
+            "podtemplates",
+        ];
         MatchConstraints {
             resource_rules: vec![
                 rule("", &core),
-                rule("apps", &["deployments", "statefulsets", "daemonsets", "replicasets"]),
+                rule(
+                    "apps",
+                    &["deployments", "statefulsets", "daemonsets", "replicasets"],
+                ),
                 rule("batch", &["jobs", "cronjobs"]),
             ],
             ..MatchConstraints::default()

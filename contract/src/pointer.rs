@@ -24,7 +24,10 @@ pub fn join(prefix: &str, token: &str) -> String {
 
 /// The reference tokens of `pointer`, unescaped. An empty pointer has none.
 pub fn tokens(pointer: &str) -> impl Iterator<Item = String> + '_ {
-    pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"))
+    pointer
+        .split('/')
+        .skip(1)
+        .map(|token| token.replace("~1", "/").replace("~0", "~"))
 }
 
 /// `pointer` as people write field paths: `spec.containers[0].image`, with
@@ -32,7 +35,9 @@ pub fn tokens(pointer: &str) -> impl Iterator<Item = String> + '_ {
 pub fn field_path(pointer: &str) -> String {
     let mut path = String::new();
     for token in tokens(pointer) {
-        let is_plain = token.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        let is_plain = token
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         if !token.is_empty() && token.bytes().all(|b| b.is_ascii_digit()) {
             let _ = write!(path, "[{token}]");
         } else if is_plain && !token.is_empty() {
@@ -53,8 +58,14 @@ mod tests {
 
     #[test]
     fn field_paths_read_as_people_write_them() {
-        assert_eq!(field_path("/spec/containers/0/image"), "spec.containers[0].image");
-        assert_eq!(field_path("/metadata/labels/a.b~1c"), "metadata.labels[\"a.b/c\"]");
+        assert_eq!(
+            field_path("/spec/containers/0/image"),
+            "spec.containers[0].image"
+        );
+        assert_eq!(
+            field_path("/metadata/labels/a.b~1c"),
+            "metadata.labels[\"a.b/c\"]"
+        );
         assert_eq!(field_path(""), "");
     }
 

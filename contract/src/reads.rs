@@ -83,11 +83,16 @@ impl Reads {
     pub fn parse<'r>(reads: impl IntoIterator<Item = &'r str>) -> Result<Reads, Error> {
         let mut parsed = Reads::default();
         for read in reads {
-            let fault = |problem: String| Error { read: read.to_owned(), problem };
+            let fault = |problem: String| Error {
+                read: read.to_owned(),
+                problem,
+            };
             let (member, steps) = steps(read).map_err(fault)?;
             if !Request::MEMBERS.contains(&member.as_str()) {
                 let known = Request::MEMBERS.join("`, `");
-                return Err(fault(format!("a request has no member `{member}`; it has `{known}`")));
+                return Err(fault(format!(
+                    "a request has no member `{member}`; it has `{known}`"
+                )));
             }
             parsed.members.entry(member).or_default().insert(&steps);
         }
@@ -110,7 +115,9 @@ impl Reads {
         let mut out = Vec::with_capacity(512);
         out.push(b'{');
         for (name, node) in &self.members {
-            let Some(member) = request.member(name) else { continue };
+            let Some(member) = request.member(name) else {
+                continue;
+            };
             separate(&mut out);
             write_json(&mut out, name);
             out.push(b':');
@@ -147,7 +154,10 @@ impl Node {
     /// named members beside it, so that writing looks at one node per member.
     fn simplify(&mut self) {
         if self.whole {
-            *self = Node { whole: true, ..Node::default() };
+            *self = Node {
+                whole: true,
+                ..Node::default()
+            };
             return;
         }
         if let Some(any) = &self.any {
@@ -225,8 +235,15 @@ impl Node {
             write_json(out, view.path);
         }
         for name in ["metadata", "spec"] {
-            let whole = Node { whole: true, ..Node::default() };
-            let node = if self.whole { Some(&whole) } else { self.fields.get(name) };
+            let whole = Node {
+                whole: true,
+                ..Node::default()
+            };
+            let node = if self.whole {
+                Some(&whole)
+            } else {
+                self.fields.get(name)
+            };
             if let (Some(node), Some(value)) = (node, view.template.get(name)) {
                 write_member(name, node, value, out);
             }
@@ -265,7 +282,10 @@ fn separate(out: &mut Vec<u8>) {
 
 fn holds_values(object: &Value) -> bool {
     object.get("apiVersion").and_then(Value::as_str) == Some("v1")
-        && matches!(object.get("kind").and_then(Value::as_str), Some("ConfigMap" | "Secret"))
+        && matches!(
+            object.get("kind").and_then(Value::as_str),
+            Some("ConfigMap" | "Secret")
+        )
 }
 
 /// The object with every value empty. Annotations lose theirs too: several
@@ -313,7 +333,9 @@ fn steps(read: &str) -> Result<(String, Vec<Step>), String> {
             steps.push(Step::Field(field));
             rest = after;
         } else {
-            return Err(format!("expected `.name`, `.*`, `[*]` or `[\"name\"]` at `{rest}`"));
+            return Err(format!(
+                "expected `.name`, `.*`, `[*]` or `[\"name\"]` at `{rest}`"
+            ));
         }
     }
     Ok((member.to_owned(), steps))
@@ -338,7 +360,9 @@ fn quoted(text: &str) -> Result<(String, &str), String> {
         _ => return Err(format!("expected a string in double quotes at `{text}`")),
     };
     let after = &text[strings.byte_offset()..];
-    let after = after.strip_prefix(']').ok_or_else(|| format!("expected `]` at `{after}`"))?;
+    let after = after
+        .strip_prefix(']')
+        .ok_or_else(|| format!("expected `]` at `{after}`"))?;
     Ok((field, after))
 }
 
@@ -376,7 +400,10 @@ mod tests {
                 {"spec": {"template": {"spec": {"containers": [{"image": "i"}]}}}}}}}),
         );
         let path = "/spec/jobTemplate/spec/template";
-        assert_eq!(seen, json!({"pod": {"path": path, "spec": {"containers": [{"image": "i"}]}}}));
+        assert_eq!(
+            seen,
+            json!({"pod": {"path": path, "spec": {"containers": [{"image": "i"}]}}})
+        );
     }
 
     #[test]
@@ -394,7 +421,10 @@ mod tests {
             &["object.m.*.x", "object.m.k.y"],
             json!({"object": {"m": {"k": {"x": 1, "y": 2, "z": 3}, "l": {"x": 1, "y": 2}}}}),
         );
-        assert_eq!(seen, json!({"object": {"m": {"k": {"x": 1, "y": 2}, "l": {"x": 1}}}}));
+        assert_eq!(
+            seen,
+            json!({"object": {"m": {"k": {"x": 1, "y": 2}, "l": {"x": 1}}}})
+        );
     }
 
     #[test]
@@ -402,7 +432,10 @@ mod tests {
         let admission = json!({"object": {"apiVersion": "v1", "kind": "Secret",
             "data": {"k": "c2VjcmV0"}, "stringData": {"l": "secret"},
             "metadata": {"name": "n", "annotations": {"copy": "secret"}}}});
-        let seen = project(&["object.data", "object.stringData", "object.metadata"], admission);
+        let seen = project(
+            &["object.data", "object.stringData", "object.metadata"],
+            admission,
+        );
         assert_eq!(
             seen,
             json!({"object": {"data": {"k": ""}, "stringData": {"l": ""},

@@ -47,14 +47,30 @@ pub(crate) enum Member<'a> {
 impl<'a> Request<'a> {
     /// The members that reads may start with.
     pub const MEMBERS: [&'static str; 14] = [
-        "dryRun", "kind", "name", "namespace", "namespaceObject", "object", "oldObject", "oldPod",
-        "operation", "options", "pod", "resource", "subResource", "userInfo",
+        "dryRun",
+        "kind",
+        "name",
+        "namespace",
+        "namespaceObject",
+        "object",
+        "oldObject",
+        "oldPod",
+        "operation",
+        "options",
+        "pod",
+        "resource",
+        "subResource",
+        "userInfo",
     ];
 
     /// The request as the API server sent it.
     pub fn new(admission: &'a Map<String, Value>, namespace: &'a Value) -> Self {
         let object = admission.get("object").unwrap_or(&Value::Null);
-        Request { admission, object, namespace }
+        Request {
+            admission,
+            object,
+            namespace,
+        }
     }
 
     /// The same request about another object.

@@ -37,7 +37,10 @@ pub(crate) fn parse(part: &Part<'_>) -> Result<Document, Broken> {
         warnings: Vec::new(),
     };
     let value = reader.document()?;
-    Ok(Document { value, warnings: reader.warnings })
+    Ok(Document {
+        value,
+        warnings: reader.warnings,
+    })
 }
 
 type Events<'t> = Parser<'t, StrInput<'t>>;
@@ -116,21 +119,31 @@ impl<'t> Reader<'t> {
         }
         let before = self.nodes;
         let (anchor, node) = match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                (anchor, Node { value: self.scalar(text, style, tag, span)?, depth: 0 })
-            }
-            Event::SequenceStart(anchor, _) => {
-                (anchor, self.collection(span, |reader| reader.sequence(depth))?)
-            }
-            Event::MappingStart(anchor, _) => {
-                (anchor, self.collection(span, |reader| reader.mapping(depth))?)
-            }
+            Event::Scalar(text, style, anchor, tag) => (
+                anchor,
+                Node {
+                    value: self.scalar(text, style, tag, span)?,
+                    depth: 0,
+                },
+            ),
+            Event::SequenceStart(anchor, _) => (
+                anchor,
+                self.collection(span, |reader| reader.sequence(depth))?,
+            ),
+            Event::MappingStart(anchor, _) => (
+                anchor,
+                self.collection(span, |reader| reader.mapping(depth))?,
+            ),
             Event::Alias(anchor) => (0, self.alias(anchor, span, depth)?),
             _ => return Err(self.broken(span, "a value is missing here")),
         };
         if anchor != 0 {
             let nodes = self.nodes - before + 1;
-            let anchored = Anchored { value: node.value.clone(), nodes, depth: node.depth };
+            let anchored = Anchored {
+                value: node.value.clone(),
+                nodes,
+                depth: node.depth,
+            };
             self.anchors.insert(anchor, anchored);
         }
         Ok(node)
@@ -154,7 +167,10 @@ impl<'t> Reader<'t> {
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::SequenceEnd) {
-                return Ok(Node { value: Value::Array(list), depth: deepest });
+                return Ok(Node {
+                    value: Value::Array(list),
+                    depth: deepest,
+                });
             }
             let node = self.node(event, span, depth + 1)?;
             deepest = deepest.max(node.depth + 1);
@@ -167,7 +183,10 @@ impl<'t> Reader<'t> {
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd) {
-                return Ok(Node { value: Value::Object(map), depth: deepest });
+                return Ok(Node {
+                    value: Value::Object(map),
+                    depth: deepest,
+                });
             }
             let key = self.key(event, span)?;
             let (event, value_span) = self.next()?;
@@ -177,7 +196,10 @@ impl<'t> Reader<'t> {
                 Key::Merge => self.merge(&mut map, node.value, value_span)?,
                 Key::Name(name) => {
                     if map.contains_key(&name) {
-                        self.warn(span, format!("the key `{name}` is there twice: the last one counts"));
+                        self.warn(
+                            span,
+                            format!("the key `{name}` is there twice: the last one counts"),
+                        );
                     }
                     map.insert(name, node.value);
                 }
@@ -208,7 +230,12 @@ impl<'t> Reader<'t> {
 
     /// `<<`: in the order of the text, as kubectl's reader has it, so that a
     /// merge after a key overrides it; within a list the first wins.
-    fn merge(&mut self, map: &mut Map<String, Value>, value: Value, span: Span) -> Result<(), Broken> {
+    fn merge(
+        &mut self,
+        map: &mut Map<String, Value>,
+        value: Value,
+        span: Span,
+    ) -> Result<(), Broken> {
         match value {
             Value::Object(merged) => map.extend(merged),
             Value::Array(list) => {
@@ -236,7 +263,10 @@ impl<'t> Reader<'t> {
             return Err(self.broken(span, problem));
         }
         self.nodes += anchored.nodes;
-        Ok(Node { value: anchored.value.clone(), depth: anchored.depth })
+        Ok(Node {
+            value: anchored.value.clone(),
+            depth: anchored.depth,
+        })
     }
 
     fn scalar(
@@ -248,7 +278,10 @@ impl<'t> Reader<'t> {
     ) -> Result<Value, Broken> {
         let plain = |text: &str| {
             scalar::plain(text).map_err(|_| {
-                self.broken(span, "JSON has no form for infinity and not-a-number: put it in quotes")
+                self.broken(
+                    span,
+                    "JSON has no form for infinity and not-a-number: put it in quotes",
+                )
             })
         };
         let core = tag.as_ref().filter(|tag| tag.is_yaml_core_schema());
@@ -271,7 +304,11 @@ impl<'t> Reader<'t> {
 
     fn warn(&mut self, span: Span, message: String) {
         let position = self.position(span.start.line(), span.start.col());
-        self.warnings.push(Warning { document: self.part.document, position, message });
+        self.warnings.push(Warning {
+            document: self.part.document,
+            position,
+            message,
+        });
     }
 
     fn broken(&self, span: Span, message: &str) -> Broken {
@@ -279,13 +316,20 @@ impl<'t> Reader<'t> {
     }
 
     fn broken_at(&self, position: Position, message: &str) -> Broken {
-        Broken { document: self.part.document, position, message: message.to_owned() }
+        Broken {
+            document: self.part.document,
+            position,
+            message: message.to_owned(),
+        }
     }
 
     /// The parser counts lines from 1 and columns from 0.
     fn position(&self, line: usize, column: usize) -> Position {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX - 1);
-        Position { line: self.part.first_line + count(line).max(1), column: count(column) + 1 }
+        Position {
+            line: self.part.first_line + count(line).max(1),
+            column: count(column) + 1,
+        }
     }
 }
 
@@ -300,12 +344,20 @@ fn tabbed_lines(text: &str) -> HashSet<usize> {
         return HashSet::new();
     }
     let indentation = |line: &str| line.len() - line.trim_start_matches([' ', '\t']).len();
-    (1..).zip(text.lines()).filter(|(_, line)| line[..indentation(line)].contains('\t')).map(|(n, _)| n).collect()
+    (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| line[..indentation(line)].contains('\t'))
+        .map(|(n, _)| n)
+        .collect()
 }
 
 /// The parser's words, with a remedy where people trip most.
 fn problem(info: &str) -> String {
-    let remedy = if info.contains("tab") { ": indent with spaces" } else { "" };
+    let remedy = if info.contains("tab") {
+        ": indent with spaces"
+    } else {
+        ""
+    };
     format!("this is no YAML: {info}{remedy}")
 }
 
@@ -337,8 +389,14 @@ mod tests {
     use super::*;
 
     fn value(text: &str) -> Value {
-        let part = Part { document: 0, first_line: 0, text };
-        parse(&part).map(|document| document.value).unwrap_or_else(|broken| panic!("{broken}"))
+        let part = Part {
+            document: 0,
+            first_line: 0,
+            text,
+        };
+        parse(&part)
+            .map(|document| document.value)
+            .unwrap_or_else(|broken| panic!("{broken}"))
     }
 
     #[test]
@@ -349,7 +407,10 @@ mod tests {
             ("a: '5'", json!({"a": "5"})),
             ("a: !Ref 5", json!({"a": "5"})),
             ("0644: yes", json!({"420": true})),
-            ("x: &x {a: 1, b: 2}\nz:\n  <<: *x\n  b: 3", json!({"x": {"a": 1, "b": 2}, "z": {"a": 1, "b": 3}})),
+            (
+                "x: &x {a: 1, b: 2}\nz:\n  <<: *x\n  b: 3",
+                json!({"x": {"a": 1, "b": 2}, "z": {"a": 1, "b": 3}}),
+            ),
             ("a: 1\na: 2", json!({"a": 2})),
             ("a: |\n  b\n  c\n", json!({"a": "b\nc\n"})),
             ("a:\n", json!({"a": null})),
@@ -360,8 +421,20 @@ mod tests {
 
     #[test]
     fn a_double_key_is_warned_of() {
-        let part = Part { document: 3, first_line: 10, text: "a: 1\na: 2\n" };
-        let warnings = parse(&part).map(|document| document.warnings).unwrap_or_default();
-        assert_eq!(warnings[0].position, Position { line: 12, column: 1 });
+        let part = Part {
+            document: 3,
+            first_line: 10,
+            text: "a: 1\na: 2\n",
+        };
+        let warnings = parse(&part)
+            .map(|document| document.warnings)
+            .unwrap_or_default();
+        assert_eq!(
+            warnings[0].position,
+            Position {
+                line: 12,
+                column: 1
+            }
+        );
     }
 }

@@ -180,11 +180,17 @@ impl Stream {
 
     fn skip(&mut self, part: &split::Part<'_>, skip: Skip) {
         let line = part.first_line + 1;
-        self.skipped.push(Skipped { document: part.document, line, skip });
+        self.skipped.push(Skipped {
+            document: part.document,
+            line,
+            skip,
+        });
     }
 
     fn take(&mut self, part: &split::Part<'_>, value: Value) {
-        let Value::Object(map) = &value else { return self.skip(part, Skip::NotAnObject) };
+        let Value::Object(map) = &value else {
+            return self.skip(part, Skip::NotAnObject);
+        };
         if !map.contains_key("apiVersion") || !map.contains_key("kind") {
             return self.skip(part, Skip::NotAManifest);
         }
@@ -214,17 +220,27 @@ impl Stream {
             return self.refuse(list, "`items` is no list".into());
         };
         for (index, item) in items.iter().enumerate() {
-            let object = Object { value: item.clone(), item: Some(index), ..list.clone() };
+            let object = Object {
+                value: item.clone(),
+                item: Some(index),
+                ..list.clone()
+            };
             match identify(item) {
                 Ok(_) => self.objects.push(object),
-                Err(problem) => self.refuse(&object, format!("item {index} of the list: {problem}")),
+                Err(problem) => {
+                    self.refuse(&object, format!("item {index} of the list: {problem}"))
+                }
             }
         }
     }
 
     fn refuse(&mut self, object: &Object, message: String) {
         let (document, position) = (object.document, object.position(""));
-        self.broken.push(Broken { document, position, message });
+        self.broken.push(Broken {
+            document,
+            position,
+            message,
+        });
     }
 }
 
@@ -240,12 +256,18 @@ fn identify(value: &Value) -> Result<(&str, &str), String> {
 impl Object {
     /// Its `apiVersion`.
     pub fn api_version(&self) -> &str {
-        self.value.get("apiVersion").and_then(Value::as_str).unwrap_or_default()
+        self.value
+            .get("apiVersion")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// Its `kind`.
     pub fn kind(&self) -> &str {
-        self.value.get("kind").and_then(Value::as_str).unwrap_or_default()
+        self.value
+            .get("kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// Where the value at a JSON Pointer stands; where there is none, the
@@ -259,9 +281,14 @@ impl Object {
     /// The document is read anew: few objects are ever asked.
     pub fn extent(&self, pointer: &str) -> Extent {
         let unescape = |token: &str| token.replace("~1", "/").replace("~0", "~");
-        let item = self.item.map(|index| ["items".to_owned(), index.to_string()]);
-        let tokens: Vec<String> =
-            item.into_iter().flatten().chain(pointer.split('/').skip(1).map(unescape)).collect();
+        let item = self
+            .item
+            .map(|index| ["items".to_owned(), index.to_string()]);
+        let tokens: Vec<String> = item
+            .into_iter()
+            .flatten()
+            .chain(pointer.split('/').skip(1).map(unescape))
+            .collect();
         let mut extent = locate::locate(&self.text, &tokens);
         extent.start.line += self.first_line;
         extent
@@ -276,9 +303,14 @@ mod tests {
 
     #[test]
     fn documents_are_counted_as_yaml_counts_them() {
-        let text = "# first\n---\napiVersion: v1\nkind: A\n---\n# nothing\n---\napiVersion: v1\nkind: B\n";
+        let text =
+            "# first\n---\napiVersion: v1\nkind: A\n---\n# nothing\n---\napiVersion: v1\nkind: B\n";
         let stream = read(text.as_bytes());
-        let found: Vec<_> = stream.objects.iter().map(|o| (o.document, o.kind())).collect();
+        let found: Vec<_> = stream
+            .objects
+            .iter()
+            .map(|o| (o.document, o.kind()))
+            .collect();
         assert_eq!(found, [(0, "A"), (2, "B")]);
     }
 
@@ -298,16 +330,35 @@ mod tests {
         let stream = read(text.as_bytes());
         assert_eq!(stream.objects.len(), 2);
         assert_eq!(stream.objects[1].item, Some(1));
-        assert_eq!(stream.objects[1].position("/spec/x"), Position { line: 8, column: 13 });
-        assert!(stream.broken[0].message.contains("item 2"), "{:?}", stream.broken);
+        assert_eq!(
+            stream.objects[1].position("/spec/x"),
+            Position {
+                line: 8,
+                column: 13
+            }
+        );
+        assert!(
+            stream.broken[0].message.contains("item 2"),
+            "{:?}",
+            stream.broken
+        );
     }
 
     #[test]
     fn places_are_found_and_missing_ones_fall_back() {
         let text = "---\r\napiVersion: v1\r\nkind: A\r\nspec:\r\n  list:\r\n  - name: \"ä\"\r\n    image: b\r\n";
         let object = &read(text.as_bytes()).objects[0];
-        assert_eq!(object.position("/spec/list/0/image"), Position { line: 7, column: 12 });
-        assert_eq!(object.position("/spec/list/0/limits/cpu"), Position { line: 6, column: 5 });
+        assert_eq!(
+            object.position("/spec/list/0/image"),
+            Position {
+                line: 7,
+                column: 12
+            }
+        );
+        assert_eq!(
+            object.position("/spec/list/0/limits/cpu"),
+            Position { line: 6, column: 5 }
+        );
         assert_eq!(object.position("/absent"), Position { line: 2, column: 1 });
         assert_eq!(object.extent("/spec/list/0/name").width, 3);
     }
@@ -319,7 +370,10 @@ mod tests {
             ("- 1\n", Skip::NotAnObject),
             ("{{- if .Values.x }}\na: b\n{{- end }}\n", Skip::Template),
             ("name: {{ .Values.x }}\n", Skip::Template),
-            ("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", Skip::Kustomization),
+            (
+                "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n",
+                Skip::Kustomization,
+            ),
         ] {
             let stream = read(text.as_bytes());
             assert_eq!(stream.skipped.first().map(|s| s.skip), Some(skip), "{text}");
@@ -334,11 +388,19 @@ mod tests {
 
     #[test]
     fn json_is_read_like_yaml_and_may_follow_itself() {
-        let text = "{\"apiVersion\":\"v1\",\"kind\":\"A\"}\n{\"apiVersion\":\"v1\",\n \"kind\":\"B\"}\n";
+        let text =
+            "{\"apiVersion\":\"v1\",\"kind\":\"A\"}\n{\"apiVersion\":\"v1\",\n \"kind\":\"B\"}\n";
         let stream = read(text.as_bytes());
-        let found: Vec<_> = stream.objects.iter().map(|o| (o.document, o.kind())).collect();
+        let found: Vec<_> = stream
+            .objects
+            .iter()
+            .map(|o| (o.document, o.kind()))
+            .collect();
         assert_eq!(found, [(0, "A"), (1, "B")]);
-        assert_eq!(stream.objects[1].position("/kind"), Position { line: 3, column: 9 });
+        assert_eq!(
+            stream.objects[1].position("/kind"),
+            Position { line: 3, column: 9 }
+        );
     }
 
     #[test]
@@ -349,7 +411,15 @@ mod tests {
             bomb.push_str(&format!("a{n}: &a{n} [{before}]\n"));
         }
         let deep = format!("a: {}{}", "[".repeat(5_000), "]".repeat(5_000));
-        for text in [bomb.as_str(), &deep, "a: *b\n", "a: &a [*a]\n", "? [a]\n: b\n", "\ta: b\n", "a: .inf\n"] {
+        for text in [
+            bomb.as_str(),
+            &deep,
+            "a: *b\n",
+            "a: &a [*a]\n",
+            "? [a]\n: b\n",
+            "\ta: b\n",
+            "a: .inf\n",
+        ] {
             let stream = read(text.as_bytes());
             let start: String = text.chars().take(20).collect();
             assert_eq!(stream.broken.len(), 1, "{start}: {stream:?}");
@@ -365,9 +435,12 @@ mod tests {
         for _ in 0..20_000 {
             let mut text = seed.as_bytes().to_vec();
             for _ in 0..4 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
                 let at = usize::try_from(state >> 33).expect("31 bits") % text.len();
-                text[at] = b"{}[]:-&*!|>'\"%@`#,?\n \t~x01"[usize::try_from(state >> 7 & 0xff).expect("a byte") % 26];
+                text[at] = b"{}[]:-&*!|>'\"%@`#,?\n \t~x01"
+                    [usize::try_from(state >> 7 & 0xff).expect("a byte") % 26];
             }
             for object in read(&text).objects {
                 object.extent("/items/0/m/k");
@@ -377,7 +450,10 @@ mod tests {
 
     #[test]
     fn one_document_is_parsed_as_it_is() {
-        assert_eq!(parse_document(b"a: [1, yes]\n").expect("parses"), json!({"a": [1, true]}));
+        assert_eq!(
+            parse_document(b"a: [1, yes]\n").expect("parses"),
+            json!({"a": [1, true]})
+        );
         assert!(parse_document(b"").is_err());
         assert!(parse_document(b"a: 1\n---\nb: 2\n").is_err());
     }

@@ -7,7 +7,10 @@ use super::{Extent, Position};
 /// Finds what `tokens` lead to, or the nearest that would hold it. Lines are
 /// counted from the start of `text`.
 pub(crate) fn locate(text: &str, tokens: &[String]) -> Extent {
-    let mut walk = Walk { events: Parser::new_from_str(text), found: Span::default() };
+    let mut walk = Walk {
+        events: Parser::new_from_str(text),
+        found: Span::default(),
+    };
     walk.descend(tokens);
     walk.extent()
 }
@@ -95,8 +98,18 @@ impl<'t> Walk<'t> {
     fn extent(&self) -> Extent {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX - 1);
         let (start, end) = (&self.found.start, &self.found.end);
-        let width = if start.line() == end.line() { end.col().saturating_sub(start.col()) } else { 1 };
-        let start = Position { line: count(start.line()).max(1), column: count(start.col()) + 1 };
-        Extent { start, width: count(width).max(1) }
+        let width = if start.line() == end.line() {
+            end.col().saturating_sub(start.col())
+        } else {
+            1
+        };
+        let start = Position {
+            line: count(start.line()).max(1),
+            column: count(start.col()) + 1,
+        };
+        Extent {
+            start,
+            width: count(width).max(1),
+        }
     }
 }

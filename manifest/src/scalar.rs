@@ -24,7 +24,8 @@ pub(crate) fn plain(text: &str) -> Result<Value, NoJson> {
         | "-.inf" | "-.Inf" | "-.INF" => return Err(NoJson),
         _ => {}
     }
-    let starts_number = text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
+    let starts_number =
+        text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
     let number = if starts_number { number(text) } else { None };
     Ok(number.map_or_else(|| Value::from(text), Value::Number))
 }
@@ -32,7 +33,11 @@ pub(crate) fn plain(text: &str) -> Result<Value, NoJson> {
 fn number(text: &str) -> Option<Number> {
     // Digits may be grouped by underscores, but for those that start with a
     // point.
-    let digits = if text.starts_with('.') { text.to_owned() } else { text.replace('_', "") };
+    let digits = if text.starts_with('.') {
+        text.to_owned()
+    } else {
+        text.replace('_', "")
+    };
     integer(&digits).or_else(|| float(&digits))
 }
 
@@ -85,7 +90,10 @@ fn float(text: &str) -> Option<Number> {
     if !is_mantissa || !is_exponent {
         return None;
     }
-    text.parse::<f64>().ok().filter(|value| value.is_finite()).and_then(whole_or_float)
+    text.parse::<f64>()
+        .ok()
+        .filter(|value| value.is_finite())
+        .and_then(whole_or_float)
 }
 
 /// Floats without a fraction are integers once they went through JSON.
@@ -167,9 +175,13 @@ mod tests {
 
     #[test]
     fn keys_are_texts() {
-        for (text, expected) in
-            [("1", "1"), ("true", "true"), ("yes", "true"), ("1.5", "1.5"), ("0644", "420")]
-        {
+        for (text, expected) in [
+            ("1", "1"),
+            ("true", "true"),
+            ("yes", "true"),
+            ("1.5", "1.5"),
+            ("0644", "420"),
+        ] {
             let key = plain(text).ok().and_then(|value| key(&value));
             assert_eq!(key.as_deref(), Some(expected));
         }

@@ -42,10 +42,17 @@ impl Pool {
                     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
                 }
             };
-            std::thread::Builder::new().name(format!("evaluate-{index}")).spawn(run)
+            std::thread::Builder::new()
+                .name(format!("evaluate-{index}"))
+                .spawn(run)
         };
-        let threads = (0..threads).map(start).collect::<std::io::Result<Vec<_>>>()?;
-        Ok(Pool { jobs: Some(jobs), threads })
+        let threads = (0..threads)
+            .map(start)
+            .collect::<std::io::Result<Vec<_>>>()?;
+        Ok(Pool {
+            jobs: Some(jobs),
+            threads,
+        })
     }
 
     /// Hands a job to the next free thread.
@@ -79,8 +86,10 @@ mod tests {
     fn a_panicking_job_does_not_take_its_thread_along() {
         let pool = Pool::new(1).expect("threads");
         let (sent, received) = bounded(1);
-        pool.submit(|| panic!("expected by this test")).expect("room");
-        pool.submit(move || sent.send(7).expect("a receiver")).expect("room");
+        pool.submit(|| panic!("expected by this test"))
+            .expect("room");
+        pool.submit(move || sent.send(7).expect("a receiver"))
+            .expect("room");
         assert_eq!(received.recv(), Ok(7));
     }
 
@@ -89,7 +98,9 @@ mod tests {
         let pool = Pool::new(1).expect("threads");
         let (release, wait) = bounded::<()>(0);
         pool.submit(move || drop(wait.recv())).expect("room");
-        let results: Vec<_> = (0..2 * WAITING_PER_THREAD).map(|_| pool.submit(|| ())).collect();
+        let results: Vec<_> = (0..2 * WAITING_PER_THREAD)
+            .map(|_| pool.submit(|| ()))
+            .collect();
         assert!(results.contains(&Err(Full)));
         drop(release);
     }

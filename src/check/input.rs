@@ -25,7 +25,11 @@ pub enum Input {
 
 impl From<&str> for Input {
     fn from(argument: &str) -> Self {
-        if argument == STDIN { Input::Stdin } else { Input::Path(argument.into()) }
+        if argument == STDIN {
+            Input::Stdin
+        } else {
+            Input::Path(argument.into())
+        }
     }
 }
 
@@ -61,13 +65,25 @@ pub(super) fn read(inputs: &[Input]) -> Files {
     let share = named.len().div_ceil(threads).max(1);
     let results: Vec<Result<File, Failure>> = std::thread::scope(|scope| {
         let read = |part: &'_ [Input]| part.iter().map(file).collect::<Vec<_>>();
-        let running: Vec<_> = named.chunks(share).map(|part| scope.spawn(move || read(part))).collect();
-        running.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        let running: Vec<_> = named
+            .chunks(share)
+            .map(|part| scope.spawn(move || read(part)))
+            .collect();
+        running
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap_or_default())
+            .collect()
     });
-    let mut files = Files { failures, ..Files::default() };
+    let mut files = Files {
+        failures,
+        ..Files::default()
+    };
     if results.len() != named.len() {
         let cause = "reading failed inside Portcullis: report this".to_owned();
-        files.failures.push(Failure { cause, ..Failure::default() });
+        files.failures.push(Failure {
+            cause,
+            ..Failure::default()
+        });
     }
     for result in results {
         match result {
@@ -102,7 +118,9 @@ fn walk(path: &Path) -> std::io::Result<Vec<PathBuf>> {
 fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| {
-        ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+        ["yaml", "yml", "json"]
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
     })
 }
 
@@ -118,7 +136,11 @@ fn file(input: &Input) -> Result<File, Failure> {
     let bytes = bytes.map_err(|error| unread(&name, &error))?;
     let stream = manifest::read(&bytes);
     let text = Arc::from(String::from_utf8_lossy(&bytes));
-    Ok(File { name: name.into(), text, stream })
+    Ok(File {
+        name: name.into(),
+        text,
+        stream,
+    })
 }
 
 fn stdin() -> std::io::Result<Vec<u8>> {
@@ -129,13 +151,18 @@ fn stdin() -> std::io::Result<Vec<u8>> {
         return Err(std::io::Error::other(advice));
     }
     let mut bytes = Vec::new();
-    stdin.lock().take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    stdin
+        .lock()
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)?;
     within_bounds(bytes)
 }
 
 fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    std::fs::File::open(path)?
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)?;
     within_bounds(bytes)
 }
 
@@ -156,5 +183,9 @@ fn unread(name: &str, error: &std::io::Error) -> Failure {
         std::io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
         _ => error.to_string(),
     };
-    Failure { file: Some(name.to_owned()), cause, ..Failure::default() }
+    Failure {
+        file: Some(name.to_owned()),
+        cause,
+        ..Failure::default()
+    }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_manifest::Object;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::world::{World, namespace, text};
+use super::world::{World, text};
 use crate::admit::{Phase, Scope, Subject, admit};
 use crate::finding::{Change, Excerpt, Failure, Finding, Identity, Place, Skipped, fingerprint};
 use crate::policy::decision::{Decision, Judged};
-use crate::policy::{Attributes, PolicySet, kinds, patch};
+use crate::policy::{Attributes, PolicySet, patch};
+use crate::review;
 
 /// What the webhook would have at most.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -48,7 +49,7 @@ impl Part {
         if world.holds_owner(value) {
             return self.skip(given, "owned");
         }
-        let admission = create(world, value);
+        let admission = review::create(value, |group, kind| world.is_cluster_scoped(group, kind));
         let attributes = match Attributes::parse(&admission) {
             Ok(attributes) => attributes,
             Err(error) => return self.fail(given, None, error.to_string()),
@@ -61,8 +62,12 @@ impl Part {
             Some(name) => world.namespace(name),
             None => (Value::Null, false),
         };
-        let mut subject =
-            Subject { admission: &admission, attributes: &attributes, namespace: &namespace, namespace_is_known };
+        let mut subject = Subject {
+            admission: &admission,
+            attributes: &attributes,
+            namespace: &namespace,
+            namespace_is_known,
+        };
         self.judged += 1;
         let deadline = Instant::now() + DEADLINE;
         let changed = admit(set, &subject, scope(Phase::Mutate), deadline);
@@ -73,13 +78,20 @@ impl Part {
         let decision = admit(set, &subject, scope(Phase::Validate), deadline);
         for broken in changed.failures.iter().chain(&decision.failures) {
             // A policy without a program was reported once, for all objects.
-            let has_program = set.get(broken.policy.as_str()).is_some_and(|p| p.program.is_ok());
+            let has_program = set
+                .get(broken.policy.as_str())
+                .is_some_and(|p| p.program.is_ok());
             if has_program {
                 let cause = broken.failure.message.clone();
                 self.fail(given, Some(broken.policy.to_string()), cause);
             }
         }
-        self.findings.extend(decision.findings.iter().map(|judged| finding(given, judged)));
+        self.findings.extend(
+            decision
+                .findings
+                .iter()
+                .map(|judged| finding(given, judged)),
+        );
     }
 
     fn change(
@@ -95,7 +107,11 @@ impl Part {
         self.changes.push(Change {
             place: place(given, ""),
             object: identity(&given.object.value),
-            policies: decision.changed_by.iter().map(ToString::to_string).collect(),
+            policies: decision
+                .changed_by
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             patch: decision.patch.clone(),
         });
         let mut admission = admission.clone();
@@ -126,39 +142,9 @@ impl Part {
 }
 
 fn scope(phase: Phase) -> Scope {
-    Scope { phase, failure_policy: None }
-}
-
-/// The AdmissionRequest of a CREATE. There is no user: what only a cluster's
-/// own controllers may do is judged like anyone's.
-fn create(world: &World, object: &Value) -> Map<String, Value> {
-    let (group, version) = kinds::group_version(text(object, "/apiVersion"));
-    let kind = text(object, "/kind");
-    let resource = kinds::resource(group, kind);
-    let namespaced = resource.namespaced && !world.is_cluster_scoped(group, kind);
-    let name = text(object, "/metadata/name");
-    let namespace = match (namespaced, kind) {
-        (true, _) => Some(namespace(object)),
-        // A Namespace's request names itself.
-        (false, "Namespace") => Some(name),
-        (false, _) => None,
-    };
-    let request = json!({
-        "uid": "00000000-0000-0000-0000-000000000000",
-        "operation": "CREATE",
-        "kind": {"group": group, "version": version, "kind": kind},
-        "resource": {"group": group, "version": version, "resource": resource.plural},
-        "name": name,
-        "namespace": namespace,
-        "userInfo": {},
-        "dryRun": true,
-        "object": object,
-        "oldObject": null,
-        "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
-    });
-    match request {
-        Value::Object(request) => request,
-        _ => Map::new(),
+    Scope {
+        phase,
+        failure_policy: None,
     }
 }
 
@@ -166,7 +152,11 @@ fn finding(given: &Given, judged: &Judged) -> Finding {
     let object = identity(&given.object.value);
     let finding = &judged.finding;
     let (policy, container) = (judged.policy.to_string(), finding.container.clone());
-    let guess = if judged.guessed { "; the namespace's labels are not known here" } else { "" };
+    let guess = if judged.guessed {
+        "; the namespace's labels are not known here"
+    } else {
+        ""
+    };
     Finding {
         fingerprint: fingerprint(&policy, &finding.code, &object, container.as_deref()),
         policy,
@@ -189,7 +179,9 @@ fn identity(object: &Value) -> Identity {
         api_version: text(object, "/apiVersion").to_owned(),
         kind: text(object, "/kind").to_owned(),
         namespace: optional("/metadata/namespace"),
-        name: optional("/metadata/name").or_else(|| optional("/metadata/generateName")).unwrap_or_default(),
+        name: optional("/metadata/name")
+            .or_else(|| optional("/metadata/generateName"))
+            .unwrap_or_default(),
     }
 }
 
@@ -213,5 +205,8 @@ fn excerpt(given: &Given, pointer: &str) -> Option<Excerpt> {
     let extent = given.object.extent(pointer);
     let index = usize::try_from(extent.start.line).ok()?.checked_sub(1)?;
     let line = given.text.lines().nth(index)?;
-    Some(Excerpt { text: line.to_owned(), width: extent.width })
+    Some(Excerpt {
+        text: line.to_owned(),
+        width: extent.width,
+    })
 }

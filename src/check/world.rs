@@ -25,10 +25,15 @@ impl World {
                 world.namespaces.insert(name.clone(), object.clone());
             }
             if kind == "CustomResourceDefinition" && text(object, "/spec/scope") == "Cluster" {
-                let [group, defined] = ["/spec/group", "/spec/names/kind"].map(|at| text(object, at));
-                world.cluster_scoped.insert([group.to_owned(), defined.to_owned()]);
+                let [group, defined] =
+                    ["/spec/group", "/spec/names/kind"].map(|at| text(object, at));
+                world
+                    .cluster_scoped
+                    .insert([group.to_owned(), defined.to_owned()]);
             }
-            world.objects.insert([kind, namespace(object).to_owned(), name]);
+            world
+                .objects
+                .insert([kind, namespace(object).to_owned(), name]);
         }
         world
     }
@@ -41,30 +46,38 @@ impl World {
             None => {
                 let labels = json!({"kubernetes.io/metadata.name": name});
                 let metadata = json!({"name": name, "labels": labels});
-                (json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}), false)
+                (
+                    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}),
+                    false,
+                )
             }
         }
     }
 
     /// Whether a definition among the files makes this kind cluster-scoped.
     pub(super) fn is_cluster_scoped(&self, group: &str, kind: &str) -> bool {
-        self.cluster_scoped.contains(&[group.to_owned(), kind.to_owned()])
+        self.cluster_scoped
+            .contains(&[group.to_owned(), kind.to_owned()])
     }
 
     /// Whether the object that controls this one is among the given: it is
     /// reported there, once.
     pub(super) fn holds_owner(&self, object: &Value) -> bool {
-        let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+        let owners = object
+            .pointer("/metadata/ownerReferences")
+            .and_then(Value::as_array);
         owners.into_iter().flatten().any(|owner| {
             let [kind, name] = ["/kind", "/name"].map(|at| text(owner, at).to_owned());
             owner.get("controller").and_then(Value::as_bool) == Some(true)
-                && self.objects.contains(&[kind, namespace(object).to_owned(), name])
+                && self
+                    .objects
+                    .contains(&[kind, namespace(object).to_owned(), name])
         })
     }
 }
 
 /// The namespace of an object; `default` where none is written.
-pub(super) fn namespace(object: &Value) -> &str {
+fn namespace(object: &Value) -> &str {
     match text(object, "/metadata/namespace") {
         "" => "default",
         namespace => namespace,
@@ -72,5 +85,8 @@ pub(super) fn namespace(object: &Value) -> &str {
 }
 
 pub(super) fn text<'v>(object: &'v Value, pointer: &str) -> &'v str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }

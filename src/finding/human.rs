@@ -55,7 +55,10 @@ fn one(out: &mut String, finding: &Finding) {
     let place = pointer::field_path(&finding.path);
     let subject = plain(&format!("{}{container}, {place}", name(&finding.object)));
     let (line, column) = (finding.place.line, finding.place.column);
-    let _ = writeln!(out, "    {DIM}-->{DIM:#} line {line}, column {column}: {subject}");
+    let _ = writeln!(
+        out,
+        "    {DIM}-->{DIM:#} line {line}, column {column}: {subject}"
+    );
     excerpt(out, finding, style);
     out.push('\n');
 }
@@ -69,7 +72,9 @@ fn name(object: &Identity) -> String {
 }
 
 fn excerpt(out: &mut String, finding: &Finding, style: Style) {
-    let Some(excerpt) = &finding.excerpt else { return };
+    let Some(excerpt) = &finding.excerpt else {
+        return;
+    };
     let column = finding.place.column.saturating_sub(1) as usize;
     let source: String = plain(&excerpt.text).chars().take(SOURCE_WIDTH).collect();
     let width = source.chars().count();
@@ -81,14 +86,20 @@ fn excerpt(out: &mut String, finding: &Finding, style: Style) {
     let caret = "^".repeat((excerpt.width as usize).clamp(1, width - column));
     let indent = " ".repeat(column);
     let _ = writeln!(out, "    {DIM}{number} |{DIM:#} {source}");
-    let _ = writeln!(out, "    {DIM}{margin} |{DIM:#} {indent}{style}{caret}{style:#}");
+    let _ = writeln!(
+        out,
+        "    {DIM}{margin} |{DIM:#} {indent}{style}{caret}{style:#}"
+    );
 }
 
 fn changes(out: &mut String, report: &Report) {
     for change in &report.changes {
         let file = plain(change.place.file.as_deref().unwrap_or("cluster"));
         let (name, by) = (plain(&name(&change.object)), change.policies.join(", "));
-        let _ = writeln!(out, "{BOLD}{file}{BOLD:#}: {name} would be changed by {by}:");
+        let _ = writeln!(
+            out,
+            "{BOLD}{file}{BOLD:#}: {name} would be changed by {by}:"
+        );
         for operation in &change.patch {
             use portcullis_contract::PatchOperation::{Add, Remove, Replace, Test};
             let (verb, path) = match operation {
@@ -117,7 +128,11 @@ fn failures(out: &mut String, report: &Report) {
             Some(policy) => format!("policy `{policy}`: "),
             None => String::new(),
         };
-        let _ = writeln!(out, "{RED}not judged{RED:#} {place}{policy}{}", plain(&failure.cause));
+        let _ = writeln!(
+            out,
+            "{RED}not judged{RED:#} {place}{policy}{}",
+            plain(&failure.cause)
+        );
     }
     if !report.failures.is_empty() {
         out.push('\n');
@@ -127,7 +142,9 @@ fn failures(out: &mut String, report: &Report) {
 fn summary(out: &mut String, report: &Report) {
     let mut counts: BTreeMap<(&str, &str, Action), usize> = BTreeMap::new();
     for finding in &report.findings {
-        *counts.entry((&finding.policy, &finding.code, finding.action)).or_default() += 1;
+        *counts
+            .entry((&finding.policy, &finding.code, finding.action))
+            .or_default() += 1;
     }
     for ((policy, code, action), count) in counts {
         let word = match action {
@@ -154,5 +171,9 @@ fn summary(out: &mut String, report: &Report) {
 }
 
 fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
 }

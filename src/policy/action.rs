@@ -71,14 +71,20 @@ impl Actions {
         } else {
             Action::Audit
         };
-        Actions { action, audit: has(ValidationAction::Audit) }
+        Actions {
+            action,
+            audit: has(ValidationAction::Audit),
+        }
     }
 
     /// The same, but nothing stronger than `most`.
     #[must_use]
     pub fn at_most(self, most: Action) -> Self {
         let action = self.action.max(most);
-        Actions { action, audit: self.audit || action == Action::Audit }
+        Actions {
+            action,
+            audit: self.audit || action == Action::Audit,
+        }
     }
 }
 
@@ -123,9 +129,15 @@ mod tests {
 
     #[test]
     fn a_cap_never_strengthens() {
-        let audit = Actions { action: Action::Audit, audit: true };
+        let audit = Actions {
+            action: Action::Audit,
+            audit: true,
+        };
         assert_eq!(audit.at_most(Action::Warn), audit);
-        let deny = Actions { action: Action::Deny, audit: false };
+        let deny = Actions {
+            action: Action::Deny,
+            audit: false,
+        };
         assert_eq!(deny.at_most(Action::Audit), audit);
     }
 }

@@ -50,7 +50,10 @@ impl Attributes {
     pub fn parse(request: &Map<String, Value>) -> Result<Self, Error> {
         let user = request.get("userInfo");
         let resource = |member: &str| request.get("resource").and_then(|r| text(r.get(member)));
-        let missing = |member| Error { member, problem: "is missing or no string" };
+        let missing = |member| Error {
+            member,
+            problem: "is missing or no string",
+        };
         let namespace = text(request.get("namespace")).filter(|name| !name.is_empty());
         Ok(Attributes {
             operation: operation(request.get("operation"))?,
@@ -64,9 +67,14 @@ impl Attributes {
                 .ok_or_else(|| missing("kind.kind"))?,
             namespace,
             name: text(request.get("name")).unwrap_or_default(),
-            username: user.and_then(|user| text(user.get("username"))).unwrap_or_default(),
+            username: user
+                .and_then(|user| text(user.get("username")))
+                .unwrap_or_default(),
             groups: user.map(groups).unwrap_or_default(),
-            dry_run: request.get("dryRun").and_then(Value::as_bool).unwrap_or(false),
+            dry_run: request
+                .get("dryRun")
+                .and_then(Value::as_bool)
+                .unwrap_or(false),
             uid: text(request.get("uid")).unwrap_or_default(),
         })
     }
@@ -92,14 +100,20 @@ fn operation(value: Option<&Value>) -> Result<Operation, Error> {
         Some("CONNECT") => Ok(Operation::Connect),
         _ => {
             let problem = "is none of `CREATE`, `UPDATE`, `DELETE`, `CONNECT`";
-            Err(Error { member: "operation", problem })
+            Err(Error {
+                member: "operation",
+                problem,
+            })
         }
     }
 }
 
 fn groups(user: &Value) -> Vec<String> {
     let list = user.get("groups").and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(|group| text(Some(group))).collect()
+    list.into_iter()
+        .flatten()
+        .filter_map(|group| text(Some(group)))
+        .collect()
 }
 
 fn text(value: Option<&Value>) -> Option<String> {

@@ -93,18 +93,24 @@ impl Decision {
         if denials.is_empty() {
             Verdict::Allowed { patch: &self.patch }
         } else {
-            Verdict::Denied { message: denials.join("\n") }
+            Verdict::Denied {
+                message: denials.join("\n"),
+            }
         }
     }
 
     /// Whether the request is refused.
     pub fn is_denied(&self) -> bool {
-        self.findings.iter().any(|judged| judged.actions.action == Action::Deny)
+        self.findings
+            .iter()
+            .any(|judged| judged.actions.action == Action::Deny)
             || self.denying_failures().next().is_some()
     }
 
     fn denying_failures(&self) -> impl Iterator<Item = &Broken> {
-        self.failures.iter().filter(|broken| broken.failure_policy == FailurePolicy::Fail)
+        self.failures
+            .iter()
+            .filter(|broken| broken.failure_policy == FailurePolicy::Fail)
     }
 
     /// What the client is warned of, one line each, within the limits of the
@@ -130,14 +136,22 @@ impl Decision {
         for judged in self.findings.iter().filter(|judged| judged.actions.audit) {
             let place = pointer::field_path(&judged.finding.path);
             let line = format!("{} {place}", judged.finding.code);
-            lines.entry(judged.policy.to_string()).or_default().push(line);
+            lines
+                .entry(judged.policy.to_string())
+                .or_default()
+                .push(line);
         }
         for broken in &self.failures {
             let line = format!("failure {} {}", broken.failure.blame, broken.failure.cause);
-            lines.entry(broken.policy.to_string()).or_default().push(line);
+            lines
+                .entry(broken.policy.to_string())
+                .or_default()
+                .push(line);
         }
-        let mut annotations: BTreeMap<String, String> =
-            lines.into_iter().map(|(policy, lines)| (policy, lines.join("; "))).collect();
+        let mut annotations: BTreeMap<String, String> = lines
+            .into_iter()
+            .map(|(policy, lines)| (policy, lines.join("; ")))
+            .collect();
         for (policy, own) in &self.annotations {
             for (key, value) in own {
                 annotations.insert(format!("{policy}.{key}"), plain(value));
@@ -161,7 +175,11 @@ impl Judged {
             (None, "") => String::new(),
             (None, place) => format!(" ({place})"),
         };
-        let guess = if self.guessed { "; the namespace's labels are not known here" } else { "" };
+        let guess = if self.guessed {
+            "; the namespace's labels are not known here"
+        } else {
+            ""
+        };
         let (remedy, message) = (&finding.remedy, &finding.message);
         let code = format!("[{}/{}]", self.policy, finding.code);
         plain(&format!("{remedy}: {message}{place}{guess} {code}"))
@@ -192,7 +210,8 @@ const WARNINGS_BYTES: usize = 3_900;
 /// says how many more there were.
 pub fn warnings(lines: impl Iterator<Item = String>) -> Vec<String> {
     let lines: Vec<String> = lines.map(|line| cut(line, WARNING_BYTES)).collect();
-    let more = |count: usize| format!("{count} more warnings are not shown: run `portcullis check`");
+    let more =
+        |count: usize| format!("{count} more warnings are not shown: run `portcullis check`");
     let mut shown = Vec::new();
     let mut used = 0;
     for (index, line) in lines.iter().enumerate() {
@@ -223,9 +242,12 @@ fn cut(mut line: String, most: usize) -> String {
 /// turn the direction of text.
 pub fn plain(text: &str) -> String {
     let is_hostile = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    text.chars().map(|c| if is_hostile(c) { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if is_hostile(c) { ' ' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -238,7 +260,13 @@ mod tests {
         assert!(many.iter().all(|line| line.len() <= WARNING_BYTES));
         assert!(many.iter().map(String::len).sum::<usize>() <= WARNINGS_BYTES);
         let last = many.last().expect("a last line");
-        assert_eq!(*last, format!("{} more warnings are not shown: run `portcullis check`", 101 - many.len()));
+        assert_eq!(
+            *last,
+            format!(
+                "{} more warnings are not shown: run `portcullis check`",
+                101 - many.len()
+            )
+        );
         assert_eq!(warnings(["one".to_owned()].into_iter()), ["one"]);
     }
 

@@ -57,12 +57,20 @@ pub enum Cause {
 impl Failure {
     /// A failure that is the guest's fault.
     pub fn guest(cause: Cause, message: impl Into<String>) -> Self {
-        Failure { blame: Blame::Guest, cause, message: message.into() }
+        Failure {
+            blame: Blame::Guest,
+            cause,
+            message: message.into(),
+        }
     }
 
     /// A failure that is the host's fault.
     pub fn host(cause: Cause, message: impl Into<String>) -> Self {
-        Failure { blame: Blame::Host, cause, message: message.into() }
+        Failure {
+            blame: Blame::Host,
+            cause,
+            message: message.into(),
+        }
     }
 }
 

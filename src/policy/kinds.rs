@@ -80,7 +80,9 @@ pub fn resource(group: &str, kind: &str) -> Resource {
 fn plural(kind: &str) -> String {
     let lower = kind.to_ascii_lowercase();
     let is_consonant_y = lower.ends_with('y')
-        && !lower.trim_end_matches('y').ends_with(['a', 'e', 'i', 'o', 'u']);
+        && !lower
+            .trim_end_matches('y')
+            .ends_with(['a', 'e', 'i', 'o', 'u']);
     if is_consonant_y {
         format!("{}ies", &lower[..lower.len() - 1])
     } else if lower.ends_with(['s', 'x', 'z']) || lower.ends_with("ch") || lower.ends_with("sh") {
@@ -104,7 +106,12 @@ mod tests {
         for (group, kind, plural, namespaced) in [
             ("", "Pod", "pods", true),
             ("networking.k8s.io", "Ingress", "ingresses", true),
-            ("networking.k8s.io", "NetworkPolicy", "networkpolicies", true),
+            (
+                "networking.k8s.io",
+                "NetworkPolicy",
+                "networkpolicies",
+                true,
+            ),
             ("networking.k8s.io", "IngressClass", "ingressclasses", false),
             ("", "Endpoints", "endpoints", true),
             ("gateway.networking.k8s.io", "Gateway", "gateways", true),
@@ -114,7 +121,11 @@ mod tests {
             ("discovery.k8s.io", "EndpointSlice", "endpointslices", true),
         ] {
             let found = resource(group, kind);
-            assert_eq!((found.plural.as_str(), found.namespaced), (plural, namespaced), "{kind}");
+            assert_eq!(
+                (found.plural.as_str(), found.namespaced),
+                (plural, namespaced),
+                "{kind}"
+            );
         }
     }
 }

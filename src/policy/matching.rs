@@ -21,12 +21,21 @@ pub struct Selected {
 }
 
 impl Selected {
-    const YES: Selected = Selected { matches: true, guessed: false };
-    const NO: Selected = Selected { matches: false, guessed: false };
+    const YES: Selected = Selected {
+        matches: true,
+        guessed: false,
+    };
+    const NO: Selected = Selected {
+        matches: false,
+        guessed: false,
+    };
 
     fn and(self, other: Selected) -> Selected {
         let matches = self.matches && other.matches;
-        Selected { matches, guessed: matches && (self.guessed || other.guessed) }
+        Selected {
+            matches,
+            guessed: matches && (self.guessed || other.guessed),
+        }
     }
 }
 
@@ -51,9 +60,13 @@ pub fn matches(
     let namespace = constraints
         .namespace_selector
         .as_ref()
-        .map_or(Selected::YES, |selector| selects_namespace(selector, labels));
+        .map_or(Selected::YES, |selector| {
+            selects_namespace(selector, labels)
+        });
     let object = constraints.object_selector.as_ref().is_none_or(|selector| {
-        objects.iter().any(|object| !object.is_null() && selects_object(selector, object))
+        objects
+            .iter()
+            .any(|object| !object.is_null() && selects_object(selector, object))
     });
     namespace.and(object.into())
 }
@@ -63,7 +76,10 @@ pub fn matches(
 pub fn mentions(constraints: &MatchConstraints, group: &str, resource: &str) -> bool {
     constraints.resource_rules.iter().any(|rule| {
         has(&rule.api_groups, group)
-            && rule.resources.iter().any(|pattern| resource_matches(pattern, resource, None))
+            && rule
+                .resources
+                .iter()
+                .any(|pattern| resource_matches(pattern, resource, None))
     })
 }
 
@@ -78,7 +94,10 @@ fn rule_matches(rule: &Rule, attributes: &Attributes) -> bool {
     operation
         && has(&rule.api_groups, &attributes.group)
         && has(&rule.api_versions, &attributes.version)
-        && rule.resources.iter().any(|p| resource_matches(p, &attributes.resource, subresource))
+        && rule
+            .resources
+            .iter()
+            .any(|p| resource_matches(p, &attributes.resource, subresource))
         && match rule.scope {
             Scope::Any => true,
             Scope::Namespaced => namespaced,
@@ -121,7 +140,9 @@ pub fn selects_namespace(selector: &LabelSelector, labels: NamespaceLabels<'_>) 
 }
 
 fn selects_object(selector: &LabelSelector, object: &Value) -> bool {
-    let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
+    let labels = object
+        .pointer("/metadata/labels")
+        .and_then(Value::as_object);
     let labels: BTreeMap<&str, String> = labels
         .into_iter()
         .flatten()
@@ -135,15 +156,19 @@ fn selects<'l>(
     selector: &LabelSelector,
     label: impl Fn(&str) -> Option<Option<&'l String>>,
 ) -> Selected {
-    const GUESSED: Selected = Selected { matches: true, guessed: true };
+    const GUESSED: Selected = Selected {
+        matches: true,
+        guessed: true,
+    };
     let mut selected = Selected::YES;
     for (key, value) in &selector.match_labels {
         let one = label(key).map_or(GUESSED, |found| (found == Some(value)).into());
         selected = selected.and(one);
     }
     for requirement in &selector.match_expressions {
-        let one = label(&requirement.key)
-            .map_or(GUESSED, |found| requirement_holds(requirement, found).into());
+        let one = label(&requirement.key).map_or(GUESSED, |found| {
+            requirement_holds(requirement, found).into()
+        });
         selected = selected.and(one);
     }
     selected
@@ -221,20 +246,28 @@ fn check_rule(pointer: &str, rule: &Rule) -> Result<(), Error> {
 /// The first requirement that is wrong, below `pointer`.
 pub fn check_selector(pointer: &str, selector: &LabelSelector) -> Result<(), Error> {
     for (index, requirement) in selector.match_expressions.iter().enumerate() {
-        let takes_values =
-            matches!(requirement.operator, SelectorOperator::In | SelectorOperator::NotIn);
+        let takes_values = matches!(
+            requirement.operator,
+            SelectorOperator::In | SelectorOperator::NotIn
+        );
         let problem = match (takes_values, requirement.values.is_empty()) {
             (true, true) => "`In` and `NotIn` need at least one value",
             (false, false) => "`Exists` and `DoesNotExist` take no values",
             _ => continue,
         };
-        return Err(fault(format!("{pointer}/matchExpressions/{index}/values"), problem));
+        return Err(fault(
+            format!("{pointer}/matchExpressions/{index}/values"),
+            problem,
+        ));
     }
     Ok(())
 }
 
 fn fault(pointer: String, problem: &str) -> Error {
-    Error { pointer, problem: problem.to_owned() }
+    Error {
+        pointer,
+        problem: problem.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -250,7 +283,11 @@ mod tests {
         };
         Attributes {
             operation,
-            group: if resource == "deployments" { "apps".into() } else { String::new() },
+            group: if resource == "deployments" {
+                "apps".into()
+            } else {
+                String::new()
+            },
             version: "v1".into(),
             resource: resource.into(),
             subresource,
@@ -275,7 +312,13 @@ mod tests {
 
     fn reaches(constraints: &MatchConstraints, attributes: &Attributes) -> bool {
         let labels = NamespaceLabels::ClusterScoped;
-        matches(constraints, attributes, [&Value::Null, &Value::Null], labels).matches
+        matches(
+            constraints,
+            attributes,
+            [&Value::Null, &Value::Null],
+            labels,
+        )
+        .matches
     }
 
     #[test]
@@ -295,7 +338,11 @@ mod tests {
         ] {
             let constraints = constraints(json!({"resourceRules": [rule(&[pattern])]}));
             let attributes = attributes(Operation::Create, resource, Some("d"));
-            assert_eq!(reaches(&constraints, &attributes), expected, "{pattern} on {resource}");
+            assert_eq!(
+                reaches(&constraints, &attributes),
+                expected,
+                "{pattern} on {resource}"
+            );
         }
     }
 
@@ -303,11 +350,16 @@ mod tests {
     fn exclusions_win() {
         let mut names = rule(&["pods"]);
         names["resourceNames"] = json!(["n"]);
-        let constraints = constraints(
-            json!({"resourceRules": [rule(&["*"])], "excludeResourceRules": [names]}),
-        );
-        assert!(!reaches(&constraints, &attributes(Operation::Create, "pods", Some("d"))));
-        assert!(reaches(&constraints, &attributes(Operation::Create, "services", Some("d"))));
+        let constraints =
+            constraints(json!({"resourceRules": [rule(&["*"])], "excludeResourceRules": [names]}));
+        assert!(!reaches(
+            &constraints,
+            &attributes(Operation::Create, "pods", Some("d"))
+        ));
+        assert!(reaches(
+            &constraints,
+            &attributes(Operation::Create, "services", Some("d"))
+        ));
     }
 
     #[test]
@@ -327,8 +379,12 @@ mod tests {
             "objectSelector": {"matchLabels": {"a": "b"}}}));
         let old = json!({"metadata": {"labels": {"a": "b"}}});
         let attributes = attributes(Operation::Delete, "pods", Some("d"));
-        let found =
-            matches(&constraints, &attributes, [&Value::Null, &old], NamespaceLabels::ClusterScoped);
+        let found = matches(
+            &constraints,
+            &attributes,
+            [&Value::Null, &old],
+            NamespaceLabels::ClusterScoped,
+        );
         assert!(found.matches);
     }
 
@@ -339,21 +395,39 @@ mod tests {
         .expect("a selector");
         let known = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), "d".to_owned())]);
         let partly = selects_namespace(&selector, NamespaceLabels::Partly(&known));
-        assert_eq!(partly, Selected { matches: true, guessed: true });
-        assert_eq!(selects_namespace(&selector, NamespaceLabels::Known(&known)), Selected::YES);
+        assert_eq!(
+            partly,
+            Selected {
+                matches: true,
+                guessed: true
+            }
+        );
+        assert_eq!(
+            selects_namespace(&selector, NamespaceLabels::Known(&known)),
+            Selected::YES
+        );
         let by_name: LabelSelector = serde_json::from_value(
             json!({"matchLabels": {"kubernetes.io/metadata.name": "other"}}),
         )
         .expect("a selector");
-        assert_eq!(selects_namespace(&by_name, NamespaceLabels::Partly(&known)), Selected::NO);
+        assert_eq!(
+            selects_namespace(&by_name, NamespaceLabels::Partly(&known)),
+            Selected::NO
+        );
     }
 
     #[test]
     fn constraints_that_match_nothing_are_refused() {
         for (json, place) in [
             (json!({"resourceRules": []}), "m.resourceRules"),
-            (json!({"resourceRules": [rule(&[])]}), "m.resourceRules[0].resources"),
-            (json!({"resourceRules": [rule(&["Pod"])]}), "m.resourceRules[0].resources[0]"),
+            (
+                json!({"resourceRules": [rule(&[])]}),
+                "m.resourceRules[0].resources",
+            ),
+            (
+                json!({"resourceRules": [rule(&["Pod"])]}),
+                "m.resourceRules[0].resources[0]",
+            ),
             (
                 json!({"resourceRules": [rule(&["pods"])], "objectSelector":
                     {"matchExpressions": [{"key": "a", "operator": "In"}]}}),

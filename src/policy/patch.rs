@@ -38,7 +38,10 @@ pub fn apply(object: &Value, patch: &[PatchOperation]) -> Result<Value, Error> {
     for path in IDENTITY {
         if object.pointer(path) != patched.pointer(path) {
             let problem = "identifies the object and must stay as it is";
-            return Err(Error { path: path.to_owned(), problem });
+            return Err(Error {
+                path: path.to_owned(),
+                problem,
+            });
         }
     }
     Ok(patched)
@@ -68,13 +71,22 @@ fn add(object: &mut Value, path: &str, value: Value) -> Result<(), Error> {
             map.insert(last, value);
         }
         Value::Array(list) => {
-            let index = if last == "-" { Some(list.len()) } else { index(&last) };
+            let index = if last == "-" {
+                Some(list.len())
+            } else {
+                index(&last)
+            };
             match index.filter(|index| *index <= list.len()) {
                 Some(index) => list.insert(index, value),
                 None => return Err(fault(path, "is past the end of the list")),
             }
         }
-        _ => return Err(fault(path, "cannot be added: what should hold it is no map or list")),
+        _ => {
+            return Err(fault(
+                path,
+                "cannot be added: what should hold it is no map or list",
+            ));
+        }
     }
     Ok(())
 }
@@ -83,9 +95,9 @@ fn remove(object: &mut Value, path: &str) -> Result<Value, Error> {
     let (parent, last) = split(path)?;
     let removed = match object.pointer_mut(parent) {
         Some(Value::Object(map)) => map.remove(&last),
-        Some(Value::Array(list)) => {
-            index(&last).filter(|index| *index < list.len()).map(|index| list.remove(index))
-        }
+        Some(Value::Array(list)) => index(&last)
+            .filter(|index| *index < list.len())
+            .map(|index| list.remove(index)),
         _ => None,
     };
     removed.ok_or_else(|| fault(path, "is not there to be removed"))
@@ -96,7 +108,12 @@ fn split(path: &str) -> Result<(&str, String), Error> {
     let (parent, last) = path
         .rsplit_once('/')
         .filter(|_| is_pointer(path))
-        .ok_or_else(|| fault(path, "is no JSON Pointer to a member: it must start with `/`"))?;
+        .ok_or_else(|| {
+            fault(
+                path,
+                "is no JSON Pointer to a member: it must start with `/`",
+            )
+        })?;
     Ok((parent, last.replace("~1", "/").replace("~0", "~")))
 }
 
@@ -106,13 +123,16 @@ fn is_pointer(path: &str) -> bool {
 
 /// An array index of RFC 6901: digits without a leading zero.
 fn index(token: &str) -> Option<usize> {
-    let is_index = token == "0"
-        || (!token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit()));
+    let is_index =
+        token == "0" || (!token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit()));
     if is_index { token.parse().ok() } else { None }
 }
 
 fn fault(path: &str, problem: &'static str) -> Error {
-    Error { path: path.to_owned(), problem }
+    Error {
+        path: path.to_owned(),
+        problem,
+    }
 }
 
 /// The operations that turn `from` into `to`. Empty if they are equal.
@@ -131,7 +151,10 @@ fn diff_at(path: &str, from: &Value, to: &Value, out: &mut Vec<PatchOperation>) 
         (Value::Object(from), Value::Object(to)) => diff_maps(path, from, to, out),
         (Value::Array(from), Value::Array(to)) => diff_lists(path, from, to, out),
         (from, to) if from == to => {}
-        (_, to) => out.push(PatchOperation::Replace { path: path.into(), value: to.clone() }),
+        (_, to) => out.push(PatchOperation::Replace {
+            path: path.into(),
+            value: to.clone(),
+        }),
     }
 }
 
@@ -149,7 +172,10 @@ fn diff_maps(path: &str, from: &Map, to: &Map, out: &mut Vec<PatchOperation>) {
     for (key, new) in to {
         if !from.contains_key(key) {
             let path = pointer::join(path, key);
-            out.push(PatchOperation::Add { path, value: new.clone() });
+            out.push(PatchOperation::Add {
+                path,
+                value: new.clone(),
+            });
         }
     }
 }
@@ -164,14 +190,21 @@ fn diff_lists(path: &str, from: &[Value], to: &[Value], out: &mut Vec<PatchOpera
         }
         return;
     }
-    let start = from.iter().zip(to).take_while(|(old, new)| old == new).count();
+    let start = from
+        .iter()
+        .zip(to)
+        .take_while(|(old, new)| old == new)
+        .count();
     let ends = from[start..].iter().rev().zip(to[start..].iter().rev());
     let end = ends.take_while(|(old, new)| old == new).count();
     for index in (start..from.len() - end).rev() {
         out.push(PatchOperation::Remove { path: place(index) });
     }
     for (index, value) in to.iter().enumerate().take(to.len() - end).skip(start) {
-        out.push(PatchOperation::Add { path: place(index), value: value.clone() });
+        out.push(PatchOperation::Add {
+            path: place(index),
+            value: value.clone(),
+        });
     }
 }
 
@@ -192,7 +225,11 @@ mod tests {
         ];
         for from in &values {
             for to in &values {
-                assert_eq!(apply(from, &diff(from, to)).as_ref(), Ok(to), "{from} -> {to}");
+                assert_eq!(
+                    apply(from, &diff(from, to)).as_ref(),
+                    Ok(to),
+                    "{from} -> {to}"
+                );
             }
             assert!(diff(from, from).is_empty());
         }
@@ -201,8 +238,14 @@ mod tests {
     #[test]
     fn identity_and_places_outside_the_object_are_out_of_reach() {
         let object = json!({"kind": "Pod", "metadata": {"uid": "u"}, "list": [1]});
-        let replace = |path: &str| PatchOperation::Replace { path: path.into(), value: json!("x") };
-        let add = |path: &str| PatchOperation::Add { path: path.into(), value: json!("x") };
+        let replace = |path: &str| PatchOperation::Replace {
+            path: path.into(),
+            value: json!("x"),
+        };
+        let add = |path: &str| PatchOperation::Add {
+            path: path.into(),
+            value: json!("x"),
+        };
         for patch in [
             replace("/kind"),
             replace("/metadata/uid"),
@@ -212,11 +255,18 @@ mod tests {
             add("/list/2"),
             add("/list/01"),
             add("/absent/member"),
-            PatchOperation::Remove { path: "/absent".into() },
-            PatchOperation::Remove { path: "/metadata".into() },
+            PatchOperation::Remove {
+                path: "/absent".into(),
+            },
+            PatchOperation::Remove {
+                path: "/metadata".into(),
+            },
             add("list"),
         ] {
-            assert!(apply(&object, std::slice::from_ref(&patch)).is_err(), "{patch:?}");
+            assert!(
+                apply(&object, std::slice::from_ref(&patch)).is_err(),
+                "{patch:?}"
+            );
         }
     }
 }

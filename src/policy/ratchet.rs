@@ -30,15 +30,22 @@ const CONTROLLERS: [&str; 8] = [
 /// Whether the request need not be judged at all: an object on its way out
 /// (only finalizers can change it), or a mirror Pod that its node reports.
 pub fn passes_unjudged(attributes: &Attributes, object: &Value, old: &Value) -> bool {
-    let is_terminating = !old.pointer("/metadata/deletionTimestamp").unwrap_or(&Value::Null).is_null();
+    let is_terminating = !old
+        .pointer("/metadata/deletionTimestamp")
+        .unwrap_or(&Value::Null)
+        .is_null();
     let is_update = attributes.operation == portcullis_contract::Operation::Update;
-    let is_mirror = object.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some();
+    let is_mirror = object
+        .pointer("/metadata/annotations/kubernetes.io~1config.mirror")
+        .is_some();
     (is_update && is_terminating) || (is_mirror && attributes.is_from_node())
 }
 
 /// Whether an update leaves everything but `metadata` and `status` as it was.
 pub fn is_metadata_only(object: &Value, old: &Value) -> bool {
-    let (Some(object), Some(old)) = (object.as_object(), old.as_object()) else { return false };
+    let (Some(object), Some(old)) = (object.as_object(), old.as_object()) else {
+        return false;
+    };
     let apart = |name: &&String| !matches!(name.as_str(), "metadata" | "status");
     let same = |name: &String| object.get(name) == old.get(name);
     object.keys().filter(apart).all(same) && old.keys().filter(apart).all(same)
@@ -52,13 +59,21 @@ pub fn is_inherited(
     object: &Value,
 ) -> bool {
     let owner_is_judged = |owner: &Value| {
-        let version = owner.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-        let kind = owner.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let version = owner
+            .get("apiVersion")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let kind = owner
+            .get("kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let (group, _) = kinds::group_version(version);
         owner.get("controller").and_then(Value::as_bool) == Some(true)
             && matching::mentions(constraints, group, &kinds::resource(group, kind).plural)
     };
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let owners = object
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
     CONTROLLERS.contains(&attributes.username.as_str())
         && owners.into_iter().flatten().any(owner_is_judged)
 }
@@ -93,7 +108,10 @@ mod tests {
         let object = json!({"spec": {"a": 1}, "metadata": {"x": 2}});
         assert!(is_metadata_only(&object, &old));
         assert!(!is_metadata_only(&json!({"spec": {"a": 2}}), &old));
-        assert!(!is_metadata_only(&json!({"data": {}, "spec": {"a": 1}}), &old));
+        assert!(!is_metadata_only(
+            &json!({"data": {}, "spec": {"a": 1}}),
+            &old
+        ));
     }
 
     #[test]
@@ -108,7 +126,13 @@ mod tests {
         let old = json!({"spec": [{"image": "a"}, {"image": "b"}]});
         let moved = json!({"spec": [{"image": "x"}, {"image": "a"}]});
         let before = [finding("/spec/0/image")];
-        assert_eq!(softened(&finding("/spec/1/image"), &moved, &before, &old), Some(Action::Warn));
-        assert_eq!(softened(&finding("/spec/0/image"), &moved, &before, &old), None);
+        assert_eq!(
+            softened(&finding("/spec/1/image"), &moved, &before, &old),
+            Some(Action::Warn)
+        );
+        assert_eq!(
+            softened(&finding("/spec/0/image"), &moved, &before, &old),
+            None
+        );
     }
 }

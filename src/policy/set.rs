@@ -37,7 +37,10 @@ impl PolicySet {
                 return Err(Duplicate(pair[0].name.clone()));
             }
         }
-        Ok(PolicySet { policies, excluded_namespaces })
+        Ok(PolicySet {
+            policies,
+            excluded_namespaces,
+        })
     }
 
     /// The policies, by name.
@@ -47,6 +50,8 @@ impl PolicySet {
 
     /// The policy of this name.
     pub fn get(&self, name: &str) -> Option<&Policy> {
-        self.policies.iter().find(|policy| policy.name.as_str() == name)
+        self.policies
+            .iter()
+            .find(|policy| policy.name.as_str() == name)
     }
 }

@@ -91,7 +91,11 @@ fn deny() -> Vec<ValidationAction> {
 /// Where a program comes from: exactly one member is set. `configMap` and
 /// `oci` are reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, try_from = "ProgramMembers")]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    try_from = "ProgramMembers"
+)]
 pub enum ProgramRef {
     /// A policy of the built-in pack, by name.
     Builtin(String),
@@ -198,7 +202,10 @@ pub struct Limits {
 impl Default for Limits {
     /// 100 ms and 64 MiB, the figures of the issue "First verdict".
     fn default() -> Self {
-        Limits { deadline_milliseconds: 100, memory_mebibytes: Limits::MEMORY_MEBIBYTES }
+        Limits {
+            deadline_milliseconds: 100,
+            memory_mebibytes: Limits::MEMORY_MEBIBYTES,
+        }
     }
 }
 
@@ -239,35 +246,57 @@ impl Resource {
     ///
     /// The first member that is wrong, with its place and what is allowed.
     pub fn parse(document: &Value) -> Result<Resource, Error> {
-        let version = document.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-        let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let version = document
+            .get("apiVersion")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let kind = document
+            .get("kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if (version, kind) != (API_VERSION, KIND) {
             let problem = format!("expected `{API_VERSION}` `{KIND}`, found `{version}` `{kind}`");
-            return Err(Error { pointer: String::new(), problem });
+            return Err(Error {
+                pointer: String::new(),
+                problem,
+            });
         }
         let parsed: Document =
             serde_path_to_error::deserialize(document).map_err(|fault| Error {
                 pointer: pointer(fault.path()),
                 problem: fault.inner().to_string(),
             })?;
-        debug_assert_eq!((parsed.api_version.as_str(), parsed.kind.as_str()), (API_VERSION, KIND));
-        let name = parsed.metadata.name.parse().map_err(|problem: NameError| Error {
-            pointer: "/metadata/name".into(),
-            problem: problem.to_string(),
-        })?;
+        debug_assert_eq!(
+            (parsed.api_version.as_str(), parsed.kind.as_str()),
+            (API_VERSION, KIND)
+        );
+        let name = parsed
+            .metadata
+            .name
+            .parse()
+            .map_err(|problem: NameError| Error {
+                pointer: "/metadata/name".into(),
+                problem: problem.to_string(),
+            })?;
         parsed.spec.validate()?;
-        Ok(Resource { name, spec: parsed.spec })
+        Ok(Resource {
+            name,
+            spec: parsed.spec,
+        })
     }
 }
 
 /// The JSON Pointer of a serde path.
 fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
-    path.iter().fold(String::new(), |pointer, segment| match segment {
-        Segment::Seq { index } => portcullis_contract::pointer::join(&pointer, &index.to_string()),
-        Segment::Map { key } => portcullis_contract::pointer::join(&pointer, key),
-        Segment::Enum { .. } | Segment::Unknown => pointer,
-    })
+    path.iter()
+        .fold(String::new(), |pointer, segment| match segment {
+            Segment::Seq { index } => {
+                portcullis_contract::pointer::join(&pointer, &index.to_string())
+            }
+            Segment::Map { key } => portcullis_contract::pointer::join(&pointer, key),
+            Segment::Enum { .. } | Segment::Unknown => pointer,
+        })
 }
 
 impl Spec {
@@ -295,7 +324,11 @@ impl Limits {
     fn validate(self) -> Result<(), Error> {
         let members = [
             ("deadlineMilliseconds", self.deadline_milliseconds, 10_000),
-            ("memoryMebibytes", self.memory_mebibytes, Limits::MEMORY_MEBIBYTES),
+            (
+                "memoryMebibytes",
+                self.memory_mebibytes,
+                Limits::MEMORY_MEBIBYTES,
+            ),
         ];
         for (member, value, most) in members {
             if !(1..=most).contains(&value) {
@@ -324,7 +357,10 @@ fn check_actions(pointer: &str, actions: &[ValidationAction]) -> Result<(), Erro
     } else {
         return Ok(());
     };
-    Err(Error { pointer: pointer.to_owned(), problem: problem.to_owned() })
+    Err(Error {
+        pointer: pointer.to_owned(),
+        problem: problem.to_owned(),
+    })
 }
 
 /// Why a name was refused.
@@ -344,7 +380,9 @@ impl FromStr for PolicyName {
             !label.is_empty()
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         if name.len() <= 253 && name.split('.').all(is_label) {
             Ok(PolicyName(name.to_owned()))
@@ -399,15 +437,27 @@ mod tests {
     fn faults_name_their_place_and_what_is_allowed() {
         let program = json!({"builtin": "x"});
         for (spec, text) in [
-            (json!({"program": program, "setings": {}}), "`spec.setings`: unknown field `setings`"),
-            (json!({"program": {}}), "`spec.program`: set exactly one of `builtin`, `file`"),
-            (json!({"program": {"builtin": "a", "file": "b"}}), "exactly one"),
+            (
+                json!({"program": program, "setings": {}}),
+                "`spec.setings`: unknown field `setings`",
+            ),
+            (
+                json!({"program": {}}),
+                "`spec.program`: set exactly one of `builtin`, `file`",
+            ),
+            (
+                json!({"program": {"builtin": "a", "file": "b"}}),
+                "exactly one",
+            ),
             (json!({"program": {"url": "x"}}), "unknown field `url`"),
             (
                 json!({"program": program, "validationActions": ["Deny", "Warn"]}),
                 "`spec.validationActions`: has both",
             ),
-            (json!({"program": program, "validationActions": []}), "at least one of"),
+            (
+                json!({"program": program, "validationActions": []}),
+                "at least one of",
+            ),
             (
                 json!({"program": program, "validationActions": ["deny"]}),
                 "`spec.validationActions[0]`: unknown variant `deny`, expected one of `Deny`",
@@ -416,7 +466,10 @@ mod tests {
                 json!({"program": program, "limits": {"deadlineMilliseconds": 0}}),
                 "`spec.limits.deadlineMilliseconds`: 0 is out of range: write 1 to 10000",
             ),
-            (json!({"program": program, "failurePolicy": "fail"}), "expected `Fail` or `Ignore`"),
+            (
+                json!({"program": program, "failurePolicy": "fail"}),
+                "expected `Fail` or `Ignore`",
+            ),
         ] {
             let error = parse(spec.clone()).expect_err("refused").to_string();
             assert!(error.contains(text), "{spec}: {error}");
@@ -426,7 +479,10 @@ mod tests {
     #[test]
     fn names_are_those_of_resources() {
         for good in ["a", "image-tags", "a.b-c.d1"] {
-            assert_eq!(good.parse::<PolicyName>().map(|name| name.to_string()), Ok(good.into()));
+            assert_eq!(
+                good.parse::<PolicyName>().map(|name| name.to_string()),
+                Ok(good.into())
+            );
         }
         for bad in ["", "A", "-a", "a-", "a..b", "a_b", "a/b"] {
             assert!(bad.parse::<PolicyName>().is_err(), "{bad}");

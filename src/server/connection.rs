@@ -88,7 +88,10 @@ impl Accept {
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, app: Router) {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         configure(&mut builder.http1(), self.header_timeout);
-        builder.http2().timer(TokioTimer::new()).max_concurrent_streams(250);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(250);
         let connection =
             builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
         let mut connection = std::pin::pin!(connection);
@@ -110,7 +113,11 @@ impl Accept {
 /// Returns when connections are to be closed.
 async fn closing(stage: &mut watch::Receiver<Stage>) {
     // Without a sender nobody will ever close: go on serving.
-    if stage.wait_for(|stage| *stage == Stage::Closing).await.is_err() {
+    if stage
+        .wait_for(|stage| *stage == Stage::Closing)
+        .await
+        .is_err()
+    {
         std::future::pending::<()>().await;
     }
 }

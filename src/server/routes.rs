@@ -35,7 +35,11 @@ pub(super) fn app<J: Judge>(
     metrics: Arc<Metrics>,
     stage: watch::Receiver<Stage>,
 ) -> Router {
-    let shared = Arc::new(Shared { judge, metrics, stage });
+    let shared = Arc::new(Shared {
+        judge,
+        metrics,
+        stage,
+    });
     Router::new()
         .route("/{phase}/{group}", post(call::<J>).fallback(other_method))
         .fallback(other_path)
@@ -48,7 +52,11 @@ pub(super) fn health<J: Judge>(
     metrics: Arc<Metrics>,
     stage: watch::Receiver<Stage>,
 ) -> Router {
-    let shared = Arc::new(Shared { judge, metrics, stage });
+    let shared = Arc::new(Shared {
+        judge,
+        metrics,
+        stage,
+    });
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz::<J>))
@@ -57,7 +65,10 @@ pub(super) fn health<J: Judge>(
 }
 
 async fn other_method() -> Response {
-    text(StatusCode::METHOD_NOT_ALLOWED, "send an AdmissionReview with POST")
+    text(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "send an AdmissionReview with POST",
+    )
 }
 
 async fn other_path() -> Response {
@@ -77,10 +88,20 @@ async fn call<J: Judge>(
     body: Body,
 ) -> Response {
     let arrived = Instant::now();
-    let mut response = answer(&shared, (&phase, &group), query.as_deref(), &headers, body, arrived).await;
+    let mut response = answer(
+        &shared,
+        (&phase, &group),
+        query.as_deref(),
+        &headers,
+        body,
+        arrived,
+    )
+    .await;
     if *shared.stage.borrow() >= Stage::Draining {
         // The caller's pool must not come back to us.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -116,19 +137,34 @@ async fn answer<J: Judge>(
         Ok(body) => body,
         Err(rejection) => return refuse(rejection),
     };
-    let judgement = shared.judge.judge(Call { phase, group, body, deadline });
+    let judgement = shared.judge.judge(Call {
+        phase,
+        group,
+        body,
+        deadline,
+    });
     match futures_util::FutureExt::catch_unwind(AssertUnwindSafe(judgement)).await {
         Ok(reply) => respond(reply),
-        Err(_) => refuse(("panic", StatusCode::INTERNAL_SERVER_ERROR, "judging failed: see the log")),
+        Err(_) => refuse((
+            "panic",
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "judging failed: see the log",
+        )),
     }
 }
 
 type Rejection = (&'static str, StatusCode, &'static str);
 
 fn check_headers(headers: &HeaderMap) -> Result<(), Rejection> {
-    let is_json = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
-        value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-    });
+    let is_json = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            value
+                .split(';')
+                .next()
+                .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+        });
     let encoding = headers.get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
         let line = "compressed bodies are not read: send it as it is";
@@ -145,17 +181,27 @@ async fn read(body: Body, deadline: Instant) -> Result<axum::body::Bytes, Reject
     let body = Limited::new(body, MAX_BODY_BYTES).collect();
     match tokio::time::timeout_at(deadline.into(), body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            Err(("body-size", StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 8 MiB"))
-        }
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err((
+            "body-size",
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is larger than 8 MiB",
+        )),
         Ok(Err(_)) => Err(("body", StatusCode::BAD_REQUEST, "the body ended early")),
-        Err(_) => Err(("body-time", StatusCode::REQUEST_TIMEOUT, "the body came too slowly")),
+        Err(_) => Err((
+            "body-time",
+            StatusCode::REQUEST_TIMEOUT,
+            "the body came too slowly",
+        )),
     }
 }
 
 fn respond(reply: Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let kind = if status.is_success() { "application/json" } else { "text/plain; charset=utf-8" };
+    let kind = if status.is_success() {
+        "application/json"
+    } else {
+        "text/plain; charset=utf-8"
+    };
     (status, [(header::CONTENT_TYPE, kind)], reply.body).into_response()
 }
 
@@ -170,17 +216,34 @@ fn timeout(query: Option<&str>) -> Duration {
         };
         number.parse::<f64>().ok().map(|number| number * unit)
     };
-    let given = named.filter_map(seconds).find(|seconds| seconds.is_finite() && *seconds > 0.0);
-    given.map_or(DEFAULT_TIMEOUT, |seconds| Duration::from_secs_f64(seconds.min(30.0))).min(MAX_TIMEOUT)
+    let given = named
+        .filter_map(seconds)
+        .find(|seconds| seconds.is_finite() && *seconds > 0.0);
+    given
+        .map_or(DEFAULT_TIMEOUT, |seconds| {
+            Duration::from_secs_f64(seconds.min(30.0))
+        })
+        .min(MAX_TIMEOUT)
 }
 
-async fn readyz<J: Judge>(State(shared): State<Arc<Shared<J>>>, RawQuery(query): RawQuery) -> Response {
+async fn readyz<J: Judge>(
+    State(shared): State<Arc<Shared<J>>>,
+    RawQuery(query): RawQuery,
+) -> Response {
     let mut lines = shared.judge.health();
     let is_serving = *shared.stage.borrow() == Stage::Serving;
     let state = if is_serving { "serving" } else { "draining" }.to_owned();
-    lines.push(super::Health { name: "server".into(), state, ready: is_serving });
+    lines.push(super::Health {
+        name: "server".into(),
+        state,
+        ready: is_serving,
+    });
     let ready = lines.iter().all(|line| line.ready);
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let is_verbose = query.is_some_and(|query| query.split('&').any(|p| p.starts_with("verbose")));
     let mut answer = String::new();
     for line in lines.iter().filter(|line| is_verbose || !line.ready) {

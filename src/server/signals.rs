@@ -4,9 +4,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Returns at the next SIGTERM or SIGINT.
 async fn next_signal() -> i32 {
-    let (Ok(mut term), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+    let (Ok(mut term), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         // Without handlers the signals end the process by themselves.
         return std::future::pending().await;
     };

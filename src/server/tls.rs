@@ -91,7 +91,11 @@ impl Certificate {
     pub fn load(cert: &Path, key: &Path) -> Result<Certificate, Error> {
         let files = Files::read(cert, key)?;
         let current = ArcSwap::from_pointee(files.parse(cert, key)?);
-        Ok(Certificate { cert: cert.to_owned(), key: key.to_owned(), current })
+        Ok(Certificate {
+            cert: cert.to_owned(),
+            key: key.to_owned(),
+            current,
+        })
     }
 
     /// When the certificate in force ends, Unix time.
@@ -114,9 +118,15 @@ struct Files {
 impl Files {
     fn read(cert: &Path, key: &Path) -> Result<Files, Error> {
         let read = |path: &Path| {
-            std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+            std::fs::read(path).map_err(|source| Error::Read {
+                path: path.to_owned(),
+                source,
+            })
         };
-        Ok(Files { cert: read(cert)?, key: read(key)? })
+        Ok(Files {
+            cert: read(cert)?,
+            key: read(key)?,
+        })
     }
 
     fn digest(&self) -> [u8; 32] {
@@ -128,38 +138,59 @@ impl Files {
     }
 
     fn parse(&self, cert: &Path, key: &Path) -> Result<Current, Error> {
-        let pem = |path: &Path, what| Error::Pem { path: path.to_owned(), what };
+        let pem = |path: &Path, what| Error::Pem {
+            path: path.to_owned(),
+            what,
+        };
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&self.cert)
             .collect::<Result<_, _>>()
             .map_err(|_| pem(cert, "certificate"))?;
         let first = chain.first().ok_or_else(|| pem(cert, "certificate"))?;
-        let private = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| pem(key, "private key"))?;
+        let private =
+            PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| pem(key, "private key"))?;
         let not_after = validity(first, cert)?;
         let refused = |path: &Path| {
             let path = path.to_owned();
             move |source| Error::Refused { path, source }
         };
-        let signing =
-            default_provider().key_provider.load_private_key(private).map_err(refused(key))?;
+        let signing = default_provider()
+            .key_provider
+            .load_private_key(private)
+            .map_err(refused(key))?;
         let certified = CertifiedKey::new(chain, signing);
         match certified.keys_match() {
             Ok(()) => {}
             Err(rustls::Error::InconsistentKeys(_)) => {
-                return Err(Error::Mismatch { cert: cert.to_owned(), key: key.to_owned() });
+                return Err(Error::Mismatch {
+                    cert: cert.to_owned(),
+                    key: key.to_owned(),
+                });
             }
             Err(source) => return Err(refused(cert)(source)),
         }
-        Ok(Current { key: Arc::new(certified), not_after, seen: self.digest() })
+        Ok(Current {
+            key: Arc::new(certified),
+            not_after,
+            seen: self.digest(),
+        })
     }
 }
 
 /// The end of a certificate's time, if we are within it.
 fn validity(certificate: &CertificateDer<'_>, path: &Path) -> Result<i64, Error> {
-    let (_, parsed) = X509Certificate::from_der(certificate)
-        .map_err(|_| Error::Pem { path: path.to_owned(), what: "certificate" })?;
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| Error::Pem {
+        path: path.to_owned(),
+        what: "certificate",
+    })?;
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
-    let (from, to) = (parsed.validity().not_before.timestamp(), parsed.validity().not_after.timestamp());
-    let time = |problem| Error::Time { path: path.to_owned(), problem };
+    let (from, to) = (
+        parsed.validity().not_before.timestamp(),
+        parsed.validity().not_after.timestamp(),
+    );
+    let time = |problem| Error::Time {
+        path: path.to_owned(),
+        problem,
+    };
     if now > to {
         return Err(time("has expired"));
     }
@@ -179,7 +210,10 @@ pub fn config(
     client_ca: Option<&Path>,
     http2: bool,
 ) -> Result<ServerConfig, Error> {
-    let refused = |source| Error::Refused { path: certificate.cert.clone(), source };
+    let refused = |source| Error::Refused {
+        path: certificate.cert.clone(),
+        source,
+    };
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(refused)?;
@@ -203,14 +237,22 @@ pub fn config(
 }
 
 fn roots(path: &Path) -> Result<RootCertStore, Error> {
-    let bytes = std::fs::read(path)
-        .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
-        let added = certificate.ok().and_then(|certificate| roots.add(certificate).ok());
+        let added = certificate
+            .ok()
+            .and_then(|certificate| roots.add(certificate).ok());
         added.ok_or_else(|| Error::ClientCa(path.to_owned()))?;
     }
-    if roots.is_empty() { Err(Error::ClientCa(path.to_owned())) } else { Ok(roots) }
+    if roots.is_empty() {
+        Err(Error::ClientCa(path.to_owned()))
+    } else {
+        Ok(roots)
+    }
 }
 
 /// Looks at the files again and again. Contents count, not events: Kubernetes
@@ -228,7 +270,10 @@ pub(super) async fn reload(certificate: Arc<Certificate>, metrics: Arc<Metrics>,
                 seen = digest;
                 metrics.certificate(current.not_after);
                 metrics.certificate_reload(true);
-                tracing::info!(not_after = current.not_after, "the certificate was replaced");
+                tracing::info!(
+                    not_after = current.not_after,
+                    "the certificate was replaced"
+                );
                 certificate.current.store(Arc::new(current));
             }
             Ok(Some((digest, Err(error)))) => {

@@ -23,14 +23,22 @@ pub fn assemble(engine: &Arc<Engine>, module: &[u8]) -> Result<Vec<u8>, Failure>
     let loaded = Loaded::undescribed(engine, &component)?;
     let description = serde_json::to_vec(&**loaded.description())
         .map_err(|error| Failure::host(Cause::Description, error.to_string()))?;
-    let section = CustomSection { name: DESCRIPTION_SECTION.into(), data: description.into() };
+    let section = CustomSection {
+        name: DESCRIPTION_SECTION.into(),
+        data: description.into(),
+    };
     section.append_to_component(&mut component);
     Loaded::new(engine, &component)?;
     Ok(component)
 }
 
 fn encode(module: &[u8]) -> Result<Vec<u8>, Failure> {
-    let encode = || ComponentEncoder::default().module(module)?.validate(true).encode();
+    let encode = || {
+        ComponentEncoder::default()
+            .module(module)?
+            .validate(true)
+            .encode()
+    };
     encode().map_err(|error| {
         let message = format!("the module cannot be encoded as a component: {error:#}");
         Failure::guest(Cause::Program, message)

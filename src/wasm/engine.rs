@@ -82,7 +82,12 @@ impl Engine {
             .name("epoch".into())
             .spawn(tick)
             .map_err(|error| Error(error.into()))?;
-        Ok(Engine { engine, space, ticker: Some(ticker), stop })
+        Ok(Engine {
+            engine,
+            space,
+            ticker: Some(ticker),
+            stop,
+        })
     }
 
     /// How guests' memories are laid out here.
@@ -120,11 +125,18 @@ impl Drop for Engine {
 impl fmt::Display for Engine {
     /// The start-up line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reset = if self.scans_pagemap() { "by PAGEMAP_SCAN" } else { "without PAGEMAP_SCAN" };
+        let reset = if self.scans_pagemap() {
+            "by PAGEMAP_SCAN"
+        } else {
+            "without PAGEMAP_SCAN"
+        };
         match self.space {
             AddressSpace::Reserved => write!(f, "pooled, 4 GiB reserved each, reset {reset}"),
             AddressSpace::Checked => {
-                write!(f, "pooled, 64 MiB reserved each with bounds checks, reset {reset}")
+                write!(
+                    f,
+                    "pooled, 64 MiB reserved each with bounds checks, reset {reset}"
+                )
             }
             AddressSpace::OnDemand => f.write_str("allocated on demand"),
         }
@@ -150,10 +162,15 @@ fn config(space: AddressSpace) -> Config {
         .memory_guard_size(32 * MIB);
     match space {
         AddressSpace::Reserved => {
-            config.memory_reservation(4 * GIB).allocation_strategy(pooled());
+            config
+                .memory_reservation(4 * GIB)
+                .allocation_strategy(pooled());
         }
         AddressSpace::Checked => {
-            config.memory_reservation(64 * MIB).memory_guard_size(0).allocation_strategy(pooled());
+            config
+                .memory_reservation(64 * MIB)
+                .memory_guard_size(0)
+                .allocation_strategy(pooled());
         }
         AddressSpace::OnDemand => {
             config
@@ -183,4 +200,3 @@ fn pooled() -> InstanceAllocationStrategy {
         .pagemap_scan(Enabled::Auto);
     InstanceAllocationStrategy::Pooling(pool)
 }
-

@@ -28,19 +28,33 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Failure> {
     let program = |message: String| Failure::guest(Cause::Program, message);
     if bytes.len() > MAX_COMPONENT_BYTES {
         let (size, most) = (bytes.len(), MAX_COMPONENT_BYTES);
-        return Err(program(format!("the component has {size} bytes; at most {most} are loaded")));
+        return Err(program(format!(
+            "the component has {size} bytes; at most {most} are loaded"
+        )));
     }
     if !bytes.starts_with(b"\0asm") {
-        return Err(program("this is no WebAssembly: give the `.wasm` file of a policy".into()));
+        return Err(program(
+            "this is no WebAssembly: give the `.wasm` file of a policy".into(),
+        ));
     }
-    let mut inspected = Inspected { digest: digest(bytes), imports: vec![], description: None };
+    let mut inspected = Inspected {
+        digest: digest(bytes),
+        imports: vec![],
+        description: None,
+    };
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| {
-            program(format!("the component is malformed at byte {}", error.offset()))
+            program(format!(
+                "the component is malformed at byte {}",
+                error.offset()
+            ))
         })?;
         match payload {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+            Payload::Version {
+                encoding: Encoding::Module,
+                ..
+            } if depth == 0 => {
                 let message = "this is a core module, not a component: build it with \
                                `cargo xtask build` (the SDK's build step encodes it)";
                 return Err(program(message.into()));
@@ -92,7 +106,9 @@ fn is_known(interface: &str) -> bool {
         Some((line.to_owned(), patch.parse::<u32>().ok()?))
     };
     match (split(interface), split(portcullis_contract::INTERFACE)) {
-        (Some((line, patch)), Some((our_line, our_patch))) => line == our_line && patch <= our_patch,
+        (Some((line, patch)), Some((our_line, our_patch))) => {
+            line == our_line && patch <= our_patch
+        }
         _ => false,
     }
 }
@@ -109,9 +125,13 @@ mod tests {
 
     #[test]
     fn every_patch_version_up_to_ours_is_known() {
-        for (interface, expected) in
-            [("0.1.0", true), ("0.1.1", false), ("0.2.0", false), ("1", false), ("", false)]
-        {
+        for (interface, expected) in [
+            ("0.1.0", true),
+            ("0.1.1", false),
+            ("0.2.0", false),
+            ("1", false),
+            ("", false),
+        ] {
             assert_eq!(is_known(interface), expected, "{interface}");
         }
     }

@@ -12,7 +12,10 @@ pub(super) struct Limiter {
 
 impl Limiter {
     pub(super) fn new(memory_bytes: usize) -> Self {
-        Limiter { memory_bytes, refused: false }
+        Limiter {
+            memory_bytes,
+            refused: false,
+        }
     }
 
     pub(super) fn memory_mebibytes(&self) -> usize {

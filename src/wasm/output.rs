@@ -23,18 +23,24 @@ pub(super) fn verdict(answer: &str, description: &Description) -> Result<Verdict
     }
     if answer.len() > MAX_OUTPUT_BYTES {
         let size = answer.len();
-        return Err(output(format!("its answer has {size} bytes; at most {MAX_OUTPUT_BYTES} are read")));
+        return Err(output(format!(
+            "its answer has {size} bytes; at most {MAX_OUTPUT_BYTES} are read"
+        )));
     }
     let verdict: Verdict = serde_json::from_str(answer).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        output(format!("its answer is no verdict (line {line}, column {column})"))
+        output(format!(
+            "its answer is no verdict (line {line}, column {column})"
+        ))
     })?;
     if let Some(error) = verdict.error {
         return Err(Failure::guest(Cause::Refused, error));
     }
     if verdict.findings.len() > MAX_FINDINGS {
         let count = verdict.findings.len();
-        return Err(output(format!("it reported {count} findings; at most {MAX_FINDINGS} are read")));
+        return Err(output(format!(
+            "it reported {count} findings; at most {MAX_FINDINGS} are read"
+        )));
     }
     for finding in &verdict.findings {
         check(finding, description)?;
@@ -51,23 +57,40 @@ fn check(finding: &Finding, description: &Description) -> Result<(), Failure> {
         )));
     }
     if !(finding.path.is_empty() || finding.path.starts_with('/')) {
-        return Err(output(format!("the path of a {} is no JSON Pointer", finding.code)));
+        return Err(output(format!(
+            "the path of a {} is no JSON Pointer",
+            finding.code
+        )));
     }
     let container = finding.container.as_deref().unwrap_or_default();
-    let texts = [finding.message.as_str(), &finding.remedy, &finding.path, container];
+    let texts = [
+        finding.message.as_str(),
+        &finding.remedy,
+        &finding.path,
+        container,
+    ];
     if texts.iter().any(|text| text.len() > MAX_TEXT) {
-        return Err(output(format!("a text of a {} is longer than {MAX_TEXT} bytes", finding.code)));
+        return Err(output(format!(
+            "a text of a {} is longer than {MAX_TEXT} bytes",
+            finding.code
+        )));
     }
     Ok(())
 }
 
 fn check_changes(verdict: &Verdict, description: &Description) -> Result<(), Failure> {
-    let Some(changes) = &verdict.changes else { return Ok(()) };
+    let Some(changes) = &verdict.changes else {
+        return Ok(());
+    };
     if !description.mutating {
-        return Err(output("it asked for changes, but its description says `mutating: false`".into()));
+        return Err(output(
+            "it asked for changes, but its description says `mutating: false`".into(),
+        ));
     }
     if changes.object.is_some() && !changes.patch.is_empty() {
-        return Err(output("it gave a patch and a whole object: only one of them is read".into()));
+        return Err(output(
+            "it gave a patch and a whole object: only one of them is read".into(),
+        ));
     }
     for effect in &changes.effects {
         if !description.effects.contains(&effect.kind) {

@@ -100,9 +100,17 @@ impl Loaded {
     /// # Errors
     ///
     /// The faults of the settings, each with its place.
-    pub fn program(&self, settings: &Map<String, Value>, limits: Limits) -> Result<Program, Failure> {
+    pub fn program(
+        &self,
+        settings: &Map<String, Value>,
+        limits: Limits,
+    ) -> Result<Program, Failure> {
         let settings = Value::Object(settings.clone()).to_string();
-        let program = Program { loaded: self.clone(), settings, limits };
+        let program = Program {
+            loaded: self.clone(),
+            settings,
+            limits,
+        };
         program.start(Instant::now() + LOAD_DEADLINE)?;
         Ok(program)
     }
@@ -143,21 +151,32 @@ fn compile(engine: &Arc<Engine>, bytes: &[u8], inspected: &Inspected) -> Result<
     let component = Component::new(engine.wasmtime(), bytes).map_err(program)?;
     let guest = component.get_export_index(None, GUEST);
     let export = |name: &str| {
-        component.get_export_index(guest.as_ref(), name).filter(|_| guest.is_some()).ok_or_else(|| {
-            let message = format!("it does not export `{GUEST}` with `{name}`: see wit/policy.wit");
-            Failure::guest(Cause::Program, message)
-        })
+        component
+            .get_export_index(guest.as_ref(), name)
+            .filter(|_| guest.is_some())
+            .ok_or_else(|| {
+                let message =
+                    format!("it does not export `{GUEST}` with `{name}`: see wit/policy.wit");
+                Failure::guest(Cause::Program, message)
+            })
     };
     let exports = Exports {
         describe: export("describe")?,
         init: export("init")?,
         evaluate: export("evaluate")?,
     };
-    let instances = Linker::new(engine.wasmtime()).instantiate_pre(&component).map_err(program)?;
+    let instances = Linker::new(engine.wasmtime())
+        .instantiate_pre(&component)
+        .map_err(program)?;
     let placeholder = Arc::new(placeholder());
     let digest = inspected.digest.clone();
-    let mut loaded =
-        Loaded { engine: Arc::clone(engine), instances, exports, description: placeholder, digest };
+    let mut loaded = Loaded {
+        engine: Arc::clone(engine),
+        instances,
+        exports,
+        description: placeholder,
+        digest,
+    };
     loaded.description = Arc::new(loaded.describe()?);
     Ok(loaded)
 }
@@ -212,10 +231,15 @@ where
     P: ComponentNamedList + Lower,
     R: ComponentNamedList + Lift + 'static,
 {
-    let function = instance.get_typed_func::<P, R>(&mut *store, export).map_err(|error| {
-        let message = format!("an export has another type than wit/policy.wit: {}", error.root_cause());
-        Failure::guest(Cause::Program, message)
-    })?;
+    let function = instance
+        .get_typed_func::<P, R>(&mut *store, export)
+        .map_err(|error| {
+            let message = format!(
+                "an export has another type than wit/policy.wit: {}",
+                error.root_cause()
+            );
+            Failure::guest(Cause::Program, message)
+        })?;
     let result = function.call(&mut *store, params);
     result.map_err(|error| blame(&error, store))
 }
@@ -224,9 +248,10 @@ where
 fn blame(error: &wasmtime::Error, store: &Store<Limiter>) -> Failure {
     let limit = store.data().memory_mebibytes();
     match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => {
-            Failure::guest(Cause::Deadline, "it did not answer before its deadline and was stopped")
-        }
+        Some(Trap::Interrupt) => Failure::guest(
+            Cause::Deadline,
+            "it did not answer before its deadline and was stopped",
+        ),
         _ if store.data().refused => {
             let message = format!("it wanted more memory than its limit of {limit} MiB");
             Failure::guest(Cause::Memory, message)
@@ -235,7 +260,10 @@ fn blame(error: &wasmtime::Error, store: &Store<Limiter>) -> Failure {
         None if is_exhausted(error) => {
             Failure::host(Cause::Overload, "no slot is free for one more instance")
         }
-        None => Failure::guest(Cause::Output, format!("its answer cannot be read: {}", error.root_cause())),
+        None => Failure::guest(
+            Cause::Output,
+            format!("its answer cannot be read: {}", error.root_cause()),
+        ),
     }
 }
 

@@ -6,6 +6,8 @@
 mod cases;
 /// `portcullis check`: inputs, outputs, exit codes.
 mod check;
+/// Guests that misbehave, and what the host makes of them.
+mod guests;
 /// Engines in every layout of memory, each forced.
 mod layouts;
 /// What holds of the project itself: dependencies, documents.
@@ -18,5 +20,3 @@ mod serve;
 mod support;
 /// Findings on the corpora against `truth.json`.
 mod truth;
-/// Guests that misbehave, and what the host makes of them.
-mod guests;

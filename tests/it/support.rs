@@ -7,13 +7,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The executable under test, in the root of the project, with no input.
 pub fn portcullis(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.args(arguments).current_dir(root()).stdin(Stdio::null()).env("NO_COLOR", "1");
+    command
+        .args(arguments)
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .env("NO_COLOR", "1");
     command
 }
 
 /// Runs it to its end.
 pub fn run(arguments: &[&str]) -> Output {
-    portcullis(arguments).output().expect("the executable starts")
+    portcullis(arguments)
+        .output()
+        .expect("the executable starts")
 }
 
 /// What a run printed.

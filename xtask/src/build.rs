@@ -13,7 +13,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const TOOLS: [&str; 2] = ["derive", "sdk"];
 
 /// Everything; `--release` makes the binary to install.
-pub fn all(arguments: &[String]) -> Result<()> {
+pub(crate) fn all(arguments: &[String]) -> Result<()> {
     let release = match arguments {
         [] => false,
         [flag] if flag == "--release" => true,
@@ -28,29 +28,36 @@ pub fn all(arguments: &[String]) -> Result<()> {
 }
 
 /// The built-in policies, as components in `target/policies`.
-pub fn policies() -> Result<()> {
+pub(crate) fn policies() -> Result<()> {
     ensure_target()?;
     let names = names()?;
     let mut build = cargo(&["build", "--profile", "guest", "--target", TARGET]);
     for name in &names {
         build.args(["--package", name]);
     }
-    build.env("RUSTFLAGS", remapping()).env("CARGO_TARGET_DIR", guest_target());
+    build
+        .env("RUSTFLAGS", remapping())
+        .env("CARGO_TARGET_DIR", guest_target());
     run(&mut build)?;
     let engine = Arc::new(Engine::new()?);
     let folder = root().join("target/policies");
     std::fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
     remove_strangers(&folder, &names)?;
-    names.iter().try_for_each(|name| encode(&engine, name, &folder))
+    names
+        .iter()
+        .try_for_each(|name| encode(&engine, name, &folder))
 }
 
 /// The names of the built-in policies.
-pub fn names() -> Result<Vec<String>> {
+pub(crate) fn names() -> Result<Vec<String>> {
     let folder = root().join("policies");
     let mut names = Vec::new();
     for entry in std::fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))? {
         let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         if path.join("Cargo.toml").is_file() && !TOOLS.contains(&name) {
             names.push(name.to_owned());
         }
@@ -67,9 +74,9 @@ fn guest_target() -> PathBuf {
 /// Paths of this machine do not end up in a guest, so that its digest is the
 /// same wherever it is built.
 fn remapping() -> String {
-    let home = std::env::var("CARGO_HOME").map(PathBuf::from).unwrap_or_else(|_| {
-        Path::new(&std::env::var("HOME").unwrap_or_default()).join(".cargo")
-    });
+    let home = std::env::var("CARGO_HOME")
+        .map(PathBuf::from)
+        .unwrap_or_else(|_| Path::new(&std::env::var("HOME").unwrap_or_default()).join(".cargo"));
     let (home, root) = (home.display().to_string(), root().display().to_string());
     format!("--remap-path-prefix={home}=cargo --remap-path-prefix={root}=portcullis")
 }
@@ -93,7 +100,10 @@ fn encode(engine: &Arc<Engine>, name: &str, folder: &Path) -> Result<()> {
 fn remove_strangers(folder: &Path, names: &[String]) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
         if !names.iter().any(|name| name == stem) {
             std::fs::remove_file(&path).with_context(|| format!("{}", path.display()))?;
         }

@@ -1,9 +1,29 @@
 //! `cargo xtask`: builds, runs, tests and lints the project.
+//!
+//! The front door for people and for CI alike: `.ci/run` calls nothing else.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is a command-line tool"
+)]
 
 mod build;
+mod client;
+mod demo;
+mod documents;
+mod lint;
+mod server;
 mod shell;
+mod test;
 
 use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask demo                 builds everything and judges real manifests over TLS
+cargo xtask build [--release]    the built-in policies, then the binary
+cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out
+cargo xtask lint                 format, clippy, documents, dependencies
+";
 
 fn main() {
     if let Err(error) = run() {
@@ -20,6 +40,13 @@ fn run() -> Result<()> {
     };
     match command {
         "build" => build::all(rest),
-        other => bail!("there is no command `{other}`"),
+        "demo" => demo::demo(rest),
+        "test" => test::test(rest),
+        "lint" => lint::lint(rest),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => bail!("there is no command `{other}`:\n{HELP}"),
     }
 }

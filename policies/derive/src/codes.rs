@@ -8,7 +8,10 @@ use crate::{case, docs};
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
     let Data::Enum(data) = &input.data else {
-        return Err(Error::new_spanned(&input.ident, "codes are the unit variants of an enum"));
+        return Err(Error::new_spanned(
+            &input.ident,
+            "codes are the unit variants of an enum",
+        ));
     };
     let mut names = Vec::new();
     let mut declarations = Vec::new();
@@ -42,14 +45,20 @@ fn level(variant: &Variant) -> Result<TokenStream, Error> {
     }
     let wanted = "say how bad it is: `#[code(error)]`, `#[code(warning)]` or `#[code(info)]`";
     let mut level = None;
-    for attribute in variant.attrs.iter().filter(|attribute| attribute.path().is_ident("code")) {
+    for attribute in variant
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("code"))
+    {
         attribute.parse_nested_meta(|meta| {
-            level = Some(match meta.path.get_ident().map(ToString::to_string).as_deref() {
-                Some("error") => quote!(Error),
-                Some("warning") => quote!(Warning),
-                Some("info") => quote!(Info),
-                _ => return Err(meta.error(wanted)),
-            });
+            level = Some(
+                match meta.path.get_ident().map(ToString::to_string).as_deref() {
+                    Some("error") => quote!(Error),
+                    Some("warning") => quote!(Warning),
+                    Some("info") => quote!(Info),
+                    _ => return Err(meta.error(wanted)),
+                },
+            );
             Ok(())
         })?;
     }
@@ -58,9 +67,10 @@ fn level(variant: &Variant) -> Result<TokenStream, Error> {
 
 fn meaning(variant: &Variant) -> Result<String, Error> {
     match docs::text(&variant.attrs) {
-        text if text.is_empty() => {
-            Err(Error::new_spanned(variant, "a code needs a doc comment: it is its meaning"))
-        }
+        text if text.is_empty() => Err(Error::new_spanned(
+            variant,
+            "a code needs a doc comment: it is its meaning",
+        )),
         text => Ok(text),
     }
 }

@@ -40,5 +40,7 @@ fn expand(
     input: DeriveInput,
     derive: fn(&DeriveInput) -> Result<proc_macro2::TokenStream, Error>,
 ) -> TokenStream {
-    derive(&input).unwrap_or_else(Error::into_compile_error).into()
+    derive(&input)
+        .unwrap_or_else(Error::into_compile_error)
+        .into()
 }

@@ -68,7 +68,11 @@ fn named(field: &Field, rule: &Option<String>) -> Result<TokenStream, Error> {
     if place.flatten {
         return Ok(quote!(<#kind as ::portcullis_sdk::Reads>::reads(prefix, out);));
     }
-    let written = field.ident.as_ref().map(ToString::to_string).unwrap_or_default();
+    let written = field
+        .ident
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let written = written.trim_start_matches("r#");
     let name = match (&place.rename, rule) {
         (Some(name), _) => name.clone(),
@@ -129,7 +133,10 @@ fn serde(
     attributes: &[Attribute],
     mut each: impl FnMut(ParseNestedMeta<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
+    for attribute in attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("serde"))
+    {
         attribute.parse_nested_meta(&mut each)?;
     }
     Ok(())

@@ -17,9 +17,18 @@ use crate::{Policy, guest};
 pub fn run<P: Policy>(folder: impl AsRef<Path>) {
     let folder = folder.as_ref();
     let files = files(folder);
-    assert!(!files.is_empty(), "{} holds no case: add a NAME.yaml", folder.display());
+    assert!(
+        !files.is_empty(),
+        "{} holds no case: add a NAME.yaml",
+        folder.display()
+    );
     let faults: Vec<String> = files.iter().flat_map(|file| run_file::<P>(file)).collect();
-    assert!(faults.is_empty(), "{} of the cases differ:\n{}", faults.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} of the cases differ:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -27,7 +36,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .unwrap_or_else(|error| panic!("{} cannot be read: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        })
         .collect();
     files.sort();
     files
@@ -40,7 +52,11 @@ fn run_file<P: Policy>(file: &Path) -> Vec<String> {
         Err(error) => return vec![fault(error.to_string())],
     };
     match Case::parse(&text) {
-        Ok(case) => case.mismatches(&judge::<P>(&case)).into_iter().map(fault).collect(),
+        Ok(case) => case
+            .mismatches(&judge::<P>(&case))
+            .into_iter()
+            .map(fault)
+            .collect(),
         Err(error) => vec![fault(error.to_string())],
     }
 }
@@ -50,7 +66,10 @@ fn judge<P: Policy>(case: &Case) -> Outcome {
         Ok(settings) => settings,
         Err(faults) => {
             return Outcome::Refused(
-                faults.into_iter().map(|fault| (fault.path, fault.message)).collect(),
+                faults
+                    .into_iter()
+                    .map(|fault| (fault.path, fault.message))
+                    .collect(),
             );
         }
     };

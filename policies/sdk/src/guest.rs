@@ -53,8 +53,12 @@ pub fn init<P: Policy>(settings: &str) -> Result<(), String> {
 /// The settings, typed and valid.
 pub fn read_settings<P: Policy>(settings: &str) -> Result<P::Settings, Vec<Fault>> {
     let mut json = serde_json::Deserializer::from_str(settings);
-    let read: P::Settings = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| vec![Fault::new(place(error.path()), without_place(error.inner()))])?;
+    let read: P::Settings = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        vec![Fault::new(
+            place(error.path()),
+            without_place(error.inner()),
+        )]
+    })?;
     match read.validate() {
         faults if faults.is_empty() => Ok(read),
         faults => Err(faults),
@@ -90,18 +94,22 @@ pub fn judge<P: Policy>(request: &str, settings: &P::Settings) -> Verdict {
         Err(error) => {
             let path = pointer::field_path(&place(error.path()));
             let problem = without_value(&without_place(error.inner()));
-            Verdict { error: Some(format!("`{path}` {problem}")), ..Verdict::default() }
+            Verdict {
+                error: Some(format!("`{path}` {problem}")),
+                ..Verdict::default()
+            }
         }
     }
 }
 
 fn place(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
-    path.iter().fold(String::new(), |place, segment| match segment {
-        Segment::Seq { index } => pointer::join(&place, &index.to_string()),
-        Segment::Map { key } => pointer::join(&place, key),
-        Segment::Enum { .. } | Segment::Unknown => place,
-    })
+    path.iter()
+        .fold(String::new(), |place, segment| match segment {
+            Segment::Seq { index } => pointer::join(&place, &index.to_string()),
+            Segment::Map { key } => pointer::join(&place, key),
+            Segment::Enum { .. } | Segment::Unknown => place,
+        })
 }
 
 /// An error's text without "at line 1 column 7": the JSON is not the file

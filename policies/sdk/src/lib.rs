@@ -114,9 +114,7 @@ pub mod prelude {
     pub use serde_json::json;
 
     pub use crate::contract::{LabelSelector, MatchConstraints, Operation, Rule, Scope, pointer};
-    pub use crate::{
-        Codes, Fault, NoSettings, Page, Place, Policy, Reads, Report, Settings, Text,
-    };
+    pub use crate::{Codes, Fault, NoSettings, Page, Place, Policy, Reads, Report, Settings, Text};
 }
 
 /// Exports a policy from the component: once a crate.
@@ -144,7 +142,7 @@ macro_rules! export {
                 }
             }
 
-            $crate::bindings::export!(Exported with_types_in $crate::bindings);
+    $crate::bindings::export!(Exported with_types_in $crate::bindings);
         };
     };
 }

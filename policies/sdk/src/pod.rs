@@ -73,7 +73,9 @@ impl<T: Reads> Reads for List<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(List(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default()))
+        Ok(List(
+            Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default(),
+        ))
     }
 }
 
@@ -109,7 +111,11 @@ impl<C> Containers<C> {
         ];
         lists.into_iter().flat_map(move |(list, containers)| {
             let at = move |(index, container)| {
-                (list, format!("{pod}/spec/{}/{index}", list.member()), container)
+                (
+                    list,
+                    format!("{pod}/spec/{}/{index}", list.member()),
+                    container,
+                )
             };
             containers.iter().enumerate().map(at)
         })

@@ -61,7 +61,10 @@ pub struct Fault {
 impl Fault {
     /// A fault at `path`.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Fault { path: path.into(), message: message.into() }
+        Fault {
+            path: path.into(),
+            message: message.into(),
+        }
     }
 }
 

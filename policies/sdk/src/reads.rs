@@ -25,10 +25,18 @@ pub fn whole(prefix: &str, out: &mut BTreeSet<String>) {
 /// If the path is 64 steps long: the type holds itself, and its reads would
 /// have no end. Read such a place as `serde_json::Value`.
 pub fn member(prefix: &str, name: &str) -> String {
-    let steps = prefix.bytes().filter(|byte| matches!(byte, b'.' | b'[')).count();
-    assert!(steps < MAX_STEPS, "a type that holds itself has no reads: take a serde_json::Value");
+    let steps = prefix
+        .bytes()
+        .filter(|byte| matches!(byte, b'.' | b'['))
+        .count();
+    assert!(
+        steps < MAX_STEPS,
+        "a type that holds itself has no reads: take a serde_json::Value"
+    );
     let is_plain = !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     match (is_plain, prefix) {
         (true, "") => name.to_owned(),
         (true, prefix) => format!("{prefix}.{name}"),
@@ -47,8 +55,28 @@ macro_rules! leaves {
 }
 
 leaves!(
-    bool, char, String, &str, Cow<'_, str>, f32, f64, i8, i16, i32, i64, i128, isize, u8, u16, u32,
-    u64, u128, usize, serde_json::Value, serde_json::Number, ()
+    bool,
+    char,
+    String,
+    &str,
+    Cow<'_, str>,
+    f32,
+    f64,
+    i8,
+    i16,
+    i32,
+    i64,
+    i128,
+    isize,
+    u8,
+    u16,
+    u32,
+    u64,
+    u128,
+    usize,
+    serde_json::Value,
+    serde_json::Number,
+    ()
 );
 
 macro_rules! transparent {

@@ -24,19 +24,28 @@ pub struct Place {
 impl Place {
     /// A JSON Pointer into the object.
     pub fn at(pointer: impl Into<String>) -> Self {
-        Place { pointer: pointer.into(), container: None }
+        Place {
+            pointer: pointer.into(),
+            container: None,
+        }
     }
 
     /// The same, in a container of this name.
     #[must_use]
     pub fn in_container(self, name: impl Into<String>) -> Self {
-        Place { container: Some(name.into()), ..self }
+        Place {
+            container: Some(name.into()),
+            ..self
+        }
     }
 }
 
 impl<C> Default for Report<C> {
     fn default() -> Self {
-        Report { verdict: Verdict::default(), codes: PhantomData }
+        Report {
+            verdict: Verdict::default(),
+            codes: PhantomData,
+        }
     }
 }
 

@@ -1,0 +1,152 @@
+//! `cargo xtask test`: every test, in groups with a time to keep to.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+
+use crate::shell::{cargo, run};
+use crate::{build, documents};
+
+/// Modules of the integration tests that belong to a group; the rest are
+/// verdicts.
+const HOSTILE: [&str; 2] = ["guests::", "serve::"];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Extent {
+    Fast,
+    Ci,
+    Full,
+}
+
+/// One group: its name, how long it may take, and what it runs.
+struct Group {
+    name: &'static str,
+    most: Duration,
+    run: fn(Extent) -> Result<()>,
+}
+
+const GROUPS: [Group; 4] = [
+    Group {
+        name: "builds",
+        most: minutes(25),
+        run: builds,
+    },
+    Group {
+        name: "verdicts",
+        most: minutes(5),
+        run: verdicts,
+    },
+    Group {
+        name: "hostile and load",
+        most: minutes(8),
+        run: hostile,
+    },
+    Group {
+        name: "documents",
+        most: minutes(5),
+        run: read_documents,
+    },
+];
+
+const fn minutes(number: u64) -> Duration {
+    Duration::from_secs(number * 60)
+}
+
+/// Runs all groups; each that fails or takes too long fails the whole.
+pub(crate) fn test(arguments: &[String]) -> Result<()> {
+    let extent = match arguments {
+        [] => Extent::Ci,
+        [flag] if flag == "--fast" => Extent::Fast,
+        [flag] if flag == "--full" => Extent::Full,
+        _ => bail!("`cargo xtask test` takes `--fast`, `--full` or nothing"),
+    };
+    let mut lines = Vec::new();
+    for group in &GROUPS {
+        let started = Instant::now();
+        println!("== {}", group.name);
+        (group.run)(extent)?;
+        let took = started.elapsed();
+        let (took_s, most_s) = (took.as_secs(), group.most.as_secs());
+        ensure!(
+            took <= group.most,
+            "{} took {took_s} s, more than its {most_s} s",
+            group.name
+        );
+        lines.push(format!("{:18} {took_s:4} s of {most_s} s", group.name));
+    }
+    println!("\n{}", lines.join("\n"));
+    println!("{} passed, 0 failed", lines.len());
+    Ok(())
+}
+
+fn builds(extent: Extent) -> Result<()> {
+    build::all(&[])?;
+    run(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
+    match extent {
+        Extent::Fast => Ok(()),
+        // What people install is built otherwise than what tests run.
+        Extent::Ci | Extent::Full => build::all(&["--release".to_owned()]),
+    }
+}
+
+fn verdicts(extent: Extent) -> Result<()> {
+    let mut units = cargo(&["test", "--workspace", "--quiet", "--exclude", "portcullis"]);
+    cases(&mut units, extent);
+    run(&mut units)?;
+    run(&mut cargo(&[
+        "test",
+        "--package",
+        "portcullis",
+        "--lib",
+        "--bins",
+        "--quiet",
+    ]))?;
+    let mut integration = cargo(&[
+        "test",
+        "--package",
+        "portcullis",
+        "--test",
+        "it",
+        "--quiet",
+        "--",
+    ]);
+    for module in HOSTILE {
+        integration.args(["--skip", module]);
+    }
+    cases(&mut integration, extent);
+    run(&mut integration)
+}
+
+/// How many cases property tests try: they print the seed of a failure.
+fn cases(command: &mut std::process::Command, extent: Extent) {
+    let cases = match extent {
+        Extent::Fast => "256",
+        Extent::Ci => "2000",
+        Extent::Full => "100000",
+    };
+    command.env("PROPTEST_CASES", cases);
+}
+
+fn hostile(_: Extent) -> Result<()> {
+    let test = [
+        "test",
+        "--package",
+        "portcullis",
+        "--test",
+        "it",
+        "--quiet",
+        "--",
+    ];
+    run(cargo(&test).args(HOSTILE))
+}
+
+fn read_documents(extent: Extent) -> Result<()> {
+    match extent {
+        // It builds and runs the whole demo.
+        Extent::Fast => {
+            println!("skipped by --fast");
+            Ok(())
+        }
+        Extent::Ci | Extent::Full => documents::run_commands(),
+    }
+}
