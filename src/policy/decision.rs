@@ -120,7 +120,7 @@ impl Decision {
             .findings
             .iter()
             .filter(|judged| judged.actions.action == Action::Warn)
-            .map(Judged::text);
+            .map(Judged::warning);
         let failures = self
             .failures
             .iter()
@@ -164,9 +164,25 @@ impl Decision {
 impl Judged {
     /// The line that a person reads: the remedy first.
     ///
-    /// `write a version instead of `latest`: `nginx:latest` changes under you
-    /// (container `web`, spec.containers[0].image) [image-tags/image-latest]`
+    /// ``write a version instead of `latest`: `nginx:latest` changes under you
+    /// (container `web`, spec.containers[0].image) [image-tags/image-latest]``
     pub fn text(&self) -> String {
+        let (what, place) = self.parts();
+        format!("{what}{place}")
+    }
+
+    /// The same, cut to the length of a warning: what is wrong gives way to
+    /// where it is.
+    fn warning(&self) -> String {
+        let (what, place) = self.parts();
+        let room = WARNING_BYTES
+            .saturating_sub(place.len())
+            .max(WARNING_BYTES / 2);
+        format!("{}{place}", cut(what, room))
+    }
+
+    /// What is wrong and what to do, and where.
+    fn parts(&self) -> (String, String) {
         let finding = &self.finding;
         let place = pointer::field_path(&finding.path);
         let place = match (&finding.container, place.as_str()) {
@@ -180,9 +196,9 @@ impl Judged {
         } else {
             ""
         };
-        let (remedy, message) = (&finding.remedy, &finding.message);
         let code = format!("[{}/{}]", self.policy, finding.code);
-        plain(&format!("{remedy}: {message}{place}{guess} {code}"))
+        let what = format!("{}: {}", finding.remedy, finding.message);
+        (plain(&what), plain(&format!("{place}{guess} {code}")))
     }
 }
 
