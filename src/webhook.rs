@@ -134,10 +134,20 @@ fn log(call: &Recorded, request: &Request, decision: &Decision, verdict: &str, m
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(
-                uid = attributes.uid, user = attributes.username, operation = ?attributes.operation,
-                dry_run = attributes.dry_run, phase = call.phase, group = call.group,
-                kind = attributes.kind, namespace, name = attributes.name,
-                subresource = attributes.subresource, verdict, codes, micros, "decision"
+                uid = attributes.uid,
+                user = attributes.username,
+                operation = attributes.operation.as_str(),
+                dry_run = attributes.dry_run,
+                phase = call.phase,
+                group = call.group,
+                kind = attributes.kind,
+                namespace,
+                name = attributes.name,
+                subresource = attributes.subresource,
+                verdict,
+                codes,
+                micros,
+                "decision"
             )
         };
     }

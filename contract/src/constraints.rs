@@ -64,6 +64,19 @@ pub enum Operation {
     Any,
 }
 
+impl Operation {
+    /// As the API server writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operation::Create => "CREATE",
+            Operation::Update => "UPDATE",
+            Operation::Delete => "DELETE",
+            Operation::Connect => "CONNECT",
+            Operation::Any => "*",
+        }
+    }
+}
+
 /// Which scope a rule speaks of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scope {

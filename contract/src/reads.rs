@@ -198,7 +198,9 @@ impl Node {
             }
             Value::Array(list) => match &self.each {
                 Some(each) => write_list(list, each, out),
-                None => out.extend_from_slice(b"[]"),
+                // serde takes a list for a struct, member by member: an empty
+                // one would pass for a struct of defaults, text never does.
+                None => out.extend_from_slice(b"\"\""),
             },
             Value::Object(_) => out.extend_from_slice(b"{}"),
             Value::String(_) => out.extend_from_slice(b"\"\""),

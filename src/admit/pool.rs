@@ -97,7 +97,8 @@ mod tests {
     fn a_full_queue_sheds_at_once() {
         let pool = Pool::new(1).expect("threads");
         let (release, wait) = bounded::<()>(0);
-        pool.submit(move || assert!(wait.recv().is_err())).expect("room");
+        pool.submit(move || assert!(wait.recv().is_err()))
+            .expect("room");
         let results: Vec<_> = (0..2 * WAITING_PER_THREAD)
             .map(|_| pool.submit(|| ()))
             .collect();
