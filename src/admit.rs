@@ -251,7 +251,7 @@ impl Admission<'_> {
                 .and_then(|description| description.code(&finding.code))
                 .map(|code| code.level)
                 .ok_or_else(|| undeclared(&finding.code))?;
-            let mut actions = actions(&policy.spec, &finding.code, level, labels);
+            let (mut actions, by_override) = actions(&policy.spec, &finding.code, level, labels);
             if let Some(most) = most {
                 actions = actions.at_most(most);
             }
@@ -261,7 +261,7 @@ impl Admission<'_> {
                 finding,
                 level,
                 actions,
-                guessed,
+                guessed: guessed || by_override,
             });
         }
         Ok(())

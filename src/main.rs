@@ -130,7 +130,7 @@ fn run_review(arguments: &args::Review) -> Result<u8> {
     let subject = admit::Subject {
         admission: &request.admission,
         attributes: &request.attributes,
-        namespace: &serde_json::Value::Null,
+        namespace: &request.namespace,
         namespace_is_known: false,
     };
     let scope = admit::Scope {

@@ -92,7 +92,7 @@ fn describe(out: &mut String, policy: &Policy, description: &Description) {
         };
         let nowhere = crate::policy::action::NamespaceLabels::ClusterScoped;
         let leads = crate::policy::action::actions(&policy.spec, &code.code, code.level, nowhere);
-        let leads = format!("{:?}", leads.action).to_lowercase();
+        let leads = format!("{:?}", leads.0.action).to_lowercase();
         let meaning = code.meaning.replace('\n', " ");
         let _ = writeln!(out, "| `{}` | {level} | {leads} | {meaning} |", code.code);
     }

@@ -32,6 +32,8 @@ pub struct Request {
     pub admission: Map<String, Value>,
     /// Its attributes.
     pub attributes: Attributes,
+    /// What the request alone tells of its namespace: see [`namespace`].
+    pub namespace: Value,
 }
 
 /// A body without a readable uid.
@@ -130,14 +132,23 @@ fn judgeable(review: &Value, admission: Map<String, Value>) -> Result<Request, S
             ));
         }
     }
+    let namespace = attributes.namespace.as_deref().map_or(Value::Null, namespace);
     Ok(Request {
         admission,
         attributes,
+        namespace,
     })
 }
 
 fn short(text: &str) -> String {
     text.chars().take(64).collect()
+}
+
+/// A Namespace of which nothing but the name is known, and the label that
+/// always goes with it.
+pub fn namespace(name: &str) -> Value {
+    let labels = json!({"kubernetes.io/metadata.name": name});
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 }
 
 /// The AdmissionRequest that a CREATE of `object` would be, for manifests that

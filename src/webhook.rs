@@ -163,7 +163,7 @@ fn subject(request: &Request) -> Subject<'_> {
     Subject {
         admission: &request.admission,
         attributes: &request.attributes,
-        namespace: &serde_json::Value::Null,
+        namespace: &request.namespace,
         namespace_is_known: false,
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::review;
 
 /// Namespaces and owners among the given objects.
 pub(super) struct World {
@@ -43,14 +45,7 @@ impl World {
     pub(super) fn namespace(&self, name: &str) -> (Value, bool) {
         match self.namespaces.get(name) {
             Some(namespace) => (namespace.clone(), true),
-            None => {
-                let labels = json!({"kubernetes.io/metadata.name": name});
-                let metadata = json!({"name": name, "labels": labels});
-                (
-                    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}),
-                    false,
-                )
-            }
+            None => (review::namespace(name), false),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_contract::{LabelSelector, Level};
+use portcullis_contract::Level;
 use serde::Serialize;
 
 use super::matching;
@@ -42,23 +42,33 @@ pub enum NamespaceLabels<'a> {
 
 /// What a finding of `code` and `level` leads to: the first override that
 /// fits, else error as `validationActions` say, warning a warning, info an
-/// audit line.
-pub fn actions(spec: &Spec, code: &str, level: Level, labels: NamespaceLabels<'_>) -> Actions {
-    let fits = |codes: &std::collections::BTreeSet<String>, selector: Option<&LabelSelector>| {
-        (codes.is_empty() || codes.contains(code))
-            && selector.is_none_or(|selector| matching::selects_namespace(selector, labels).matches)
+/// audit line. Also whether this hung on a label that is not known: such an
+/// override does not fit, since it could weaken what is meant for others.
+pub fn actions(
+    spec: &Spec,
+    code: &str,
+    level: Level,
+    labels: NamespaceLabels<'_>,
+) -> (Actions, bool) {
+    let mut guessed = false;
+    let overridden = spec.overrides.iter().find(|entry| {
+        if !entry.codes.is_empty() && !entry.codes.contains(code) {
+            return false;
+        }
+        let selected = entry
+            .namespace_selector
+            .as_ref()
+            .map_or(true.into(), |selector| matching::selects_namespace(selector, labels));
+        guessed |= selected.guessed;
+        selected.matches && !selected.guessed
+    });
+    let actions = match (overridden, level) {
+        (Some(entry), _) => entry.validation_actions.as_slice(),
+        (None, Level::Error) => spec.validation_actions.as_slice(),
+        (None, Level::Warning) => &[ValidationAction::Warn],
+        (None, Level::Info) => &[ValidationAction::Audit],
     };
-    let overridden = spec
-        .overrides
-        .iter()
-        .find(|entry| fits(&entry.codes, entry.namespace_selector.as_ref()))
-        .map(|entry| entry.validation_actions.as_slice());
-    let default = match level {
-        Level::Error => spec.validation_actions.as_slice(),
-        Level::Warning => &[ValidationAction::Warn],
-        Level::Info => &[ValidationAction::Audit],
-    };
-    Actions::of(overridden.unwrap_or(default))
+    (Actions::of(actions), guessed)
 }
 
 impl Actions {
@@ -104,7 +114,7 @@ mod tests {
 
     fn action(spec: &Spec, code: &str, level: Level, env: &str) -> Action {
         let labels = BTreeMap::from([("env".to_owned(), env.to_owned())]);
-        actions(spec, code, level, NamespaceLabels::Known(&labels)).action
+        actions(spec, code, level, NamespaceLabels::Known(&labels)).0.action
     }
 
     #[test]
@@ -125,6 +135,16 @@ mod tests {
         assert_eq!(action(&spec, "a", Level::Error, "dev"), Action::Warn);
         assert_eq!(action(&spec, "a", Level::Error, "prod"), Action::Audit);
         assert_eq!(action(&spec, "b", Level::Info, "prod"), Action::Deny);
+    }
+
+    #[test]
+    fn an_override_that_hangs_on_an_unknown_label_does_not_weaken() {
+        let spec = spec(json!({"program": {"builtin": "p"}, "overrides": [
+            {"namespaceSelector": {"matchLabels": {"env": "dev"}}, "validationActions": ["Warn"]}]}));
+        let nothing = BTreeMap::new();
+        let (actions, guessed) =
+            actions(&spec, "c", Level::Error, NamespaceLabels::Partly(&nothing));
+        assert_eq!((actions.action, guessed), (Action::Deny, true));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The words of a finding.
 
-use crate::reference::{Fault, Reference};
+use portcullis_sdk::image::{Fault, Reference};
+
 use crate::{Code, Precision, Settings};
 
 /// A finding without its place.

@@ -1,25 +1,22 @@
 //! Which version of an image runs is written down in the manifest.
 //!
-//! The page of the policy is [`ImageTags`]. `reference` splits an image,
-//! `template` says what is known of one, `tag` what its tag promises,
+//! The page of the policy is [`ImageTags`]. `tag` says what a tag promises,
 //! `advice` puts it into words.
 
 use portcullis_sdk::contract::MatchConstraints;
+use portcullis_sdk::image::{self, Image};
 use portcullis_sdk::pod::{ContainerList, List, Pod};
 use portcullis_sdk::{Page, Place, Policy, Reads, Report, Text};
 use serde::Deserialize;
 
 mod advice;
 mod code;
-pub mod reference;
 mod settings;
 mod tag;
-mod template;
 
 use advice::Advice;
 pub use code::Code;
 pub use settings::{Precision, Settings};
-use template::Image;
 
 /// ## What it does
 ///
@@ -157,7 +154,7 @@ fn find(image: &str, place: &Place, settings: &Settings, report: &mut Report<Cod
 
 /// Judges one image. Each code stands by itself: an image may have several.
 fn judge(text: &str, settings: &Settings) -> Vec<Advice> {
-    let (image, is_whole) = match template::read(text) {
+    let (image, is_whole) = match image::read(text) {
         Image::Unresolved => return vec![advice::unresolved(text)],
         Image::Invalid(fault) => return vec![advice::invalid(text, fault)],
         Image::Whole(image) if settings.ignores(&image) => return vec![],

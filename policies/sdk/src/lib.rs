@@ -89,6 +89,7 @@ pub mod bindings {
 pub mod cases;
 #[doc(hidden)]
 pub mod guest;
+pub mod image;
 pub mod pod;
 mod policy;
 pub mod reads;

@@ -176,7 +176,7 @@ fn is_component(component: &str) -> bool {
 }
 
 /// Whether this can be a tag.
-pub(crate) fn is_tag(tag: &str) -> bool {
+pub fn is_tag(tag: &str) -> bool {
     let is_inner = |byte: u8| matches!(byte, b'.' | b'-' | b'_') || byte.is_ascii_alphanumeric();
     !tag.is_empty()
         && tag.len() <= MAX_TAG

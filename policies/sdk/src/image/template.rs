@@ -1,9 +1,10 @@
 //! Images that something else fills in before a node sees them.
 
-use crate::reference::{Fault, Reference};
+use super::reference::{Fault, Reference};
 
 /// What is known of an image.
-pub(crate) enum Image<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Image<'a> {
     /// All of it.
     Whole(Reference<'a>),
     /// Its tag and digest; a substitution stands in its name. No node takes
@@ -20,7 +21,7 @@ pub(crate) enum Image<'a> {
 const BRACKETS: [(&str, &str); 3] = [("{", "}"), ("$(", ")"), ("<", ">")];
 
 /// Reads an image as it was written.
-pub(crate) fn read(text: &str) -> Image<'_> {
+pub fn read(text: &str) -> Image<'_> {
     // Istio's injector replaces `auto`; `ko` builds what `ko://` names.
     if text.is_empty() || text == "auto" || text.starts_with("ko://") {
         return Image::Unresolved;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use image_tags::reference::{Fault, Reference};
+use portcullis_sdk::image::{Fault, Reference};
 use regex::Regex;
 
 const TABLE: &str = include_str!("vectors/references.txt");
