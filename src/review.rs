@@ -132,7 +132,10 @@ fn judgeable(review: &Value, admission: Map<String, Value>) -> Result<Request, S
             ));
         }
     }
-    let namespace = attributes.namespace.as_deref().map_or(Value::Null, namespace);
+    let namespace = attributes
+        .namespace
+        .as_deref()
+        .map_or(Value::Null, namespace);
     Ok(Request {
         admission,
         attributes,

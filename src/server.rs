@@ -8,6 +8,7 @@
 //! bounded time and memory; `/livez` never waits for a judgement.
 
 mod connection;
+mod heads;
 mod routes;
 mod signals;
 pub mod tls;

@@ -58,7 +58,9 @@ pub fn actions(
         let selected = entry
             .namespace_selector
             .as_ref()
-            .map_or(true.into(), |selector| matching::selects_namespace(selector, labels));
+            .map_or(true.into(), |selector| {
+                matching::selects_namespace(selector, labels)
+            });
         guessed |= selected.guessed;
         selected.matches && !selected.guessed
     });
@@ -114,7 +116,9 @@ mod tests {
 
     fn action(spec: &Spec, code: &str, level: Level, env: &str) -> Action {
         let labels = BTreeMap::from([("env".to_owned(), env.to_owned())]);
-        actions(spec, code, level, NamespaceLabels::Known(&labels)).0.action
+        actions(spec, code, level, NamespaceLabels::Known(&labels))
+            .0
+            .action
     }
 
     #[test]

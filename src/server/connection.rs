@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,12 +16,18 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::Stage;
+use super::heads::{Heads, Limited};
 use crate::telemetry::Metrics;
 
 /// After a failed accept (too many open files), so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The headers of one request; the API server sends under 2 KiB.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// How long a connection may be idle: longer than the 90 s after which the API
+/// server closes its own, so that we never close one that it is about to use.
+const IDLE: Duration = Duration::from_secs(120);
+/// Requests at once on one HTTP/2 connection, as Go's server has it.
+const MAX_STREAMS: u32 = 250;
 
 /// What every connection shares.
 #[derive(Clone)]
@@ -67,7 +75,7 @@ impl Accept {
             };
             let (this, app) = (self.clone(), app.clone());
             open.spawn(async move {
-                this.serve(stream, app).await;
+                this.http1(stream, app).await;
                 drop(permit);
             });
         }
@@ -76,7 +84,10 @@ impl Accept {
     async fn tls(self, stream: TcpStream, app: Router) {
         let handshake = self.acceptor.accept(stream);
         match tokio::time::timeout(self.header_timeout, handshake).await {
-            Ok(Ok(stream)) => self.serve(stream, app).await,
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                self.http2(stream, app).await;
+            }
+            Ok(Ok(stream)) => self.http1(stream, app).await,
             Ok(Err(error)) => {
                 self.metrics.handshake_failure();
                 tracing::debug!(%error, "no TLS was agreed on");
@@ -85,28 +96,54 @@ impl Accept {
         }
     }
 
-    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, app: Router) {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        configure(&mut builder.http1(), self.header_timeout);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(250);
-        let connection =
-            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
-        let mut connection = std::pin::pin!(connection);
-        let mut stage = self.stage.clone();
-        let result = tokio::select! {
-            result = connection.as_mut() => result,
-            () = closing(&mut stage) => {
-                // Finishes the request in flight, and takes no further one.
-                connection.as_mut().graceful_shutdown();
-                connection.await
+    /// HTTP/1.1, with a limit on the time of each head.
+    async fn http1(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, app: Router) {
+        let heads = Heads::default();
+        let stream = Limited::new(stream, heads.clone(), self.header_timeout);
+        let app = TowerToHyperService::new(app);
+        let service = service_fn(move |request| {
+            heads.turn();
+            let (answer, heads) = (app.call(request), heads.clone());
+            async move {
+                let answer = answer.await;
+                heads.turn();
+                answer
             }
-        };
-        if let Err(error) = result {
-            tracing::debug!(%error, "a connection ended early");
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(IDLE)
+            .max_buf_size(MAX_HEADER_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        drive(connection, self.stage).await;
+    }
+
+    async fn http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, app: Router) {
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(IDLE)
+            .max_concurrent_streams(MAX_STREAMS)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+        drive(connection, self.stage).await;
+    }
+}
+
+/// Serves a connection to its end; once closing, it finishes the request in
+/// flight and takes no further one.
+async fn drive<C>(connection: C, mut stage: watch::Receiver<Stage>)
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    let mut connection = std::pin::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = closing(&mut stage) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended early");
     }
 }
 
@@ -120,14 +157,6 @@ async fn closing(stage: &mut watch::Receiver<Stage>) {
     {
         std::future::pending::<()>().await;
     }
-}
-
-fn configure(http1: &mut auto::Http1Builder<'_, TokioExecutor>, header_timeout: Duration) {
-    http1
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .keep_alive(true);
 }
 
 /// Waits for room, then for a connection.

@@ -1,6 +1,7 @@
 //! `portcullis serve`: a real client on loopback.
 
 mod certificates;
+mod connections;
 mod server;
 
 use std::time::Instant;
@@ -218,7 +219,10 @@ fn health_and_metrics_tell_what_is_in_force() {
 
 #[test]
 fn a_decision_is_one_event_without_any_value() {
-    let server = Server::start(&["--log", "trace"]);
+    let server = Server::start(&[
+        "--log",
+        "portcullis=trace,axum=trace,hyper=trace,rustls=trace,tokio=trace,serde=trace",
+    ]);
     let canary = "cnry7hunter2";
     let secret = String::from_utf8(pod(&format!("{canary}:latest"))).expect("UTF-8");
     server.review("/validate/ignore", secret.as_bytes());
