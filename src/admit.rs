@@ -9,7 +9,9 @@
 //! in the decision as broken.
 #![deny(clippy::disallowed_types)]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Instant;
 
 use portcullis_contract::{Changes, Finding, Operation, Request};
@@ -65,7 +67,7 @@ pub fn admit(set: &PolicySet, subject: &Subject<'_>, scope: Scope, deadline: Ins
         subject,
         scope,
         deadline,
-        object: request.object.clone(),
+        object: Cow::Borrowed(request.object),
         decision: Decision::default(),
         projections: Vec::new(),
     };
@@ -176,10 +178,10 @@ struct Admission<'a> {
     scope: Scope,
     deadline: Instant,
     /// The object as the policies so far made it.
-    object: Value,
+    object: Cow<'a, Value>,
     decision: Decision,
     /// Projections of `object`, one a group of equal reads.
-    projections: Vec<(Ready, String)>,
+    projections: Vec<(Ready, Rc<str>)>,
 }
 
 impl Admission<'_> {
@@ -204,7 +206,7 @@ impl Admission<'_> {
         }
         let labels = Labels::of(self.subject);
         let selected = policy.constraints().map_or(true.into(), |constraints| {
-            let objects = [&self.object, self.subject.old_object()];
+            let objects = [&*self.object, self.subject.old_object()];
             matching::matches(constraints, self.subject.attributes, objects, labels.view())
         });
         if !selected.matches {
@@ -268,15 +270,16 @@ impl Admission<'_> {
     }
 
     /// The object as this policy sees it.
-    fn projection(&mut self, ready: &Ready) -> String {
-        let same = |(known, _): &&(Ready, String)| {
+    fn projection(&mut self, ready: &Ready) -> Rc<str> {
+        let same = |(known, _): &&(Ready, Rc<str>)| {
             known.redaction == ready.redaction && known.reads == ready.reads
         };
         if let Some((_, projection)) = self.projections.iter().find(same) {
-            return projection.clone();
+            return Rc::clone(projection);
         }
-        let projection = self.project(ready, &self.object);
-        self.projections.push((ready.clone(), projection.clone()));
+        let projection: Rc<str> = self.project(ready, &self.object).into();
+        self.projections
+            .push((ready.clone(), Rc::clone(&projection)));
         projection
     }
 
@@ -341,8 +344,8 @@ impl Admission<'_> {
             let message = format!("its changes cannot be applied: {error}");
             Failure::guest(Cause::Patch, message)
         })?;
-        if changed != self.object {
-            self.object = changed;
+        if changed != *self.object {
+            self.object = Cow::Owned(changed);
             self.projections.clear();
             self.decision.changed_by.push(policy.name.clone());
         }
