@@ -16,6 +16,7 @@ pub mod decision;
 pub mod failure;
 pub mod kinds;
 pub mod matching;
+pub mod name;
 pub mod patch;
 pub mod ratchet;
 pub mod set;
@@ -29,8 +30,9 @@ use portcullis_contract::{Description, MatchConstraints, Redaction, Verdict, rea
 pub use attributes::Attributes;
 pub use decision::{Decision, Judged};
 pub use failure::{Blame, Cause, Failure};
+pub use name::PolicyName;
 pub use set::PolicySet;
-pub use spec::{FailurePolicy, PolicyName, Spec, ValidationAction};
+pub use spec::{FailurePolicy, Spec, ValidationAction};
 
 /// Runs a policy's program on one request. Implemented by `wasm::Program`,
 /// and by closures in tests.

@@ -214,12 +214,13 @@ impl Server {
     /// is in flight for at most `drain_timeout`.
     pub async fn run<J: Judge>(self, judge: Arc<J>, shutdown: impl Future<Output = ()>) {
         let (stage, watched) = watch::channel(Stage::Serving);
-        let app = routes::app(
-            Arc::clone(&judge),
-            Arc::clone(&self.metrics),
-            watched.clone(),
-        );
-        let health = routes::health(judge, Arc::clone(&self.metrics), watched.clone());
+        let shared = Arc::new(routes::Shared {
+            judge,
+            metrics: Arc::clone(&self.metrics),
+            stage: watched.clone(),
+        });
+        let app = routes::app(Arc::clone(&shared));
+        let health = routes::health(shared);
         let reload = tls::reload(
             Arc::clone(&self.certificate),
             Arc::clone(&self.metrics),

@@ -23,23 +23,15 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of the caller's time, what is kept for the way back: a tenth, at most this.
 const MAX_RESERVE: Duration = Duration::from_millis(250);
 
-struct Shared<J> {
-    judge: Arc<J>,
-    metrics: Arc<Metrics>,
-    stage: watch::Receiver<Stage>,
+/// What every request needs.
+pub(super) struct Shared<J> {
+    pub(super) judge: Arc<J>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) stage: watch::Receiver<Stage>,
 }
 
 /// The webhook's paths.
-pub(super) fn app<J: Judge>(
-    judge: Arc<J>,
-    metrics: Arc<Metrics>,
-    stage: watch::Receiver<Stage>,
-) -> Router {
-    let shared = Arc::new(Shared {
-        judge,
-        metrics,
-        stage,
-    });
+pub(super) fn app<J: Judge>(shared: Arc<Shared<J>>) -> Router {
     Router::new()
         .route("/{phase}/{group}", post(call::<J>).fallback(other_method))
         .fallback(other_path)
@@ -47,16 +39,7 @@ pub(super) fn app<J: Judge>(
 }
 
 /// The plain paths.
-pub(super) fn health<J: Judge>(
-    judge: Arc<J>,
-    metrics: Arc<Metrics>,
-    stage: watch::Receiver<Stage>,
-) -> Router {
-    let shared = Arc::new(Shared {
-        judge,
-        metrics,
-        stage,
-    });
+pub(super) fn health<J: Judge>(shared: Arc<Shared<J>>) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz::<J>))
