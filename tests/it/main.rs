@@ -20,3 +20,5 @@ mod serve;
 mod support;
 /// Findings on the corpora against `truth.json`.
 mod truth;
+/// The reader of manifests against kubectl.s own.
+mod yaml;

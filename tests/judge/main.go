@@ -1,0 +1,63 @@
+// Prints every document below the given folders as kubectl reads it: the
+// second opinion on the reader in manifest/.
+//
+// One line a document: path, index among the documents that hold something,
+// and its JSON, or the word ERROR. The splitter and the reader are those that
+// kubectl uses (k8s.io/apimachinery/pkg/util/yaml, sigs.k8s.io/yaml).
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"k8s.io/apimachinery/pkg/util/yaml"
+	sigsyaml "sigs.k8s.io/yaml"
+)
+
+func main() {
+	for _, root := range os.Args[1:] {
+		if err := filepath.WalkDir(root, visit); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
+
+func visit(path string, entry fs.DirEntry, err error) error {
+	extension := filepath.Ext(path)
+	if err != nil || entry.IsDir() || (extension != ".yaml" && extension != ".yml") {
+		return err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return printDocuments(path, text)
+}
+
+func printDocuments(path string, text []byte) error {
+	documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for index := 0; ; {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		json, err := sigsyaml.YAMLToJSON(document)
+		if err != nil {
+			json = []byte("ERROR")
+		}
+		if string(json) != "null" {
+			fmt.Printf("%s\t%d\t%s\n", path, index, json)
+			index++
+		}
+	}
+}
