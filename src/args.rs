@@ -30,6 +30,8 @@ pub enum Command {
     /// List and show policies
     #[command(subcommand)]
     Policy(Policy),
+    /// What a code means, and what to do about it
+    Explain(Explain),
     /// Make a CA and a server certificate for development
     Certs(Certs),
 }
@@ -75,6 +77,12 @@ pub struct Check {
     /// Broken documents are reported, but do not make the exit code 2
     #[arg(long)]
     pub allow_broken: bool,
+    /// Write the findings to a file and fail for none of them
+    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    pub write_baseline: Option<PathBuf>,
+    /// Only findings that this file does not hold count
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
     /// Show findings that are only audited
     #[arg(long)]
     pub show_audit: bool,
@@ -180,6 +188,16 @@ pub enum Policy {
         #[command(flatten)]
         policies: Policies,
     },
+}
+
+/// `portcullis explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A code, as findings show it: `image-latest`
+    pub code: String,
+    /// Which policies are in force
+    #[command(flatten)]
+    pub policies: Policies,
 }
 
 /// `portcullis certs`.

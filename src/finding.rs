@@ -5,6 +5,7 @@
 //! No value of a Secret or a ConfigMap is in any of them.
 #![deny(clippy::disallowed_types)]
 
+pub mod baseline;
 pub mod human;
 pub mod json;
 
@@ -90,6 +91,16 @@ pub struct Identity {
     pub namespace: Option<String>,
     /// As written; the prefix of a generated name.
     pub name: String,
+}
+
+impl std::fmt::Display for Identity {
+    /// `Deployment shop/web`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
+            None => write!(f, "{} {}", self.kind, self.name),
+        }
+    }
 }
 
 /// A line of source, with what to point at.

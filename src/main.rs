@@ -16,7 +16,8 @@ use arc_swap::ArcSwap;
 use clap::Parser;
 use portcullis::args::{self, Arguments, Command, Output, Policy};
 use portcullis::check::{Input, check};
-use portcullis::finding::{human, json};
+use portcullis::finding::baseline::Baseline;
+use portcullis::finding::{Report, human, json};
 use portcullis::pack::Pack;
 use portcullis::policy::PolicySet;
 use portcullis::server::{Options, Server, first_signal, second_signal};
@@ -61,6 +62,10 @@ fn run(command: Command) -> Result<u8> {
         Command::Policy(Policy::Show { name, policies }) => {
             print(&page::show(&policy_set(&policies)?.1, &name)?)
         }
+        Command::Explain(arguments) => print(&page::explain(
+            &policy_set(&arguments.policies)?.1,
+            &arguments.code,
+        )?),
         Command::Certs(arguments) => run_certs(&arguments),
     }
 }
@@ -96,12 +101,32 @@ fn run_check(arguments: &args::Check) -> Result<u8> {
             anstream::eprintln!("warning: {line}");
         }
     };
-    let report = check(&set, &inputs, warn);
+    let mut report = check(&set, &inputs, warn);
+    let known = apply_baseline(arguments, &mut report)?;
     match arguments.output {
         Output::Human => print(&human::render(&report, arguments.show_audit))?,
         Output::Json => print(&json::render(&report)?)?,
     };
+    if known > 0 {
+        anstream::eprintln!("{known} findings of the baseline are not shown");
+    }
     Ok(report.exit_code(arguments.fail_on, arguments.allow_broken))
+}
+
+/// Writes or subtracts a baseline; says how many findings are known.
+fn apply_baseline(arguments: &args::Check, report: &mut Report) -> Result<usize> {
+    if let Some(path) = &arguments.write_baseline {
+        let baseline = Baseline::of(report);
+        let text = baseline.render()?;
+        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+        return Ok(baseline.subtract(report));
+    }
+    let Some(path) = &arguments.baseline else {
+        return Ok(0);
+    };
+    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+    let baseline = Baseline::parse(&text).with_context(|| path.display().to_string())?;
+    Ok(baseline.subtract(report))
 }
 
 fn run_review(arguments: &args::Review) -> Result<u8> {

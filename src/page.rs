@@ -1,9 +1,11 @@
-//! `portcullis policy list` and `show`: what a policy is, for people.
+//! `portcullis policy list`, `policy show` and `explain`: what a policy is, for
+//! people.
 
 use std::fmt::Write;
 
-use portcullis_contract::{Description, Level};
+use portcullis_contract::{Code, Description, Level};
 
+use crate::policy::action::{NamespaceLabels, actions};
 use crate::policy::{Policy, PolicySet};
 
 /// There is no such policy.
@@ -43,6 +45,71 @@ pub fn list(set: &PolicySet) -> String {
         );
     }
     out
+}
+
+/// No policy in force reports such a code.
+#[derive(Debug, thiserror::Error)]
+#[error("no policy in force reports `{code}`: there is `{known}`")]
+pub struct UnknownCode {
+    code: String,
+    known: String,
+}
+
+/// What a code means, and what to do.
+///
+/// # Errors
+///
+/// A code that no policy has, with those there are.
+pub fn explain(set: &PolicySet, code: &str) -> Result<String, UnknownCode> {
+    let described = || {
+        set.policies()
+            .iter()
+            .filter_map(|p| Some((p, p.description.as_deref()?)))
+    };
+    let mut out = String::new();
+    for (policy, description) in described() {
+        if let Some(found) = description.code(code) {
+            let (level, leads) = (level(found.level), leads_to(policy, found));
+            let _ = writeln!(
+                out,
+                "{}/{code}: {level}, leads to {leads}\n\n{}\n",
+                policy.name, found.meaning
+            );
+            let _ = writeln!(
+                out,
+                "Examples and settings: portcullis policy show {}",
+                policy.name
+            );
+        }
+    }
+    if out.is_empty() {
+        let codes = described().flat_map(|(_, description)| &description.codes);
+        let known: Vec<&str> = codes.map(|code| code.code.as_str()).collect();
+        return Err(UnknownCode {
+            code: code.to_owned(),
+            known: known.join("`, `"),
+        });
+    }
+    Ok(out)
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Info => "info",
+    }
+}
+
+/// What a finding of this code leads to where no namespace is concerned.
+fn leads_to(policy: &Policy, code: &Code) -> String {
+    let (actions, _) = actions(
+        &policy.spec,
+        &code.code,
+        code.level,
+        NamespaceLabels::ClusterScoped,
+    );
+    format!("{:?}", actions.action).to_lowercase()
 }
 
 /// A policy's page.
@@ -85,14 +152,7 @@ fn describe(out: &mut String, policy: &Policy, description: &Description) {
         "| code | level | leads to | meaning |\n|---|---|---|---|"
     );
     for code in &description.codes {
-        let level = match code.level {
-            Level::Error => "error",
-            Level::Warning => "warning",
-            Level::Info => "info",
-        };
-        let nowhere = crate::policy::action::NamespaceLabels::ClusterScoped;
-        let leads = crate::policy::action::actions(&policy.spec, &code.code, code.level, nowhere);
-        let leads = format!("{:?}", leads.0.action).to_lowercase();
+        let (level, leads) = (level(code.level), leads_to(policy, code));
         let meaning = code.meaning.replace('\n', " ");
         let _ = writeln!(out, "| `{}` | {level} | {leads} | {meaning} |", code.code);
     }

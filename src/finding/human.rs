@@ -6,7 +6,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use portcullis_contract::pointer;
 
-use super::{Finding, Identity, Report};
+use super::{Finding, Report};
 use crate::policy::action::Action;
 use crate::policy::decision::plain;
 
@@ -53,7 +53,7 @@ fn one(out: &mut String, finding: &Finding) {
         None => String::new(),
     };
     let place = pointer::field_path(&finding.path);
-    let subject = plain(&format!("{}{container}, {place}", name(&finding.object)));
+    let subject = plain(&format!("{}{container}, {place}", finding.object));
     let (line, column) = (finding.place.line, finding.place.column);
     let _ = writeln!(
         out,
@@ -61,14 +61,6 @@ fn one(out: &mut String, finding: &Finding) {
     );
     excerpt(out, finding, style);
     out.push('\n');
-}
-
-/// `Deployment default/web`.
-fn name(object: &Identity) -> String {
-    match &object.namespace {
-        Some(namespace) => format!("{} {namespace}/{}", object.kind, object.name),
-        None => format!("{} {}", object.kind, object.name),
-    }
 }
 
 fn excerpt(out: &mut String, finding: &Finding, style: Style) {
@@ -95,7 +87,10 @@ fn excerpt(out: &mut String, finding: &Finding, style: Style) {
 fn changes(out: &mut String, report: &Report) {
     for change in &report.changes {
         let file = plain(change.place.file.as_deref().unwrap_or("cluster"));
-        let (name, by) = (plain(&name(&change.object)), change.policies.join(", "));
+        let (name, by) = (
+            plain(&change.object.to_string()),
+            change.policies.join(", "),
+        );
         let _ = writeln!(
             out,
             "{BOLD}{file}{BOLD:#}: {name} would be changed by {by}:"
@@ -165,8 +160,8 @@ fn summary(out: &mut String, report: &Report) {
         summary.failures,
     );
     if let Some(finding) = report.findings.first() {
-        let policy = &finding.policy;
-        let _ = writeln!(out, "What a code means: portcullis policy show {policy}");
+        let code = &finding.code;
+        let _ = writeln!(out, "What a code means: portcullis explain {code}");
     }
 }
 

@@ -398,3 +398,45 @@ fn values_of_secrets_are_nowhere() {
         assert!(!stdout(&output).contains(canary) && !stderr(&output).contains(canary));
     }
 }
+
+#[test]
+fn a_baseline_lets_a_repository_with_findings_start_today() {
+    let scratch = Scratch::new();
+    let file = scratch.file("a.yaml", format!("{BAD}---\n{WARNED}"));
+    let baseline = scratch.path().join("baseline.json").display().to_string();
+    assert_eq!(report(&[&file, "--write-baseline", &baseline]).0, Some(0));
+    let (code, known) = report(&[&file, "--baseline", &baseline, "--fail-on", "warn"]);
+    assert_eq!((code, &known["summary"]["findings"]), (Some(0), &json!(0)));
+    let moved = scratch.file("b.yaml", format!("# moved\n{BAD}"));
+    assert_eq!(report(&[&moved, "--baseline", &baseline]).0, Some(0));
+    let twice = scratch.file("c.yaml", format!("{BAD}---\n{BAD}"));
+    assert_eq!(
+        report(&[&twice, "--baseline", &baseline]).1["summary"]["denied"],
+        1
+    );
+    let bad = scratch.file("bad.json", "[]");
+    let output = run(&["check", "--baseline", &bad, &file]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("bad.json: it is no baseline"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_code_is_explained_and_an_unknown_one_names_the_others() {
+    let known = stdout(&run(&["explain", "image-latest"]));
+    assert!(
+        known.starts_with("image-tags/image-latest: error, leads to deny\n"),
+        "{known}"
+    );
+    assert!(known.contains("portcullis policy show image-tags"));
+    let unknown = run(&["explain", "image-lates"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(
+        stderr(&unknown).contains("there is `image-latest`"),
+        "{}",
+        stderr(&unknown)
+    );
+}
