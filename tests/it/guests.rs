@@ -1,6 +1,7 @@
 //! Guests that misbehave, and what the host makes of them.
 
-mod text;
+mod bounds;
+pub(crate) mod text;
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};

@@ -22,6 +22,11 @@ pub(crate) struct Guest {
     pub(crate) init: Option<String>,
     pub(crate) evaluate: String,
     pub(crate) start: String,
+    pub(crate) realloc: Option<String>,
+    /// What is called once the answer was read.
+    pub(crate) post_return: Option<String>,
+    /// Component text besides the guest proper.
+    pub(crate) beside: String,
     /// Pages of memory at the start.
     pub(crate) pages: u32,
     /// Whether it imports a clock.
@@ -46,6 +51,9 @@ impl Default for Guest {
             init: None,
             evaluate: answer(),
             start: String::new(),
+            realloc: None,
+            post_return: None,
+            beside: String::new(),
             pages: 4,
             import: false,
             interface: "portcullis:policy/guest@0.1.0".into(),
@@ -96,10 +104,15 @@ impl Guest {
 
     fn text(&self) -> String {
         let lift = "(memory $memory) (realloc $realloc)";
+        let post = match self.post_return {
+            None => "",
+            Some(_) => "(post-return (func $core-post))",
+        };
         let import = "(import \"wasi:clocks/wall-clock@0.2.0\" (instance))";
         format!(
             "(component
               {import}
+              {beside}
               (core module $m {module})
               (core instance $i (instantiate $m))
               (alias core export $i \"memory\" (core memory $memory))
@@ -107,15 +120,17 @@ impl Guest {
               (alias core export $i \"describe\" (core func $core-describe))
               (alias core export $i \"init\" (core func $core-init))
               (alias core export $i \"evaluate\" (core func $core-evaluate))
+              (alias core export $i \"post\" (core func $core-post))
               (func $describe (result string) (canon lift (core func $core-describe) {lift}))
               (func $init (param \"settings\" string) (result (result (error string)))
                 (canon lift (core func $core-init) {lift}))
               (func $evaluate (param \"request\" string) (result string)
-                (canon lift (core func $core-evaluate) {lift}))
+                (canon lift (core func $core-evaluate) {lift} {post}))
               (instance $guest (export \"describe\" (func $describe))
                 (export \"init\" (func $init)) (export \"evaluate\" (func $evaluate)))
               (export \"{interface}\" (instance $guest)))",
             import = if self.import { import } else { "" },
+            beside = self.beside,
             module = self.module(),
             interface = self.interface,
         )
@@ -125,6 +140,8 @@ impl Guest {
         let description = self.description.to_string();
         let describe = raw_answer(DESCRIPTION, length(&description));
         let init = "(i32.store8 (i32.const 32) (i32.const 0)) (i32.const 32)";
+        let realloc = "(global.get $heap)
+            (global.set $heap (i32.add (global.get $heap) (i32.add (local.get 3) (i32.const 8))))";
         let evaluate = self.evaluate.replace("ANSWER", &ANSWER.to_string());
         format!(
             "(memory (export \"memory\") {pages})
@@ -133,9 +150,8 @@ impl Guest {
              (data (i32.const {NOT_UTF8}) \"\\ff\\fe\")
              (data (i32.const {DESCRIPTION}) \"{description}\")
              (data (i32.const {ANSWER}) \"{answer}\")
-             (func (export \"realloc\") (param i32 i32 i32 i32) (result i32)
-               (global.get $heap)
-               (global.set $heap (i32.add (global.get $heap) (i32.add (local.get 3) (i32.const 8)))))
+             (func (export \"realloc\") (param i32 i32 i32 i32) (result i32) {realloc})
+             (func (export \"post\") (param i32) {post})
              (func $describe (export \"describe\") (result i32) {describe})
              (func $init (export \"init\") (param i32 i32) (result i32) {init})
              (func $evaluate (export \"evaluate\") (param i32 i32) (result i32) {evaluate})
@@ -148,6 +164,8 @@ impl Guest {
             init = self.init.as_deref().unwrap_or(init),
             evaluate = evaluate.replace("LENGTH", &length(&self.answer).to_string()),
             start = self.start,
+            realloc = self.realloc.as_deref().unwrap_or(realloc),
+            post = self.post_return.as_deref().unwrap_or_default(),
         )
     }
 }
