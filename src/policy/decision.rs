@@ -243,7 +243,8 @@ pub fn warnings(lines: impl Iterator<Item = String>) -> Vec<String> {
     shown
 }
 
-fn cut(mut line: String, most: usize) -> String {
+/// Cuts a line to `most` bytes, at a character.
+pub(crate) fn cut(mut line: String, most: usize) -> String {
     const ELLIPSIS: &str = "...";
     if line.len() > most {
         let end = line.floor_char_boundary(most - ELLIPSIS.len());

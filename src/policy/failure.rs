@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::decision::{cut, plain};
+
 /// A policy gave no verdict.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -54,22 +56,28 @@ pub enum Cause {
     Overload,
 }
 
+/// The longest message, in bytes: what a guest says of itself ends in logs and
+/// in denials.
+const MAX_MESSAGE: usize = 2_048;
+
 impl Failure {
     /// A failure that is the guest's fault.
-    pub fn guest(cause: Cause, message: impl Into<String>) -> Self {
-        Failure {
-            blame: Blame::Guest,
-            cause,
-            message: message.into(),
-        }
+    pub fn guest(cause: Cause, message: impl AsRef<str>) -> Self {
+        Failure::new(Blame::Guest, cause, message.as_ref())
     }
 
     /// A failure that is the host's fault.
-    pub fn host(cause: Cause, message: impl Into<String>) -> Self {
+    pub fn host(cause: Cause, message: impl AsRef<str>) -> Self {
+        Failure::new(Blame::Host, cause, message.as_ref())
+    }
+
+    /// One line of bounded length, whatever the guest said.
+    fn new(blame: Blame, cause: Cause, message: &str) -> Self {
+        let message = cut(plain(message), MAX_MESSAGE);
         Failure {
-            blame: Blame::Host,
+            blame,
             cause,
-            message: message.into(),
+            message,
         }
     }
 }

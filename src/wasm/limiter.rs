@@ -6,6 +6,8 @@ use wasmtime::ResourceLimiter;
 /// guest which aborts for want of memory is told apart from one that panics.
 pub(super) struct Limiter {
     memory_bytes: usize,
+    /// What all memories of the instance have together.
+    memory_in_use: usize,
     /// The guest asked for more than its limit.
     pub(super) refused: bool,
 }
@@ -14,6 +16,7 @@ impl Limiter {
     pub(super) fn new(memory_bytes: usize) -> Self {
         Limiter {
             memory_bytes,
+            memory_in_use: 0,
             refused: false,
         }
     }
@@ -32,11 +35,18 @@ impl Limiter {
 impl ResourceLimiter for Limiter {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        self.allow(desired, self.memory_bytes)
+        let together = self
+            .memory_in_use
+            .saturating_add(desired.saturating_sub(current));
+        let allowed = self.allow(together, self.memory_bytes)?;
+        if allowed {
+            self.memory_in_use = together;
+        }
+        Ok(allowed)
     }
 
     fn table_growing(

@@ -280,7 +280,7 @@ fn settings_failure(faults: &str) -> Failure {
         }
         _ => "its settings are refused, and it does not say why as it should".to_owned(),
     };
-    Failure::guest(Cause::Settings, crate::policy::decision::plain(&message))
+    Failure::guest(Cause::Settings, message)
 }
 
 fn fault_text(fault: &Fault) -> String {

@@ -106,7 +106,7 @@ impl Guest {
         let lift = "(memory $memory) (realloc $realloc)";
         let post = match self.post_return {
             None => "",
-            Some(_) => "(post-return (func $core-post))",
+            Some(_) => "(post-return $core-post)",
         };
         let import = "(import \"wasi:clocks/wall-clock@0.2.0\" (instance))";
         format!(
