@@ -5,8 +5,9 @@
 //! body without one is a [`Malformed`] (HTTP 400).
 #![deny(clippy::disallowed_types)]
 
+mod uid;
+
 use base64::Engine as _;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::policy::decision::{Decision, Verdict};
@@ -41,20 +42,6 @@ pub struct Request {
 #[error("{0}: send an {KIND} of {API_VERSION} with `request.uid`")]
 pub struct Malformed(String);
 
-/// Enough of a review to answer it. Everything else is passed over without
-/// recursion, so that no depth of nesting hides the uid.
-#[derive(Deserialize)]
-struct Envelope {
-    #[serde(default)]
-    request: Option<Identified>,
-}
-
-#[derive(Deserialize)]
-struct Identified {
-    #[serde(default)]
-    uid: String,
-}
-
 /// Decodes the body of a call.
 ///
 /// # Errors
@@ -82,14 +69,12 @@ pub fn decode(body: &[u8]) -> Result<Review, Malformed> {
 /// A body that the parser refuses may still tell its uid.
 fn unreadable(body: &[u8], error: &serde_json::Error) -> Result<Review, Malformed> {
     let problem = problem(error);
-    match serde_json::from_slice::<Envelope>(body) {
-        Ok(Envelope {
-            request: Some(Identified { uid }),
-        }) if !uid.is_empty() => Ok(Review {
+    match uid::find(body) {
+        Some(uid) => Ok(Review {
             uid,
             request: Err(problem),
         }),
-        _ => Err(Malformed(problem)),
+        None => Err(Malformed(problem)),
     }
 }
 

@@ -28,6 +28,10 @@ const MAX_HEADER_BYTES: usize = 64 * 1024;
 const IDLE: Duration = Duration::from_secs(120);
 /// Requests at once on one HTTP/2 connection, as Go's server has it.
 const MAX_STREAMS: u32 = 250;
+/// What a connection has, once closing, to send its first request: long enough
+/// for one that was just opened, and nobody waits longer for those who say
+/// nothing.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// What every connection shares.
 #[derive(Clone)]
@@ -82,8 +86,14 @@ impl Accept {
     }
 
     async fn tls(self, stream: TcpStream, app: Router) {
+        let mut stage = self.stage.clone();
         let handshake = self.acceptor.accept(stream);
-        match tokio::time::timeout(self.header_timeout, handshake).await {
+        let handshake = tokio::time::timeout(self.header_timeout, handshake);
+        let agreed = tokio::select! {
+            agreed = handshake => agreed,
+            () = last_call(&mut stage) => return,
+        };
+        match agreed {
             Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
                 self.http2(stream, app).await;
             }
@@ -101,6 +111,7 @@ impl Accept {
         let heads = Heads::default();
         let stream = Limited::new(stream, heads.clone(), self.header_timeout);
         let app = TowerToHyperService::new(app);
+        let seen = heads.clone();
         let service = service_fn(move |request| {
             heads.turn();
             let (answer, heads) = (app.call(request), heads.clone());
@@ -115,7 +126,7 @@ impl Accept {
             .header_read_timeout(IDLE)
             .max_buf_size(MAX_HEADER_BYTES)
             .serve_connection(TokioIo::new(stream), service);
-        drive(connection, self.stage).await;
+        drive(connection, self.stage, || seen.none_yet()).await;
     }
 
     async fn http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, app: Router) {
@@ -124,13 +135,14 @@ impl Accept {
             .keep_alive_interval(IDLE)
             .max_concurrent_streams(MAX_STREAMS)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
-        drive(connection, self.stage).await;
+        // hyper itself ends one that is unused.
+        drive(connection, self.stage, || false).await;
     }
 }
 
 /// Serves a connection to its end; once closing, it finishes the request in
-/// flight and takes no further one.
-async fn drive<C>(connection: C, mut stage: watch::Receiver<Stage>)
+/// flight and takes no further one, but for the first of one just opened.
+async fn drive<C>(connection: C, mut stage: watch::Receiver<Stage>, is_unused: impl Fn() -> bool)
 where
     C: GracefulConnection<Error = hyper::Error>,
 {
@@ -139,7 +151,11 @@ where
         result = connection.as_mut() => result,
         () = closing(&mut stage) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            match tokio::time::timeout(LAST_CALL, connection.as_mut()).await {
+                Ok(result) => result,
+                Err(_) if is_unused() => return,
+                Err(_) => connection.await,
+            }
         }
     };
     if let Err(error) = result {
@@ -157,6 +173,12 @@ async fn closing(stage: &mut watch::Receiver<Stage>) {
     {
         std::future::pending::<()>().await;
     }
+}
+
+/// Returns when whoever has said nothing is no longer waited for.
+async fn last_call(stage: &mut watch::Receiver<Stage>) {
+    closing(stage).await;
+    tokio::time::sleep(LAST_CALL).await;
 }
 
 /// Waits for room, then for a connection.

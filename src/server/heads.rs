@@ -25,6 +25,11 @@ impl Heads {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether no head was ever complete.
+    pub(super) fn none_yet(&self) -> bool {
+        self.turns() == 0
+    }
+
     fn turns(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

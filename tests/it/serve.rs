@@ -1,10 +1,12 @@
 //! `portcullis serve`: a real client on loopback.
 
+mod canary;
 mod certificates;
 mod connections;
+mod drain;
+mod failing;
+mod http;
 mod server;
-
-use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -96,6 +98,8 @@ fn whatever_has_a_uid_is_answered_inside_the_protocol() {
             "no valid JSON",
         ),
         (body(r#"{"uid":"u"}"#), "`request.operation`"),
+        (complete[..complete.len() - 20].to_owned(), "ends too early"),
+        (format!("{complete}}}"), "no valid JSON"),
         (
             complete.replace("\"CREATE\"", "\"MAKE\""),
             "`request.operation`",
@@ -122,7 +126,7 @@ fn whatever_is_no_review_gets_its_http_status() {
             "POST",
             "/validate/fail",
             json,
-            b"{\"request\":{\"uid\":\"u\"",
+            b"{\"request\":{\"uid\":\"",
             400,
         ),
         ("POST", "/validate/fail", json, &large, 413),
@@ -250,51 +254,6 @@ fn a_decision_is_one_event_without_any_value() {
         assert_eq!(event[member], value, "{member} in {event}");
     }
     assert!(event["micros"].as_u64().is_some(), "{event}");
-}
-
-#[test]
-fn a_drain_loses_no_request_and_tells_callers_to_go() {
-    let mut server = Server::start(&["--drain-delay", "500ms"]);
-    let mut connection = server.connect();
-    let first = connection.post("/validate/ignore", &pod("nginx:1.2.3"));
-    assert!(
-        !first
-            .head
-            .to_ascii_lowercase()
-            .contains("connection: close"),
-        "{}",
-        first.head
-    );
-    server.signal("-TERM");
-    eventually("not ready", || server.get("/readyz").status == 503);
-    let second = connection.post("/validate/ignore", &pod("nginx:1.2.3"));
-    assert!(
-        second
-            .head
-            .to_ascii_lowercase()
-            .contains("connection: close"),
-        "{}",
-        second.head
-    );
-    assert_eq!(
-        server
-            .connect()
-            .post("/validate/ignore", &pod("nginx:1.2.3"))
-            .status,
-        200
-    );
-    assert_eq!(server.process.wait().expect("an end").code(), Some(0));
-}
-
-#[test]
-fn a_second_signal_ends_at_once() {
-    let mut server = Server::start(&["--drain-delay", "60s"]);
-    let started = Instant::now();
-    server.signal("-TERM");
-    eventually("draining", || server.get("/readyz").status == 503);
-    server.signal("-TERM");
-    assert_eq!(server.process.wait().expect("an end").code(), Some(143));
-    assert!(started.elapsed().as_secs() < 10);
 }
 
 #[test]
