@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 fn main() {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let programs = root.join("target/policies");
+    println!("cargo::rustc-env=PORTCULLIS_TARGET={}", variable("TARGET"));
     println!("cargo::rerun-if-changed=pack");
     println!("cargo::rerun-if-changed={}", programs.display());
     let table = match programs_table(&programs) {
@@ -37,6 +38,11 @@ fn programs_table(folder: &Path) -> Option<String> {
             "    ({name:?}, include_bytes!({:?})),",
             path.display().to_string()
         );
+    }
+    table.push_str("];\nconst COMPILED: &[&[u8]] = &[\n");
+    for (_, path) in self::files(folder, "code") {
+        let path = path.display().to_string();
+        let _ = writeln!(table, "    include_bytes!({path:?}),");
     }
     Some(table + "];\n")
 }

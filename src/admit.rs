@@ -10,15 +10,17 @@
 #![deny(clippy::disallowed_types)]
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-use portcullis_contract::{Changes, Finding, Operation, Request};
+use portcullis_contract::{Changes, Finding, Operation, Redaction, Request, Verdict};
 use serde_json::{Map, Value};
 
 use crate::policy::action::{Action, NamespaceLabels, actions};
 use crate::policy::decision::{Broken, Evaluation};
+use crate::policy::scrub::Values;
 use crate::policy::{
     Attributes, Cause, Decision, Failure, FailurePolicy, Judged, Policy, PolicySet, Ready,
     matching, patch, ratchet,
@@ -70,6 +72,7 @@ pub fn admit(set: &PolicySet, subject: &Subject<'_>, scope: Scope, deadline: Ins
         object: Cow::Borrowed(request.object),
         decision: Decision::default(),
         projections: Vec::new(),
+        values: OnceCell::new(),
     };
     if !admission.passes_unjudged(set) {
         for policy in set.policies() {
@@ -182,6 +185,8 @@ struct Admission<'a> {
     decision: Decision,
     /// Projections of `object`, one a group of equal reads.
     projections: Vec<(Ready, Rc<str>)>,
+    /// What no policy without the grant may repeat.
+    values: OnceCell<Values>,
 }
 
 impl Admission<'_> {
@@ -239,10 +244,10 @@ impl Admission<'_> {
             .deadline
             .min(Instant::now() + policy.spec.limits.deadline());
         let projection = self.projection(ready);
-        let verdict = ready.program.evaluate(&projection, deadline)?;
+        let verdict = self.evaluate(ready, &projection, deadline)?;
         if self.scope.phase == Phase::Mutate {
             return match verdict.changes {
-                Some(changes) => self.change(policy, changes),
+                Some(changes) => self.change(policy, ready, changes),
                 None => Ok(()),
             };
         }
@@ -332,10 +337,34 @@ impl Admission<'_> {
     fn findings_before(&self, policy: &Policy, deadline: Instant) -> Result<Vec<Finding>, Failure> {
         let ready = policy.program.as_ref().map_err(Clone::clone)?;
         let projection = self.project(ready, self.subject.old_object());
-        Ok(ready.program.evaluate(&projection, deadline)?.findings)
+        Ok(self.evaluate(ready, &projection, deadline)?.findings)
     }
 
-    fn change(&mut self, policy: &Policy, changes: Changes) -> Result<(), Failure> {
+    /// Runs a program; without the grant, no value leaves through it.
+    fn evaluate(
+        &self,
+        ready: &Ready,
+        projection: &str,
+        deadline: Instant,
+    ) -> Result<Verdict, Failure> {
+        let verdict = ready.program.evaluate(projection, deadline);
+        if ready.redaction == Redaction::None {
+            return verdict;
+        }
+        let values = self
+            .values
+            .get_or_init(|| Values::of([self.subject.object(), self.subject.old_object()]));
+        let mut verdict = verdict.map_err(|failure| values.scrub_failure(failure))?;
+        values.scrub(&mut verdict)?;
+        Ok(verdict)
+    }
+
+    fn change(&mut self, policy: &Policy, ready: &Ready, changes: Changes) -> Result<(), Failure> {
+        if changes.object.is_some() && !ready.reads.whole_objects().contains("object") {
+            let message = "it answered with an object of which it saw only parts, and the rest \
+                           would be lost: let it read all of `object`, or answer with a patch";
+            return Err(Failure::guest(Cause::Patch, message));
+        }
         let changed = match changes.object {
             Some(object) => patch::apply(&self.object, &patch::diff(&self.object, &object)),
             None => patch::apply(&self.object, &changes.patch),

@@ -52,6 +52,15 @@ pub struct Policies {
         default_values_t = crate::policy::set::SYSTEM_NAMESPACES.map(String::from)
     )]
     pub excluded_namespaces: Vec<String>,
+    /// Folder in which compiled policies are kept for the next start, or `off`
+    /// [default: ~/.cache/portcullis]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "PORTCULLIS_CODE_CACHE",
+        hide_env_values = true
+    )]
+    pub code_cache: Option<PathBuf>,
 }
 
 /// `portcullis check`.

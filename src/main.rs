@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use portcullis::policy::PolicySet;
 use portcullis::server::{Options, Server, first_signal, second_signal};
 use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
+use portcullis::wasm::cache::{self, Cache};
 use portcullis::webhook::Webhook;
 use portcullis::{admit, certs, load, page, review, source};
 
@@ -30,6 +32,7 @@ include!(concat!(env!("OUT_DIR"), "/pack.rs"));
 
 const PACK: Pack = Pack {
     programs: PROGRAMS,
+    compiled: COMPILED,
     profiles: PROFILES,
 };
 
@@ -82,10 +85,31 @@ fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
     if found.is_empty() {
         bail!("no policy is in force: name some with --policies, or a --profile of the pack");
     }
-    let engine = Arc::new(Engine::new()?);
+    let cache = code_cache(arguments.code_cache.as_deref())?;
+    let engine = Arc::new(Engine::new()?.with_code(PACK.compiled, cache));
     let excluded: BTreeSet<String> = arguments.excluded_namespaces.iter().cloned().collect();
     let set = load::load(&engine, &PACK, &found, excluded)?;
     Ok((engine, set))
+}
+
+/// The folder that was asked for must do; the usual one is used if it can be.
+fn code_cache(asked: Option<&Path>) -> Result<Option<Cache>> {
+    if let Some(folder) = asked {
+        let is_off = folder.as_os_str() == "off";
+        return Ok((!is_off).then(|| Cache::open(folder)).transpose()?);
+    }
+    let Some(folder) = cache::usual_folder() else {
+        return Ok(None);
+    };
+    match Cache::open(&folder) {
+        Ok(cache) => Ok(Some(cache)),
+        // A container's file system is often read only.
+        Err(cache::Error::Io { .. }) => Ok(None),
+        Err(error @ cache::Error::Shared(_)) => {
+            anstream::eprintln!("warning: {error}");
+            Ok(None)
+        }
+    }
 }
 
 fn run_check(arguments: &args::Check) -> Result<u8> {

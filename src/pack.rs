@@ -7,6 +7,9 @@
 pub struct Pack {
     /// Programs: name and component.
     pub programs: &'static [(&'static str, &'static [u8])],
+    /// Code of the programs with the settings of the profiles, compiled for
+    /// any CPU.
+    pub compiled: &'static [&'static [u8]],
     /// Profiles: name, and the `WasmPolicy` documents of each by name.
     pub profiles: &'static [(&'static str, &'static [(&'static str, &'static str)])],
 }

@@ -19,6 +19,7 @@ pub mod matching;
 pub mod name;
 pub mod patch;
 pub mod ratchet;
+pub mod scrub;
 pub mod set;
 pub mod spec;
 

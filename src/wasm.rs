@@ -10,13 +10,19 @@
 //! memory, and ends as a verdict or as a `Failure` that names the blame.
 
 mod assemble;
+pub mod cache;
+mod code;
 mod engine;
 mod inspect;
+mod instances;
 mod limiter;
+mod machine;
 mod output;
 mod program;
+mod snapshot;
 
 pub use assemble::assemble;
+pub use code::Start;
 pub use engine::{AddressSpace, Engine};
 pub use inspect::{Inspected, inspect};
 pub use program::{Loaded, Program};

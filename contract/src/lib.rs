@@ -18,6 +18,7 @@ mod description;
 pub mod pod;
 pub mod pointer;
 pub mod reads;
+pub mod redaction;
 mod request;
 mod verdict;
 
@@ -28,7 +29,8 @@ pub use constraints::{
     LabelSelector, MatchConstraints, Operation, Rule, Scope, SelectorOperator, SelectorRequirement,
 };
 pub use description::{Code, Description, Level};
-pub use request::{Redaction, Request};
+pub use redaction::Redaction;
+pub use request::Request;
 pub use verdict::{Changes, Effect, Finding, PatchOperation, Verdict};
 
 /// The version of the WIT package that this crate speaks.

@@ -25,7 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::pod::PodView;
-use crate::request::{Member, Redaction, Request};
+use crate::redaction::{Redaction, blanked, holds_values};
+use crate::request::{Member, Request};
 
 /// Why a read was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,9 +66,6 @@ enum Step {
     Any,
     Each,
 }
-
-/// Members of Secrets and ConfigMaps that hold values.
-const VALUE_MEMBERS: [&str; 3] = ["data", "binaryData", "stringData"];
 
 /// Members of a request that hold whole objects somebody else wrote; reading
 /// one without naming a field needs the grant `values`.
@@ -279,39 +277,6 @@ fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
 fn separate(out: &mut Vec<u8>) {
     if !matches!(out.last(), Some(b'{' | b'[')) {
         out.push(b',');
-    }
-}
-
-fn holds_values(object: &Value) -> bool {
-    object.get("apiVersion").and_then(Value::as_str) == Some("v1")
-        && matches!(
-            object.get("kind").and_then(Value::as_str),
-            Some("ConfigMap" | "Secret")
-        )
-}
-
-/// The object with every value empty. Annotations lose theirs too: several
-/// tools keep a copy of the whole object in one (`last-applied-configuration`
-/// of kubectl, `objectset.rio.cattle.io/applied`, `kapp.k14s.io/original`).
-fn blanked(object: &Value) -> Value {
-    let mut object = object.clone();
-    for member in VALUE_MEMBERS {
-        if let Some(values) = object.get_mut(member) {
-            blank(values);
-        }
-    }
-    if let Some(annotations) = object.pointer_mut("/metadata/annotations") {
-        blank(annotations);
-    }
-    object
-}
-
-fn blank(value: &mut Value) {
-    match value {
-        Value::Object(map) => map.values_mut().for_each(blank),
-        Value::Array(list) => list.iter_mut().for_each(blank),
-        Value::Null => {}
-        other => *other = Value::String(String::new()),
     }
 }
 

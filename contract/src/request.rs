@@ -24,15 +24,6 @@ pub struct Request<'a> {
     pub namespace: &'a Value,
 }
 
-/// Whether values of Secrets and ConfigMaps are blanked in what a guest sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Redaction {
-    /// Keys are shown, values are empty strings: the default.
-    Blank,
-    /// The policy has the grant `values`.
-    None,
-}
-
 /// One member of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Member<'a> {

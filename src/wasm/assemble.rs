@@ -1,13 +1,11 @@
 //! From a core module to a self-describing component.
 
-use std::sync::Arc;
-
 use portcullis_contract::DESCRIPTION_SECTION;
 use wasm_encoder::{ComponentSection, CustomSection};
 use wit_component::ComponentEncoder;
 
-use super::engine::Engine;
-use super::program::Loaded;
+use super::inspect::inspect;
+use super::program::describe;
 use crate::policy::{Cause, Failure};
 
 /// Encodes a guest's core module (as `rustc` made it for
@@ -18,17 +16,16 @@ use crate::policy::{Cause, Failure};
 ///
 /// A module that is no guest of the WIT world, and whatever makes it one that
 /// the host would refuse to load.
-pub fn assemble(engine: &Arc<Engine>, module: &[u8]) -> Result<Vec<u8>, Failure> {
+pub fn assemble(module: &[u8]) -> Result<Vec<u8>, Failure> {
     let mut component = encode(module)?;
-    let loaded = Loaded::undescribed(engine, &component)?;
-    let description = serde_json::to_vec(&**loaded.description())
+    let description = serde_json::to_vec(&describe(&component)?)
         .map_err(|error| Failure::host(Cause::Description, error.to_string()))?;
     let section = CustomSection {
         name: DESCRIPTION_SECTION.into(),
         data: description.into(),
     };
     section.append_to_component(&mut component);
-    Loaded::new(engine, &component)?;
+    inspect(&component)?;
     Ok(component)
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
+use super::cache::Cache;
 use crate::policy::spec::Limits;
 
 /// The epoch's tick. A deadline is met to about one of them.
@@ -44,6 +45,8 @@ pub struct Engine {
     space: AddressSpace,
     ticker: Option<JoinHandle<()>>,
     stop: crossbeam_channel::Sender<()>,
+    embedded: &'static [&'static [u8]],
+    cache: Option<Cache>,
 }
 
 /// No engine could be made, in any layout.
@@ -87,7 +90,36 @@ impl Engine {
             space,
             ticker: Some(ticker),
             stop,
+            embedded: &[],
+            cache: None,
         })
+    }
+
+    /// An engine for what runs once: it compiles quickly and reserves
+    /// nothing.
+    pub(super) fn scratch() -> Result<Engine, Error> {
+        let space = AddressSpace::OnDemand;
+        let mut config = config(space);
+        config.cranelift_opt_level(OptLevel::None);
+        Engine::start(wasmtime::Engine::new(&config).map_err(Error)?, space)
+    }
+
+    /// The same, which takes code from where it is compiled already: what
+    /// `build.rs` embedded (see [`super::precompile`]), then the cache, which
+    /// also keeps what is compiled from now on.
+    #[must_use]
+    pub fn with_code(mut self, embedded: &'static [&'static [u8]], cache: Option<Cache>) -> Engine {
+        self.embedded = embedded;
+        self.cache = cache;
+        self
+    }
+
+    pub(super) fn embedded(&self) -> &'static [&'static [u8]] {
+        self.embedded
+    }
+
+    pub(super) fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
     }
 
     /// How guests' memories are laid out here.
@@ -141,6 +173,20 @@ impl fmt::Display for Engine {
             AddressSpace::OnDemand => f.write_str("allocated on demand"),
         }
     }
+}
+
+/// Compiles for the quickest layout and any CPU of the architecture that this
+/// program was built for; runs nothing.
+///
+/// # Errors
+///
+/// If wasmtime has no compiler for the architecture.
+pub(super) fn baseline() -> wasmtime::Result<wasmtime::Engine> {
+    let mut config = config(AddressSpace::Reserved);
+    config
+        .target(env!("PORTCULLIS_TARGET"))?
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    wasmtime::Engine::new(&config)
 }
 
 /// The settings that wasm.md measured, and the features that a policy has no

@@ -1,88 +1,62 @@
-//! Components that are compiled, and policies made of them.
+//! Components, and policies made of them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis_contract::{Description, Verdict, pointer};
-use serde::Deserialize;
+use portcullis_contract::{Description, Verdict};
 use serde_json::{Map, Value};
-use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentNamedList, Instance, InstancePre, Lift, Linker, Lower,
-};
-use wasmtime::{Store, Trap};
 
+use super::code::{self, Source, Start};
 use super::engine::Engine;
-use super::inspect::{Inspected, description, inspect};
-use super::limiter::Limiter;
+use super::inspect::{Inspected, inspect};
+use super::instances::Instances;
 use super::output;
+use super::snapshot::{self, Snapshot};
 use crate::policy::spec::Limits;
 use crate::policy::{Cause, Evaluate, Failure};
 
-/// The exported interface of the WIT world.
-const GUEST: &str = "portcullis:policy/guest@0.1.0";
 /// How long `describe` and `init` may take.
-const LOAD_DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const LOAD_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A compiled component whose description was found to be true.
+/// A component that may be a policy: nothing of it ran yet.
 #[derive(Clone)]
 pub struct Loaded {
     engine: Arc<Engine>,
-    instances: InstancePre<Limiter>,
-    exports: Exports,
+    source: Source,
     description: Arc<Description>,
-    digest: String,
-}
-
-#[derive(Clone)]
-struct Exports {
-    describe: ComponentExportIndex,
-    init: ComponentExportIndex,
-    evaluate: ComponentExportIndex,
 }
 
 /// A component with its settings: what a policy runs.
 pub struct Program {
-    loaded: Loaded,
+    instances: Instances,
+    start: Start,
     settings: String,
     limits: Limits,
-}
-
-/// A fault that a guest finds in its settings.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fault {
-    path: String,
-    message: String,
+    description: Arc<Description>,
 }
 
 impl Loaded {
-    /// Compiles a component and checks it: never on a request path, since a
-    /// hostile one can take long.
+    /// Looks at a component without running it.
     ///
     /// # Errors
     ///
-    /// What is no policy; imports; a description that differs from the
-    /// embedded one.
+    /// What is no component; imports; no embedded description, or one that
+    /// cannot be read.
     pub fn new(engine: &Arc<Engine>, bytes: &[u8]) -> Result<Loaded, Failure> {
         let inspected = inspect(bytes)?;
-        let loaded = compile(engine, bytes, &inspected)?;
-        match &inspected.description {
-            None => Err(Failure::guest(
-                Cause::Description,
-                "it has no embedded description: build it with `cargo xtask build`",
-            )),
-            Some(embedded) if *embedded != *loaded.description => Err(Failure::guest(
-                Cause::Description,
-                "it describes itself otherwise than its embedded description: build it anew",
-            )),
-            Some(_) => Ok(loaded),
-        }
-    }
-
-    /// The description that a guest gives when it is run: for the build,
-    /// which embeds it.
-    pub(super) fn undescribed(engine: &Arc<Engine>, bytes: &[u8]) -> Result<Loaded, Failure> {
-        compile(engine, bytes, &inspect(bytes)?)
+        refuse_imports(&inspected)?;
+        let description = inspected.description.ok_or_else(|| {
+            let message = "it has no embedded description: build it with `portcullis policy build`";
+            Failure::guest(Cause::Description, message)
+        })?;
+        Ok(Loaded {
+            engine: Arc::clone(engine),
+            source: Source {
+                bytes: bytes.into(),
+                digest: inspected.digest,
+            },
+            description: Arc::new(description),
+        })
     }
 
     /// What the component says of itself.
@@ -92,200 +66,126 @@ impl Loaded {
 
     /// The digest of its bytes.
     pub fn digest(&self) -> &str {
-        &self.digest
+        &self.source.digest
     }
 
-    /// Gives the component settings, which it validates.
+    /// Compiles the component unless its code is at hand, and gives it
+    /// settings, which it validates. Never on a request path: a hostile
+    /// component can take long to compile.
     ///
     /// # Errors
     ///
-    /// The faults of the settings, each with its place.
+    /// The faults of the settings, each with its place; a component that is no
+    /// policy, or describes itself otherwise than it is described.
     pub fn program(
         &self,
         settings: &Map<String, Value>,
         limits: Limits,
     ) -> Result<Program, Failure> {
-        let settings = Value::Object(settings.clone()).to_string();
+        let settings = text(settings);
+        let code = code::obtain(&self.engine, &self.source, &settings, limits)?;
         let program = Program {
-            loaded: self.clone(),
+            instances: Instances::new(&self.engine, &code.component)?,
+            start: code.start,
             settings,
             limits,
+            description: Arc::clone(&self.description),
         };
-        program.start(Instant::now() + LOAD_DEADLINE)?;
+        program.check()?;
         Ok(program)
     }
 
-    fn store(&self, limits: Limits, deadline: Instant) -> Store<Limiter> {
-        let mut store = Store::new(self.engine.wasmtime(), Limiter::new(limits.memory_bytes()));
-        store.limiter(|limiter| limiter);
-        store.set_epoch_deadline(Engine::ticks_until(deadline));
-        store
+    /// Why the policy runs `init` for every evaluation instead of starting
+    /// from a snapshot of the state after it; None if it does not have to.
+    ///
+    /// # Errors
+    ///
+    /// Whatever `init` ends with.
+    pub fn snapshot_obstacle(
+        &self,
+        settings: &Map<String, Value>,
+        limits: Limits,
+    ) -> Result<Option<String>, Failure> {
+        match snapshot::take(&self.source.bytes, &text(settings), limits)? {
+            Snapshot::Taken(_) => Ok(None),
+            Snapshot::Impossible(obstacle) => Ok(Some(obstacle)),
+        }
     }
 
-    fn instantiate(&self, store: &mut Store<Limiter>) -> Result<Instance, Failure> {
-        let result = self.instances.instantiate(&mut *store);
-        result.map_err(|error| blame(&error, store))
-    }
-
-    fn describe(&self) -> Result<Description, Failure> {
-        let mut store = self.store(Limits::default(), Instant::now() + LOAD_DEADLINE);
-        let instance = self.instantiate(&mut store)?;
-        let answer: (String,) = call(&instance, &mut store, &self.exports.describe, ())?;
-        description(answer.0.as_bytes())
+    /// Its code for these settings and any CPU, to be embedded in an
+    /// executable.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Loaded::program`].
+    pub fn precompile(
+        &self,
+        settings: &Map<String, Value>,
+        limits: Limits,
+    ) -> Result<Vec<u8>, Failure> {
+        code::precompile(&self.source, &text(settings), limits)
     }
 }
 
-fn compile(engine: &Arc<Engine>, bytes: &[u8], inspected: &Inspected) -> Result<Loaded, Failure> {
-    if !inspected.imports.is_empty() {
-        let imports = inspected.imports.join("`, `");
-        let message = format!(
-            "it imports `{imports}`, and a policy may import nothing that it was not granted: \
-             build it for wasm32-unknown-unknown, without WASI"
-        );
-        return Err(Failure::guest(Cause::Import, message));
-    }
-    let program = |error: wasmtime::Error| {
-        let message = format!("it is no policy of this host: {}", error.root_cause());
-        Failure::guest(Cause::Program, message)
-    };
-    let component = Component::new(engine.wasmtime(), bytes).map_err(program)?;
-    let guest = component.get_export_index(None, GUEST);
-    let export = |name: &str| {
-        component
-            .get_export_index(guest.as_ref(), name)
-            .filter(|_| guest.is_some())
-            .ok_or_else(|| {
-                let message =
-                    format!("it does not export `{GUEST}` with `{name}`: see wit/policy.wit");
-                Failure::guest(Cause::Program, message)
-            })
-    };
-    let exports = Exports {
-        describe: export("describe")?,
-        init: export("init")?,
-        evaluate: export("evaluate")?,
-    };
-    let instances = Linker::new(engine.wasmtime())
-        .instantiate_pre(&component)
-        .map_err(program)?;
-    let placeholder = Arc::new(placeholder());
-    let digest = inspected.digest.clone();
-    let mut loaded = Loaded {
-        engine: Arc::clone(engine),
-        instances,
-        exports,
-        description: placeholder,
-        digest,
-    };
-    loaded.description = Arc::new(loaded.describe()?);
-    Ok(loaded)
+/// One text for equal settings: members are in order.
+fn text(settings: &Map<String, Value>) -> String {
+    Value::Object(settings.clone()).to_string()
 }
 
-/// Stands in until the guest has described itself, two lines further on.
-fn placeholder() -> Description {
-    Description {
-        interface: String::new(),
-        name: String::new(),
-        version: String::new(),
-        summary: String::new(),
-        documentation: String::new(),
-        matches: portcullis_contract::MatchConstraints::default(),
-        reads: std::collections::BTreeSet::new(),
-        codes: vec![],
-        mutating: false,
-        effects: std::collections::BTreeSet::new(),
-        settings: Value::Null,
+fn refuse_imports(inspected: &Inspected) -> Result<(), Failure> {
+    if inspected.imports.is_empty() {
+        return Ok(());
     }
+    let imports = inspected.imports.join("`, `");
+    let message = format!(
+        "it imports `{imports}`, and a policy may import nothing that it was not granted: \
+         build it for wasm32-unknown-unknown, without WASI"
+    );
+    Err(Failure::guest(Cause::Import, message))
+}
+
+/// What a component without an embedded description says of itself: for the
+/// build, which embeds it.
+pub(super) fn describe(bytes: &[u8]) -> Result<Description, Failure> {
+    refuse_imports(&inspect(bytes)?)?;
+    let engine =
+        Engine::scratch().map_err(|error| Failure::host(Cause::Program, error.to_string()))?;
+    let engine = Arc::new(engine);
+    let component =
+        wasmtime::component::Component::new(engine.wasmtime(), bytes).map_err(code::not_ours)?;
+    let instances = Instances::new(&engine, &component)?;
+    let deadline = Instant::now() + LOAD_DEADLINE;
+    instances.describe(&mut instances.instance(Limits::default(), deadline)?)
 }
 
 impl Program {
-    /// A fresh instance that took its settings.
-    fn start(&self, deadline: Instant) -> Result<(Store<Limiter>, Instance), Failure> {
-        let mut store = self.loaded.store(self.limits, deadline);
-        let instance = self.loaded.instantiate(&mut store)?;
-        let init = &self.loaded.exports.init;
-        let answer: (Result<(), String>,) =
-            call(&instance, &mut store, init, (self.settings.as_str(),))?;
-        answer.0.map_err(|faults| settings_failure(&faults))?;
-        Ok((store, instance))
+    /// What every evaluation starts from.
+    pub fn start(&self) -> Start {
+        self.start
+    }
+
+    /// An instance can be had, and is described as it describes itself.
+    fn check(&self) -> Result<(), Failure> {
+        let mut living = self.instance(Instant::now() + LOAD_DEADLINE)?;
+        if self.instances.describe(&mut living)? == *self.description {
+            return Ok(());
+        }
+        let message = "it describes itself otherwise than its embedded description: build it anew";
+        Err(Failure::guest(Cause::Description, message))
+    }
+
+    fn instance(&self, deadline: Instant) -> Result<super::instances::Living, Failure> {
+        match self.start {
+            Start::Snapshot => self.instances.instance(self.limits, deadline),
+            Start::Init => self.instances.start(&self.settings, self.limits, deadline),
+        }
     }
 }
 
 impl Evaluate for Program {
     fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
-        let (mut store, instance) = self.start(deadline)?;
-        let evaluate = &self.loaded.exports.evaluate;
-        let answer: (String,) = call(&instance, &mut store, evaluate, (request,))?;
-        output::verdict(&answer.0, &self.loaded.description)
-    }
-}
-
-/// Calls an export. The instance must not be used again after a failure.
-fn call<P, R>(
-    instance: &Instance,
-    store: &mut Store<Limiter>,
-    export: &ComponentExportIndex,
-    params: P,
-) -> Result<R, Failure>
-where
-    P: ComponentNamedList + Lower,
-    R: ComponentNamedList + Lift + 'static,
-{
-    let function = instance
-        .get_typed_func::<P, R>(&mut *store, export)
-        .map_err(|error| {
-            let message = format!(
-                "an export has another type than wit/policy.wit: {}",
-                error.root_cause()
-            );
-            Failure::guest(Cause::Program, message)
-        })?;
-    let result = function.call(&mut *store, params);
-    result.map_err(|error| blame(&error, store))
-}
-
-/// What stopped a guest.
-fn blame(error: &wasmtime::Error, store: &Store<Limiter>) -> Failure {
-    let limit = store.data().memory_mebibytes();
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => Failure::guest(
-            Cause::Deadline,
-            "it did not answer before its deadline and was stopped",
-        ),
-        _ if store.data().refused => {
-            let message = format!("it wanted more memory than its limit of {limit} MiB");
-            Failure::guest(Cause::Memory, message)
-        }
-        Some(trap) => Failure::guest(Cause::Trap, format!("it trapped: {trap}")),
-        None if is_exhausted(error) => {
-            Failure::host(Cause::Overload, "no slot is free for one more instance")
-        }
-        None => Failure::guest(
-            Cause::Output,
-            format!("its answer cannot be read: {}", error.root_cause()),
-        ),
-    }
-}
-
-fn is_exhausted(error: &wasmtime::Error) -> bool {
-    error.is::<wasmtime::PoolConcurrencyLimitError>()
-}
-
-/// The faults of settings, one line.
-fn settings_failure(faults: &str) -> Failure {
-    let message = match serde_json::from_str::<Vec<Fault>>(faults) {
-        Ok(faults) if !faults.is_empty() => {
-            let lines: Vec<String> = faults.iter().take(20).map(fault_text).collect();
-            format!("its settings are refused: {}", lines.join("; "))
-        }
-        _ => "its settings are refused, and it does not say why as it should".to_owned(),
-    };
-    Failure::guest(Cause::Settings, message)
-}
-
-fn fault_text(fault: &Fault) -> String {
-    match pointer::field_path(&fault.path).as_str() {
-        "" => fault.message.clone(),
-        path => format!("`settings.{path}`: {}", fault.message),
+        let mut living = self.instance(deadline)?;
+        let answer = self.instances.evaluate(&mut living, request)?;
+        output::verdict(&answer, &self.description)
     }
 }

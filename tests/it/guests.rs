@@ -207,8 +207,8 @@ fn what_is_no_policy_is_refused_at_load() {
                 pages: 2_000,
                 ..guest()
             },
-            Cause::Program,
-            "exceeds the limit",
+            Cause::Memory,
+            "limit of 16 MiB",
         ),
         (
             "no description",
@@ -268,7 +268,7 @@ fn what_is_no_policy_is_refused_at_load() {
             "does not export",
         ),
     ] {
-        let failure = load(&guest).map(|_| ()).expect_err(about);
+        let failure = program(&guest).map(|_| ()).expect_err(about);
         assert_eq!(
             (failure.blame, failure.cause),
             (Blame::Guest, cause),
@@ -297,7 +297,7 @@ fn a_description_that_changes_is_refused() {
         embedded: Some(Some(other)),
         ..honest
     };
-    let failure = load(&lying).map(|_| ()).expect_err("it lies");
+    let failure = program(&lying).map(|_| ()).expect_err("it lies");
     assert!(
         failure.message.contains("otherwise than its embedded"),
         "{failure}"
@@ -363,8 +363,8 @@ fn no_evaluation_leaves_a_trace_for_the_next() {
 fn assembling_embeds_what_the_guest_says_of_itself() {
     let folder = crate::support::root().join("target/guests/wasm32-unknown-unknown/guest");
     let module = std::fs::read(folder.join("image_tags.wasm")).expect("run `cargo xtask build`");
-    let component = assemble(&ENGINE, &module).expect("a component");
-    let again = assemble(&ENGINE, &module).expect("a component");
+    let component = assemble(&module).expect("a component");
+    let again = assemble(&module).expect("a component");
     assert_eq!(component, again);
     let inspected = portcullis::wasm::inspect(&component).expect("inspected");
     assert_eq!(inspected.imports, Vec::<String>::new());
@@ -375,6 +375,6 @@ fn assembling_embeds_what_the_guest_says_of_itself() {
             .as_deref(),
         Some("image-tags")
     );
-    let failure = assemble(&ENGINE, b"hello").expect_err("no module");
+    let failure = assemble(b"hello").expect_err("no module");
     assert_eq!(failure.cause, Cause::Program);
 }

@@ -6,6 +6,7 @@
 mod cases;
 /// `portcullis check`: inputs, outputs, exit codes.
 mod check;
+mod code;
 /// Guests that misbehave, and what the host makes of them.
 mod guests;
 /// Engines in every layout of memory, each forced.

@@ -11,7 +11,9 @@ pub(crate) fn portcullis(arguments: &[&str]) -> Command {
         .args(arguments)
         .current_dir(root())
         .stdin(Stdio::null())
-        .env("NO_COLOR", "1");
+        .env("NO_COLOR", "1")
+        // Nothing outside the project is read or written.
+        .env("PORTCULLIS_CODE_CACHE", "off");
     command
 }
 

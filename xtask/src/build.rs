@@ -1,11 +1,11 @@
 //! `cargo xtask build`: the guests, then the binary that embeds them.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use portcullis::wasm::{Engine, assemble, inspect};
+use portcullis::wasm::{assemble, inspect};
 
+use crate::precompile;
 use crate::shell::{cargo, command, output, root, run};
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -39,13 +39,11 @@ pub(crate) fn policies() -> Result<()> {
         .env("RUSTFLAGS", remapping())
         .env("CARGO_TARGET_DIR", guest_target());
     run(&mut build)?;
-    let engine = Arc::new(Engine::new()?);
     let folder = root().join("target/policies");
     std::fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
-    remove_strangers(&folder, &names)?;
-    names
-        .iter()
-        .try_for_each(|name| encode(&engine, name, &folder))
+    names.iter().try_for_each(|name| encode(name, &folder))?;
+    let compiled = precompile::all(&folder)?;
+    remove_strangers(&folder, &names, &compiled)
 }
 
 /// The names of the built-in policies.
@@ -81,30 +79,34 @@ fn remapping() -> String {
     format!("--remap-path-prefix={home}=cargo --remap-path-prefix={root}=portcullis")
 }
 
-fn encode(engine: &Arc<Engine>, name: &str, folder: &Path) -> Result<()> {
+fn encode(name: &str, folder: &Path) -> Result<()> {
     let file = format!("{}.wasm", name.replace('-', "_"));
     let module = guest_target().join(TARGET).join("guest").join(file);
     let bytes = std::fs::read(&module).with_context(|| format!("{}", module.display()))?;
-    let component = assemble(engine, &bytes).with_context(|| format!("policy `{name}`"))?;
+    let component = assemble(&bytes).with_context(|| format!("policy `{name}`"))?;
     let digest = inspect(&component)?.digest;
     let path = folder.join(format!("{name}.wasm"));
-    // Unchanged files keep their time, and with it the binary is not rebuilt.
-    if std::fs::read(&path).ok().as_deref() != Some(component.as_slice()) {
-        std::fs::write(&path, &component).with_context(|| format!("{}", path.display()))?;
-    }
+    write_changed(&path, &component)?;
     println!("policy {name}: {} bytes, {digest}", component.len());
     Ok(())
 }
 
-/// Programs of policies that are no longer there.
-fn remove_strangers(folder: &Path, names: &[String]) -> Result<()> {
+/// Unchanged files keep their time, so that the binary is not built anew.
+pub(crate) fn write_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+    if std::fs::read(path).ok().as_deref() == Some(bytes) {
+        return Ok(());
+    }
+    std::fs::write(path, bytes).with_context(|| format!("{}", path.display()))
+}
+
+/// What belongs to policies and settings that are no longer there.
+fn remove_strangers(folder: &Path, names: &[String], compiled: &[PathBuf]) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let stem = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default();
-        if !names.iter().any(|name| name == stem) {
+        let is_program = names
+            .iter()
+            .any(|name| path == folder.join(format!("{name}.wasm")));
+        if !is_program && !compiled.contains(&path) {
             std::fs::remove_file(&path).with_context(|| format!("{}", path.display()))?;
         }
     }

@@ -12,6 +12,7 @@ mod client;
 mod demo;
 mod documents;
 mod lint;
+mod precompile;
 mod server;
 mod shell;
 mod test;

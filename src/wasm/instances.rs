@@ -1,0 +1,186 @@
+//! A component that can be instantiated, and calls into its instances.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Deserialize;
+use wasmtime::component::{
+    Component, ComponentExportIndex, ComponentNamedList, Instance, InstancePre, Lift, Linker, Lower,
+};
+use wasmtime::{Store, Trap};
+
+use portcullis_contract::{Description, pointer};
+
+use super::code::not_ours;
+use super::engine::Engine;
+use super::inspect::description;
+use super::limiter::Limiter;
+use crate::policy::spec::Limits;
+use crate::policy::{Cause, Failure};
+
+/// The exported interface of the WIT world.
+const GUEST: &str = "portcullis:policy/guest@0.1.0";
+
+/// Instances of one component. Each is used for one call, and dropped.
+pub(super) struct Instances {
+    engine: Arc<Engine>,
+    instances: InstancePre<Limiter>,
+    exports: Exports,
+}
+
+struct Exports {
+    describe: ComponentExportIndex,
+    init: ComponentExportIndex,
+    evaluate: ComponentExportIndex,
+}
+
+/// An instance and what it lives in.
+pub(super) type Living = (Store<Limiter>, Instance);
+
+/// A fault that a guest finds in its settings.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fault {
+    path: String,
+    message: String,
+}
+
+impl Instances {
+    /// Looks up what a policy exports.
+    ///
+    /// # Errors
+    ///
+    /// If it does not export the WIT world, or imports anything.
+    pub(super) fn new(engine: &Arc<Engine>, component: &Component) -> Result<Self, Failure> {
+        let guest = component.get_export_index(None, GUEST);
+        let export = |name: &str| {
+            component
+                .get_export_index(guest.as_ref(), name)
+                .filter(|_| guest.is_some())
+                .ok_or_else(|| {
+                    let message =
+                        format!("it does not export `{GUEST}` with `{name}`: see wit/policy.wit");
+                    Failure::guest(Cause::Program, message)
+                })
+        };
+        let exports = Exports {
+            describe: export("describe")?,
+            init: export("init")?,
+            evaluate: export("evaluate")?,
+        };
+        let instances = Linker::new(engine.wasmtime())
+            .instantiate_pre(component)
+            .map_err(not_ours)?;
+        Ok(Instances {
+            engine: Arc::clone(engine),
+            instances,
+            exports,
+        })
+    }
+
+    /// A fresh instance.
+    pub(super) fn instance(&self, limits: Limits, deadline: Instant) -> Result<Living, Failure> {
+        let limiter = Limiter::new(limits.memory_bytes());
+        let mut store = Store::new(self.engine.wasmtime(), limiter);
+        store.limiter(|limiter| limiter);
+        store.set_epoch_deadline(Engine::ticks_until(deadline));
+        match self.instances.instantiate(&mut store) {
+            Ok(instance) => Ok((store, instance)),
+            Err(error) => Err(blame(&error, &store)),
+        }
+    }
+
+    /// A fresh instance that took its settings.
+    pub(super) fn start(
+        &self,
+        settings: &str,
+        limits: Limits,
+        deadline: Instant,
+    ) -> Result<Living, Failure> {
+        let mut living = self.instance(limits, deadline)?;
+        let answer: (Result<(), String>,) = call(&mut living, &self.exports.init, (settings,))?;
+        answer.0.map_err(|faults| settings_failure(&faults))?;
+        Ok(living)
+    }
+
+    /// What an instance says of the policy.
+    pub(super) fn describe(&self, living: &mut Living) -> Result<Description, Failure> {
+        let answer: (String,) = call(living, &self.exports.describe, ())?;
+        description(answer.0.as_bytes())
+    }
+
+    /// What an instance says of a request.
+    pub(super) fn evaluate(&self, living: &mut Living, request: &str) -> Result<String, Failure> {
+        let answer: (String,) = call(living, &self.exports.evaluate, (request,))?;
+        Ok(answer.0)
+    }
+}
+
+/// Calls an export. The instance must not be used again after a failure.
+fn call<P, R>(
+    (store, instance): &mut Living,
+    export: &ComponentExportIndex,
+    params: P,
+) -> Result<R, Failure>
+where
+    P: ComponentNamedList + Lower,
+    R: ComponentNamedList + Lift + 'static,
+{
+    let function = instance
+        .get_typed_func::<P, R>(&mut *store, export)
+        .map_err(|error| {
+            let message = format!(
+                "an export has another type than wit/policy.wit: {}",
+                error.root_cause()
+            );
+            Failure::guest(Cause::Program, message)
+        })?;
+    let result = function.call(&mut *store, params);
+    result.map_err(|error| blame(&error, store))
+}
+
+/// What stopped a guest.
+fn blame(error: &wasmtime::Error, store: &Store<Limiter>) -> Failure {
+    let limit = store.data().memory_mebibytes();
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => Failure::guest(
+            Cause::Deadline,
+            "it did not answer before its deadline and was stopped",
+        ),
+        _ if store.data().refused => {
+            let message = format!("it wanted more memory than its limit of {limit} MiB");
+            Failure::guest(Cause::Memory, message)
+        }
+        Some(trap) => Failure::guest(Cause::Trap, format!("it trapped: {trap}")),
+        None if is_exhausted(error) => {
+            Failure::host(Cause::Overload, "no slot is free for one more instance")
+        }
+        None => Failure::guest(
+            Cause::Output,
+            format!("its answer cannot be read: {}", error.root_cause()),
+        ),
+    }
+}
+
+fn is_exhausted(error: &wasmtime::Error) -> bool {
+    error.is::<wasmtime::PoolConcurrencyLimitError>()
+}
+
+/// The faults of settings, one line.
+fn settings_failure(faults: &str) -> Failure {
+    let message = match serde_json::from_str::<Vec<Fault>>(faults) {
+        Ok(faults) if !faults.is_empty() => {
+            let lines: Vec<String> = faults.iter().take(20).map(fault_text).collect();
+            format!("its settings are refused: {}", lines.join("; "))
+        }
+        _ => "its settings are refused, and it does not say why as it should".to_owned(),
+    };
+    Failure::guest(Cause::Settings, message)
+}
+
+fn fault_text(fault: &Fault) -> String {
+    match pointer::field_path(&fault.path).as_str() {
+        "" => fault.message.clone(),
+        path => format!("`settings.{path}`: {}", fault.message),
+    }
+}
