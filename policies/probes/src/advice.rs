@@ -1,0 +1,126 @@
+//! The words of a finding.
+
+use portcullis_sdk::image::{self, Image};
+
+use crate::probe::Port;
+use crate::settings::Role;
+use crate::{Code, Container};
+
+/// A finding without its place.
+pub(crate) struct Advice {
+    pub(crate) code: Code,
+    pub(crate) remedy: String,
+    pub(crate) message: String,
+}
+
+/// Commands that ask a server whether it answers, by the last part of its
+/// image's repository; each comes with the image and works without a password.
+const CLIENTS: [(&[&str], &str); 5] = [
+    (&["postgres", "postgresql"], "[pg_isready]"),
+    (&["mysql"], "[mysqladmin, ping]"),
+    (&["mariadb"], "[mariadb-admin, ping]"),
+    (&["redis"], "[redis-cli, ping]"),
+    (&["valkey"], "[valkey-cli, ping]"),
+];
+
+pub(crate) fn missing(role: Role, container: &Container<'_>) -> Advice {
+    let handler = handler(container);
+    let (code, remedy, message) = match role {
+        Role::Readiness => (
+            Code::ProbeReadinessMissing,
+            format!("add `readinessProbe`, as in `readinessProbe: {{{handler}}}`"),
+            "without a readiness probe the container gets traffic before it can answer",
+        ),
+        // Slower to give up than the readiness probe: the two are not the same.
+        Role::Liveness => (
+            Code::ProbeLivenessMissing,
+            format!(
+                "add `livenessProbe`, as in `livenessProbe: {{{handler}, failureThreshold: 6}}`"
+            ),
+            "without a liveness probe the container is not restarted when it hangs",
+        ),
+    };
+    Advice {
+        code,
+        remedy,
+        message: message.into(),
+    }
+}
+
+pub(crate) fn empty(member: &str, container: &Container<'_>) -> Advice {
+    let handler = handler(container);
+    Advice {
+        code: Code::ProbeEmpty,
+        remedy: format!("say what to ask, as in `{member}: {{{handler}}}`"),
+        message: format!(
+            "`{member}` has none of `exec`, `httpGet`, `tcpSocket` and `grpc`, and asks nothing"
+        ),
+    }
+}
+
+pub(crate) fn identical() -> Advice {
+    Advice {
+        code: Code::ProbesIdentical,
+        remedy: "raise `failureThreshold` of `livenessProbe`, as in `failureThreshold: 6`, \
+                 or let it ask something cheaper"
+            .into(),
+        message: "liveness and readiness are the same probe: a slow answer restarts the \
+                  container instead of taking it out of rotation"
+            .into(),
+    }
+}
+
+pub(crate) fn period(member: &str, seconds: i64, least: i32) -> Advice {
+    let unit = |number: i64| if number == 1 { "second" } else { "seconds" };
+    Advice {
+        code: Code::ProbePeriod,
+        remedy: format!("write `periodSeconds: {least}` or more"),
+        message: format!(
+            "`{member}` asks every {seconds} {}, and {least} {} are the least",
+            unit(seconds),
+            unit(least.into())
+        ),
+    }
+}
+
+/// What a probe of this container may ask: its image's own client, an HTTP
+/// path on its port, or a file.
+fn handler(container: &Container<'_>) -> String {
+    if let Some(command) = client(&container.image) {
+        return format!("exec: {{command: {command}}}");
+    }
+    match port(&container.ports) {
+        Some(port) => format!("httpGet: {{path: /healthz, port: {port}}}"),
+        None => "exec: {command: [cat, /tmp/healthy]}".into(),
+    }
+}
+
+fn client(image: &str) -> Option<&'static str> {
+    let Image::Whole(image) = image::read(image) else {
+        return None;
+    };
+    let last = image.components().last()?;
+    let of_image = CLIENTS.iter().find(|(names, _)| names.contains(&last));
+    of_image.map(|(_, command)| *command)
+}
+
+/// The first port with a name, else the first; UDP and SCTP answer no probe.
+fn port(ports: &[Port<'_>]) -> Option<String> {
+    let tcp = || {
+        let is_tcp = |port: &&Port<'_>| matches!(&*port.protocol, "" | "TCP");
+        ports.iter().filter(is_tcp)
+    };
+    let name = tcp().map(|port| &*port.name).find(|name| is_name(name));
+    let number = || tcp().find_map(|port| port.container_port);
+    name.map(str::to_owned)
+        .or_else(|| number().map(|number| number.to_string()))
+}
+
+/// Whether the API server takes this as the name of a port (RFC 6335): what
+/// is none is not repeated in a remedy.
+fn is_name(name: &str) -> bool {
+    let is_sign = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=15).contains(&name.len())
+        && name.bytes().all(is_sign)
+        && name.bytes().any(|b| b.is_ascii_lowercase())
+}
