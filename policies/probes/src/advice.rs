@@ -23,6 +23,13 @@ const CLIENTS: [(&[&str], &str); 5] = [
     (&["valkey"], "[valkey-cli, ping]"),
 ];
 
+/// Ports on which no server speaks HTTP: ftp, ssh, smtp, dns, ldap, mqtt,
+/// mysql, postgresql, amqp, redis, kafka, memcached, mongodb (IANA service
+/// names and port numbers).
+const NOT_HTTP: [i64; 13] = [
+    21, 22, 25, 53, 389, 1883, 3306, 5432, 5672, 6379, 9092, 11211, 27017,
+];
+
 pub(crate) fn missing(role: Role, container: &Container<'_>) -> Advice {
     let handler = handler(container);
     let (code, remedy, message) = match role {
@@ -84,13 +91,16 @@ pub(crate) fn period(member: &str, seconds: i64, least: i32) -> Advice {
 }
 
 /// What a probe of this container may ask: its image's own client, an HTTP
-/// path on its port, or a file.
+/// path or a connection on its port, or a file.
 fn handler(container: &Container<'_>) -> String {
     if let Some(command) = client(&container.image) {
         return format!("exec: {{command: {command}}}");
     }
     match port(&container.ports) {
-        Some(port) => format!("httpGet: {{path: /healthz, port: {port}}}"),
+        Some((port, number)) if NOT_HTTP.contains(&number) => {
+            format!("tcpSocket: {{port: {port}}}")
+        }
+        Some((port, _)) => format!("httpGet: {{path: /healthz, port: {port}}}"),
         None => "exec: {command: [cat, /tmp/healthy]}".into(),
     }
 }
@@ -104,16 +114,17 @@ fn client(image: &str) -> Option<&'static str> {
     of_image.map(|(_, command)| *command)
 }
 
-/// The first port with a name, else the first; UDP and SCTP answer no probe.
-fn port(ports: &[Port<'_>]) -> Option<String> {
+/// The first port with a name, else the first, as a probe names it, and its
+/// number; UDP and SCTP answer no probe.
+fn port(ports: &[Port<'_>]) -> Option<(String, i64)> {
     let tcp = || {
         let is_tcp = |port: &&Port<'_>| matches!(&*port.protocol, "" | "TCP");
-        ports.iter().filter(is_tcp)
+        let numbered = |port| Some((port, Port::number(port)?));
+        ports.iter().filter(is_tcp).filter_map(numbered)
     };
-    let name = tcp().map(|port| &*port.name).find(|name| is_name(name));
-    let number = || tcp().find_map(|port| port.container_port);
-    name.map(str::to_owned)
-        .or_else(|| number().map(|number| number.to_string()))
+    let named = tcp().find(|(port, _)| is_name(&port.name));
+    let named = named.map(|(port, number)| (port.name.to_string(), number));
+    named.or_else(|| tcp().next().map(|(_, number)| (number.to_string(), number)))
 }
 
 /// Whether the API server takes this as the name of a port (RFC 6335): what

@@ -70,7 +70,13 @@ pub(crate) struct Port<'a> {
     #[serde(borrow)]
     pub(crate) name: Text<'a>,
     pub(crate) protocol: Text<'a>,
-    pub(crate) container_port: Option<i64>,
+    container_port: Option<i64>,
+}
+
+impl Port<'_> {
+    pub(crate) fn number(&self) -> Option<i64> {
+        self.container_port
+    }
 }
 
 impl Probe<'_> {
@@ -146,6 +152,6 @@ fn resolve(port: &Value, ports: &[Port<'_>]) -> Value {
     let named = port
         .as_str()
         .and_then(|name| ports.iter().find(|port| *port.name == *name))
-        .and_then(|port| port.container_port);
+        .and_then(Port::number);
     named.map_or_else(|| port.clone(), Value::from)
 }
