@@ -15,7 +15,7 @@ mod settings;
 
 use advice::Advice;
 pub use code::Code;
-use probe::{Port, Probe};
+use probe::{Port, Probe, Startup};
 pub use settings::{Role, Settings};
 
 /// ## What it does
@@ -125,9 +125,9 @@ struct Container<'a> {
     image: Text<'a>,
     restart_policy: Text<'a>,
     ports: List<Port<'a>>,
-    readiness_probe: Option<Probe<'a>>,
-    liveness_probe: Option<Probe<'a>>,
-    startup_probe: Option<Probe<'a>>,
+    readiness_probe: Option<Probe>,
+    liveness_probe: Option<Probe>,
+    startup_probe: Option<Startup>,
 }
 
 const READINESS: &str = "readinessProbe";
@@ -203,7 +203,7 @@ fn judge(kind: &str, container: &Container<'_>, settings: &Settings) -> Vec<(Str
         }
     }
     let startup = container.startup_probe.as_ref();
-    if startup.is_some_and(Probe::is_empty) {
+    if startup.is_some_and(Startup::is_empty) {
         found.push((STARTUP.to_owned(), advice::empty(STARTUP, container)));
     }
     if container.has_one_probe_twice() {

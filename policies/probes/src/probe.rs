@@ -1,19 +1,19 @@
 //! A probe as the API server understands it: with its defaults.
 
-use portcullis_sdk::pod::List;
+use std::collections::BTreeMap;
+
 use portcullis_sdk::{Reads, Text};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What is read of a probe.
+/// What is read of a readiness or a liveness probe.
 #[derive(Debug, Default, Reads, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Probe<'a> {
-    #[serde(borrow)]
-    exec: Option<Exec<'a>>,
-    http_get: Option<HttpGet<'a>>,
-    tcp_socket: Option<TcpSocket<'a>>,
-    grpc: Option<Grpc<'a>>,
+pub(crate) struct Probe {
+    exec: Option<Value>,
+    http_get: Option<Value>,
+    tcp_socket: Option<Value>,
+    grpc: Option<Value>,
     initial_delay_seconds: Option<i64>,
     timeout_seconds: Option<i64>,
     period_seconds: Option<i64>,
@@ -21,45 +21,21 @@ pub(crate) struct Probe<'a> {
     failure_threshold: Option<i64>,
 }
 
-#[derive(Debug, Default, Reads, Deserialize)]
-#[serde(default)]
-struct Exec<'a> {
-    #[serde(borrow)]
-    command: List<Text<'a>>,
-}
-
+/// What is read of a startup probe: enough to see whether it asks anything.
 #[derive(Debug, Default, Reads, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct HttpGet<'a> {
-    #[serde(borrow)]
-    host: Text<'a>,
-    path: Text<'a>,
-    scheme: Text<'a>,
-    http_headers: List<Header<'a>>,
-    port: Value,
+pub(crate) struct Startup {
+    exec: Option<Value>,
+    http_get: Option<OnPort>,
+    tcp_socket: Option<OnPort>,
+    grpc: Option<OnPort>,
 }
 
-#[derive(Debug, Default, PartialEq, Reads, Deserialize)]
-#[serde(default)]
-struct Header<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    value: Text<'a>,
-}
-
+/// The one member that a handler on a port must have.
 #[derive(Debug, Default, Reads, Deserialize)]
 #[serde(default)]
-struct TcpSocket<'a> {
-    #[serde(borrow)]
-    host: Text<'a>,
-    port: Value,
-}
-
-#[derive(Debug, Default, Reads, Deserialize)]
-#[serde(default)]
-struct Grpc<'a> {
-    #[serde(borrow)]
-    service: Text<'a>,
+struct OnPort {
+    // A struct without fields would read nothing, not even that it is there.
     port: Value,
 }
 
@@ -79,72 +55,81 @@ impl Port<'_> {
     }
 }
 
-impl Probe<'_> {
+impl Startup {
     /// Whether it asks nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.exec.is_none()
-            && self.http_get.is_none()
-            && self.tcp_socket.is_none()
-            && self.grpc.is_none()
+        let on_port = [&self.http_get, &self.tcp_socket, &self.grpc];
+        self.exec.is_none() && on_port.iter().all(|handler| handler.is_none())
+    }
+}
+
+impl Probe {
+    /// Whether it asks nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.handlers().iter().all(|handler| handler.is_none())
     }
 
     /// Seconds from one probe to the next.
     pub(crate) fn period(&self) -> i64 {
-        self.numbers()[2]
+        given(self.period_seconds, 10)
     }
 
     /// Whether both ask the same in the same way, where `ports` are those of
     /// the container. `terminationGracePeriodSeconds` does not count: only a
     /// liveness probe can have it.
-    pub(crate) fn is_same(&self, other: &Probe<'_>, ports: &[Port<'_>]) -> bool {
+    pub(crate) fn is_same(&self, other: &Probe, ports: &[Port<'_>]) -> bool {
+        let mut handlers = self.handlers().into_iter().zip(other.handlers());
         self.numbers() == other.numbers()
-            && both(&self.exec, &other.exec, |a, b| *a.command == *b.command)
-            && both(&self.http_get, &other.http_get, |a, b| a.is_same(b, ports))
-            && both(&self.tcp_socket, &other.tcp_socket, |a, b| {
-                a.host == b.host && resolve(&a.port, ports) == resolve(&b.port, ports)
-            })
-            && both(&self.grpc, &other.grpc, |a, b| {
-                a.service == b.service && a.port == b.port
+            && handlers.all(|(one, other)| {
+                one.map(|handler| normal(handler, ports))
+                    == other.map(|handler| normal(handler, ports))
             })
     }
 
-    /// Delay, timeout, period, successes, failures; absent or 0 is the
-    /// default (Kubernetes API 1.36, `SetDefaults_Probe`).
+    fn handlers(&self) -> [Option<&Value>; 4] {
+        [&self.exec, &self.http_get, &self.tcp_socket, &self.grpc].map(Option::as_ref)
+    }
+
+    /// Delay, timeout, period, successes, failures (the defaults: Kubernetes
+    /// API 1.36, `SetDefaults_Probe`).
     fn numbers(&self) -> [i64; 5] {
-        let given = |number: Option<i64>, default| match number {
-            None | Some(0) => default,
-            Some(number) => number,
-        };
         [
             given(self.initial_delay_seconds, 0),
             given(self.timeout_seconds, 1),
-            given(self.period_seconds, 10),
+            self.period(),
             given(self.success_threshold, 1),
             given(self.failure_threshold, 3),
         ]
     }
 }
 
-impl HttpGet<'_> {
-    fn is_same(&self, other: &HttpGet<'_>, ports: &[Port<'_>]) -> bool {
-        self.host == other.host
-            && or(&self.path, "/") == or(&other.path, "/")
-            && or(&self.scheme, "HTTP") == or(&other.scheme, "HTTP")
-            && *self.http_headers == *other.http_headers
-            && resolve(&self.port, ports) == resolve(&other.port, ports)
-    }
+/// A number that is absent or 0 is its default.
+fn given(number: Option<i64>, default: i64) -> i64 {
+    number.filter(|number| *number != 0).unwrap_or(default)
 }
 
-/// Whether both are there and the same, or neither is there.
-fn both<T>(one: &Option<T>, other: &Option<T>, is_same: impl Fn(&T, &T) -> bool) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => is_same(one, other),
-        (one, other) => one.is_none() && other.is_none(),
-    }
-}
-
-fn or<'t>(text: &'t str, default: &'t str) -> &'t str {
-    if text.is_empty() { default } else { text }
+/// A handler without what is absent by another name: what is empty, the
+/// default path and scheme; and with numbers for its port's name.
+fn normal<'v>(handler: &'v Value, ports: &[Port<'_>]) -> BTreeMap<&'v str, Value> {
+    let members = handler.as_object().into_iter().flatten();
+    let said = members.filter(|(name, value)| match value {
+        Value::Null => false,
+        Value::Array(list) => !list.is_empty(),
+        Value::String(text) => {
+            let default = match name.as_str() {
+                "path" => "/",
+                "scheme" => "HTTP",
+                _ => "",
+            };
+            !text.is_empty() && text != default
+        }
+        _ => true,
+    });
+    said.map(|(name, value)| match name.as_str() {
+        "port" => ("port", resolve(value, ports)),
+        name => (name, value.clone()),
+    })
+    .collect()
 }
 
 /// The number of a port that is given by its name, where it has one.
