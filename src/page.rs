@@ -3,10 +3,13 @@
 
 use std::fmt::Write;
 
-use portcullis_contract::{Code, Description, Level};
+mod settings;
+mod sheet;
 
-use crate::policy::action::{NamespaceLabels, actions};
-use crate::policy::{Policy, PolicySet};
+pub use sheet::{Column, sheet};
+use sheet::{leads_to, level};
+
+use crate::policy::PolicySet;
 
 /// There is no such policy.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +72,7 @@ pub fn explain(set: &PolicySet, code: &str) -> Result<String, UnknownCode> {
     let mut out = String::new();
     for (policy, description) in described() {
         if let Some(found) = description.code(code) {
-            let (level, leads) = (level(found.level), leads_to(policy, found));
+            let (level, leads) = (level(found.level), leads_to(&policy.spec, found));
             let _ = writeln!(
                 out,
                 "{}/{code}: {level}, leads to {leads}\n\n{}\n",
@@ -93,25 +96,6 @@ pub fn explain(set: &PolicySet, code: &str) -> Result<String, UnknownCode> {
     Ok(out)
 }
 
-fn level(level: Level) -> &'static str {
-    match level {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Info => "info",
-    }
-}
-
-/// What a finding of this code leads to where no namespace is concerned.
-fn leads_to(policy: &Policy, code: &Code) -> String {
-    let (actions, _) = actions(
-        &policy.spec,
-        &code.code,
-        code.level,
-        NamespaceLabels::ClusterScoped,
-    );
-    format!("{:?}", actions.action).to_lowercase()
-}
-
 /// A policy's page.
 ///
 /// # Errors
@@ -129,64 +113,12 @@ pub fn show(set: &PolicySet, name: &str) -> Result<String, Unknown> {
     if let Err(failure) = &policy.program {
         let _ = writeln!(out, "# {name}\n\nIt does not load: {failure}\n");
     }
-    if let Some(description) = &policy.description {
-        describe(&mut out, policy, description);
+    if let (Some(description), Some(matches)) = (&policy.description, policy.constraints()) {
+        let column = Column {
+            heading: "leads to",
+            spec: Some(&policy.spec),
+        };
+        out.push_str(&sheet(description, matches, &[column]));
     }
     Ok(out)
-}
-
-fn describe(out: &mut String, policy: &Policy, description: &Description) {
-    let Description {
-        name,
-        version,
-        summary,
-        documentation,
-        ..
-    } = description;
-    let _ = writeln!(
-        out,
-        "# {name} {version}\n\n{summary}.\n\n{documentation}\n\n## Codes\n"
-    );
-    let _ = writeln!(
-        out,
-        "| code | level | leads to | meaning |\n|---|---|---|---|"
-    );
-    for code in &description.codes {
-        let (level, leads) = (level(code.level), leads_to(policy, code));
-        let meaning = code.meaning.replace('\n', " ");
-        let _ = writeln!(out, "| `{}` | {level} | {leads} | {meaning} |", code.code);
-    }
-    settings(out, description);
-    out.push_str("\n## Reads\n\nIt sees these fields of a request, and nothing else:\n\n");
-    for read in &description.reads {
-        let _ = writeln!(out, "- `{read}`");
-    }
-}
-
-fn settings(out: &mut String, description: &Description) {
-    let properties = description
-        .settings
-        .get("properties")
-        .and_then(|p| p.as_object());
-    out.push_str("\n## Settings\n\n");
-    let Some(properties) = properties.filter(|properties| !properties.is_empty()) else {
-        out.push_str("None.\n");
-        return;
-    };
-    out.push_str("| setting | default | meaning |\n|---|---|---|\n");
-    for (name, schema) in properties {
-        let text = schema
-            .get("description")
-            .and_then(|d| d.as_str())
-            .unwrap_or_default();
-        let default = schema
-            .get("default")
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let _ = writeln!(
-            out,
-            "| `{name}` | `{default}` | {} |",
-            text.replace('\n', " ")
-        );
-    }
 }

@@ -138,29 +138,38 @@ impl MatchConstraints {
     /// CREATE and UPDATE of everything that carries a pod template, pods
     /// themselves and their ephemeral containers included.
     pub fn workloads() -> Self {
-        let rule = |group: &str, resources: &[&str]| Rule {
-            api_groups: vec![group.into()],
-            api_versions: vec!["*".into()],
-            resources: resources.iter().map(ToString::to_string).collect(),
-            operations: vec![Operation::Create, Operation::Update],
-            ..Rule::default()
-        };
-        let core = [
-            "pods",
-            "pods/ephemeralcontainers",
-            "replicationcontrollers",
-            "podtemplates",
-        ];
+        let mut constraints = MatchConstraints::pod_templates();
+        constraints
+            .resource_rules
+            .push(rule("", &["pods/ephemeralcontainers"]));
+        constraints
+    }
+
+    /// CREATE and UPDATE of everything that carries a pod template, pods
+    /// themselves included, but not `pods/ephemeralcontainers`: for policies
+    /// on fields that the API forbids in ephemeral containers, such as
+    /// resources and probes.
+    pub fn pod_templates() -> Self {
+        let core = ["pods", "replicationcontrollers", "podtemplates"];
+        let apps = ["deployments", "statefulsets", "daemonsets", "replicasets"];
         MatchConstraints {
             resource_rules: vec![
                 rule("", &core),
-                rule(
-                    "apps",
-                    &["deployments", "statefulsets", "daemonsets", "replicasets"],
-                ),
+                rule("apps", &apps),
                 rule("batch", &["jobs", "cronjobs"]),
             ],
             ..MatchConstraints::default()
         }
+    }
+}
+
+/// CREATE and UPDATE of these resources, in any version.
+fn rule(group: &str, resources: &[&str]) -> Rule {
+    Rule {
+        api_groups: vec![group.into()],
+        api_versions: vec!["*".into()],
+        resources: resources.iter().map(ToString::to_string).collect(),
+        operations: vec![Operation::Create, Operation::Update],
+        ..Rule::default()
     }
 }

@@ -21,5 +21,7 @@ mod serve;
 mod support;
 /// Findings on the corpora against `truth.json`.
 mod truth;
+/// `probes` on the corpora against `truth.json`.
+mod truth_probes;
 /// The reader of manifests against kubectl.s own.
 mod yaml;

@@ -10,6 +10,7 @@
 mod build;
 mod client;
 mod demo;
+mod docs;
 mod documents;
 mod lint;
 mod precompile;
@@ -23,6 +24,7 @@ const HELP: &str = "\
 cargo xtask demo                 builds everything and judges real manifests over TLS
 cargo xtask build [--release]    the built-in policies, then the binary
 cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out
+cargo xtask docs                 writes docs/policies from the policies
 cargo xtask lint                 format, clippy, documents, dependencies
 ";
 
@@ -42,6 +44,7 @@ fn run() -> Result<()> {
     match command {
         "build" => build::all(rest),
         "demo" => demo::demo(rest),
+        "docs" => docs::docs(rest),
         "test" => test::test(rest),
         "lint" => lint::lint(rest),
         "help" | "--help" | "-h" => {
