@@ -5,7 +5,6 @@ use std::fmt::Write;
 
 use portcullis_contract::{Code, Description, Level};
 
-use crate::policy::action::{NamespaceLabels, actions};
 use crate::policy::{Policy, PolicySet};
 
 /// There is no such policy.
@@ -101,15 +100,8 @@ fn level(level: Level) -> &'static str {
     }
 }
 
-/// What a finding of this code leads to where no namespace is concerned.
 fn leads_to(policy: &Policy, code: &Code) -> String {
-    let (actions, _) = actions(
-        &policy.spec,
-        &code.code,
-        code.level,
-        NamespaceLabels::ClusterScoped,
-    );
-    format!("{:?}", actions.action).to_lowercase()
+    format!("{:?}", policy.leads_to(code)).to_lowercase()
 }
 
 /// A policy's page.

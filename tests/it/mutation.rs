@@ -1,0 +1,1 @@
+//! Changes: RFC 6902 against a second implementation, chains of policies.
