@@ -240,7 +240,7 @@ fn of_too_many_findings_the_gravest_are_kept_and_the_rest_is_counted() {
         policy: "p".into(),
         code: "c".into(),
         level: Level::Error,
-        action: if line % 5 == 0 {
+        action: if line.is_multiple_of(5) {
             Action::Deny
         } else {
             Action::Audit
