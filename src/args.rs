@@ -105,6 +105,10 @@ pub enum Output {
     Human,
     /// One JSON document, schema 1
     Json,
+    /// SARIF 2.1.0, for code scanning (GitHub, GitLab, Azure DevOps)
+    Sarif,
+    /// JUnit XML, for the test report of a CI: a suite a file, a case an object
+    Junit,
 }
 
 /// `portcullis review`.

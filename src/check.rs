@@ -81,11 +81,10 @@ fn judge_all(set: &PolicySet, objects: &[judge::Given], report: &mut Report) {
             .map(std::thread::ScopedJoinHandle::join)
             .collect::<Vec<_>>()
     });
-    let mut judged = 0;
     for part in parts {
         match part {
             Ok(part) => {
-                judged += part.judged;
+                report.judged.extend(part.judged);
                 report.findings.extend(part.findings);
                 report.changes.extend(part.changes);
                 report.failures.extend(part.failures);
@@ -97,7 +96,7 @@ fn judge_all(set: &PolicySet, objects: &[judge::Given], report: &mut Report) {
             }),
         }
     }
-    report.finish(judged);
+    report.finish(report.judged.len());
 }
 
 /// Policies that could not be loaded are reported once, not by object.

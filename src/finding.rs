@@ -8,12 +8,15 @@
 pub mod baseline;
 pub mod human;
 pub mod json;
+pub mod junit;
+pub mod sarif;
 
-use portcullis_contract::{Level, PatchOperation};
+use portcullis_contract::{Level, PatchOperation, pointer};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::policy::action::Action;
+use crate::policy::decision::plain;
 
 /// All that an audit found.
 #[derive(Debug, Default, Clone, PartialEq, Serialize)]
@@ -26,8 +29,21 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// What was passed over.
     pub skipped: Vec<Skipped>,
+    /// The objects that were judged, for views that name each: most have no
+    /// finding.
+    #[serde(skip)]
+    pub judged: Vec<Subject>,
     /// The counts.
     pub summary: Summary,
+}
+
+/// An object that was judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Where it is.
+    pub place: Place,
+    /// What it is.
+    pub object: Identity,
 }
 
 /// One thing that is wrong.
@@ -61,6 +77,25 @@ pub struct Finding {
     /// The lines to show, if there are any.
     #[serde(skip)]
     pub excerpt: Option<Excerpt>,
+}
+
+impl Finding {
+    /// What to do and what is the case, one line without control characters:
+    /// the text of every view for people.
+    pub fn text(&self) -> String {
+        plain(&format!("{}: {}", self.remedy, self.message))
+    }
+
+    /// What it is about: ``Deployment shop/web, container `web`,
+    /// spec.template.spec.containers[0].image``.
+    pub fn subject(&self) -> String {
+        let container = match &self.container {
+            Some(container) => format!(", container `{container}`"),
+            None => String::new(),
+        };
+        let place = pointer::field_path(&self.path);
+        plain(&format!("{}{container}, {place}", self.object))
+    }
 }
 
 /// Where a document is.
@@ -99,6 +134,16 @@ impl std::fmt::Display for Identity {
         match &self.namespace {
             Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
             None => write!(f, "{} {}", self.kind, self.name),
+        }
+    }
+}
+
+impl Identity {
+    /// `Deployment/shop/web`, for views that want one word.
+    pub fn path(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{}/{namespace}/{}", self.kind, self.name),
+            None => format!("{}/{}", self.kind, self.name),
         }
     }
 }
@@ -144,6 +189,17 @@ pub struct Failure {
     pub cause: String,
 }
 
+impl Failure {
+    /// What went wrong and with which policy, one line without control
+    /// characters; the place is the view's to add.
+    pub fn text(&self) -> String {
+        match &self.policy {
+            Some(policy) => plain(&format!("policy `{policy}`: {}", self.cause)),
+            None => plain(&self.cause),
+        }
+    }
+}
+
 /// A document that was passed over.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Skipped {
@@ -184,6 +240,16 @@ pub enum FailOn {
     Warn,
 }
 
+impl FailOn {
+    /// Whether an audit fails for a finding that leads to this.
+    pub fn includes(self, action: Action) -> bool {
+        match self {
+            FailOn::Deny => action == Action::Deny,
+            FailOn::Warn => matches!(action, Action::Deny | Action::Warn),
+        }
+    }
+}
+
 impl Report {
     /// Sorts and counts: call it once everything is in.
     pub fn finish(&mut self, objects: usize) {
@@ -200,6 +266,8 @@ impl Report {
             };
             key(one).cmp(&key(other))
         });
+        self.judged
+            .sort_by(|one, other| one.place.cmp(&other.place));
         self.failures.sort();
         self.skipped.sort();
         self.summary = Summary {

@@ -18,7 +18,7 @@ use clap::Parser;
 use portcullis::args::{self, Arguments, Command, Output, Policy};
 use portcullis::check::{Input, check};
 use portcullis::finding::baseline::Baseline;
-use portcullis::finding::{Report, human, json};
+use portcullis::finding::{Report, human, json, junit, sarif};
 use portcullis::pack::Pack;
 use portcullis::policy::PolicySet;
 use portcullis::server::{Options, Server, first_signal, second_signal};
@@ -127,14 +127,25 @@ fn run_check(arguments: &args::Check) -> Result<u8> {
     };
     let mut report = check(&set, &inputs, warn);
     let known = apply_baseline(arguments, &mut report)?;
-    match arguments.output {
-        Output::Human => print(&human::render(&report, arguments.show_audit))?,
-        Output::Json => print(&json::render(&report)?)?,
-    };
+    let code = report.exit_code(arguments.fail_on, arguments.allow_broken);
+    print(&match arguments.output {
+        Output::Human => human::render(&report, arguments.show_audit),
+        Output::Json => json::render(&report)?,
+        Output::Sarif => {
+            let folder = std::env::current_dir().context("the working directory")?;
+            let run = sarif::Run {
+                policies: &set,
+                folder: &folder,
+                exit_code: code,
+            };
+            sarif::render(&report, run)?
+        }
+        Output::Junit => junit::render(&report, arguments.fail_on),
+    })?;
     if known > 0 {
         anstream::eprintln!("{known} findings of the baseline are not shown");
     }
-    Ok(report.exit_code(arguments.fail_on, arguments.allow_broken))
+    Ok(code)
 }
 
 /// Writes or subtracts a baseline; says how many findings are known.

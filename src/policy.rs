@@ -26,8 +26,9 @@ pub mod spec;
 use std::sync::Arc;
 use std::time::Instant;
 
-use portcullis_contract::{Description, MatchConstraints, Redaction, Verdict, reads::Reads};
+use portcullis_contract::{Code, Description, MatchConstraints, Redaction, Verdict, reads::Reads};
 
+pub use action::Action;
 pub use attributes::Attributes;
 pub use decision::{Decision, Judged};
 pub use failure::{Blame, Cause, Failure};
@@ -88,6 +89,14 @@ impl Policy {
             .as_ref()
             .map(|description| &description.matches);
         self.spec.match_constraints.as_ref().or(own)
+    }
+
+    /// What a finding of this code leads to where no namespace is concerned.
+    pub fn leads_to(&self, code: &Code) -> Action {
+        let nowhere = action::NamespaceLabels::ClusterScoped;
+        action::actions(&self.spec, &code.code, code.level, nowhere)
+            .0
+            .action
     }
 
     /// Whether the policy may ask for changes.

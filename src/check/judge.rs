@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use super::world::{World, text};
 use crate::admit::{Phase, Scope, Subject, admit};
-use crate::finding::{Change, Excerpt, Failure, Finding, Identity, Place, Skipped, fingerprint};
+use crate::finding::{
+    self, Change, Excerpt, Failure, Finding, Identity, Place, Skipped, fingerprint,
+};
 use crate::policy::decision::{Decision, Judged};
 use crate::policy::{Attributes, PolicySet, patch};
 use crate::review;
@@ -30,7 +32,7 @@ pub(super) struct Part {
     pub(super) changes: Vec<Change>,
     pub(super) failures: Vec<Failure>,
     pub(super) skipped: Vec<Skipped>,
-    pub(super) judged: usize,
+    pub(super) judged: Vec<finding::Subject>,
 }
 
 /// Judges a share of the objects.
@@ -68,7 +70,10 @@ impl Part {
             namespace: &namespace,
             namespace_is_known,
         };
-        self.judged += 1;
+        self.judged.push(finding::Subject {
+            place: place(given, ""),
+            object: identity(value),
+        });
         let deadline = Instant::now() + DEADLINE;
         let changed = admit(set, &subject, scope(Phase::Mutate), deadline);
         let patched = self.change(given, &admission, &changed);

@@ -46,14 +46,9 @@ fn one(out: &mut String, finding: &Finding) {
         Action::Audit => ("audit", CYAN),
     };
     let code = format!("[{}/{}]", finding.policy, finding.code);
-    let text = plain(&format!("{}: {}", finding.remedy, finding.message));
+    let text = finding.text();
     let _ = writeln!(out, "  {style}{word}{style:#} {text} {DIM}{code}{DIM:#}");
-    let container = match &finding.container {
-        Some(container) => format!(", container `{container}`"),
-        None => String::new(),
-    };
-    let place = pointer::field_path(&finding.path);
-    let subject = plain(&format!("{}{container}, {place}", finding.object));
+    let subject = finding.subject();
     let (line, column) = (finding.place.line, finding.place.column);
     let _ = writeln!(
         out,
@@ -119,15 +114,7 @@ fn failures(out: &mut String, report: &Report) {
             }
             place.push_str(": ");
         }
-        let policy = match &failure.policy {
-            Some(policy) => format!("policy `{policy}`: "),
-            None => String::new(),
-        };
-        let _ = writeln!(
-            out,
-            "{RED}not judged{RED:#} {place}{policy}{}",
-            plain(&failure.cause)
-        );
+        let _ = writeln!(out, "{RED}not judged{RED:#} {place}{}", failure.text());
     }
     if !report.failures.is_empty() {
         out.push('\n');

@@ -1,7 +1,19 @@
 //! RFC 6902 patches: applying a guest's, and the difference of two objects.
+//!
+//! Held against a second implementation by `tests/it/mutation.rs`. Narrower
+//! than the RFC, on purpose: `copy` and `move` are left out, no operation adds,
+//! removes or replaces the whole object, and none changes what identifies it.
+//!
+//! Numbers: 1 and 1.0 are two values to [`diff`], as they are to the API
+//! server, which refuses 1.0 for an integer field; 0.0 and -0.0 are one. A
+//! `test` compares by value, as the RFC says (4.6): there 1 is 1.0.
 
-use portcullis_contract::{PatchOperation, pointer};
-use serde_json::Value;
+mod diff;
+
+use portcullis_contract::PatchOperation;
+use serde_json::{Number, Value};
+
+pub use diff::diff;
 
 /// Members that identify an object: no patch may touch them.
 const IDENTITY: [&str; 9] = [
@@ -52,12 +64,12 @@ fn apply_one(object: &mut Value, operation: &PatchOperation) -> Result<(), Error
         PatchOperation::Add { path, value } => add(object, path, value.clone()),
         PatchOperation::Remove { path } => remove(object, path).map(|_| ()),
         PatchOperation::Replace { path, value } => {
-            let place = object.pointer_mut(path).filter(|_| is_pointer(path));
+            let place = object.pointer_mut(path).filter(|_| is_pointer(path, false));
             *place.ok_or_else(|| fault(path, "is not there to be replaced"))? = value.clone();
             Ok(())
         }
         PatchOperation::Test { path, value } => match object.pointer(path) {
-            Some(found) if found == value => Ok(()),
+            Some(found) if is_pointer(path, true) && is_same(found, value) => Ok(()),
             _ => Err(fault(path, "is not what the patch tests for")),
         },
     }
@@ -107,18 +119,58 @@ fn remove(object: &mut Value, path: &str) -> Result<Value, Error> {
 fn split(path: &str) -> Result<(&str, String), Error> {
     let (parent, last) = path
         .rsplit_once('/')
-        .filter(|_| is_pointer(path))
+        .filter(|_| is_pointer(path, false))
         .ok_or_else(|| {
-            fault(
-                path,
-                "is no JSON Pointer to a member: it must start with `/`",
-            )
+            let problem = "is no JSON Pointer to a member: it must start with `/`, \
+                           and a `~` in it be written `~0`";
+            fault(path, problem)
         })?;
     Ok((parent, last.replace("~1", "/").replace("~0", "~")))
 }
 
-fn is_pointer(path: &str) -> bool {
-    path.starts_with('/')
+/// Whether this is a JSON Pointer (RFC 6901, section 3); to the whole object
+/// only where that is allowed.
+fn is_pointer(path: &str, whole: bool) -> bool {
+    let mut escapes = path.split('~').skip(1);
+    let is_rooted = path.starts_with('/') || (whole && path.is_empty());
+    is_rooted && escapes.all(|rest| rest.starts_with(['0', '1']))
+}
+
+/// Equal as `test` means it (RFC 6902, 4.6): numbers by their value.
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => is_same_number(one, other),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .zip(other)
+                    .all(|(one, other)| is_same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let has = |(key, value)| other.get(key).is_some_and(|found| is_same(value, found));
+            one.len() == other.len() && one.iter().all(has)
+        }
+        (one, other) => one == other,
+    }
+}
+
+fn is_same_number(one: &Number, other: &Number) -> bool {
+    match (one.as_i128(), other.as_i128()) {
+        (Some(whole), None) => is_whole(other, whole),
+        (None, Some(whole)) => is_whole(one, whole),
+        _ => one == other,
+    }
+}
+
+/// Whether a float is exactly this whole number, which fits 65 bits.
+fn is_whole(float: &Number, whole: i128) -> bool {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a float past the range becomes its end, which no number of JSON here is"
+    )]
+    let same = |float: f64| float.fract() == 0.0 && float as i128 == whole;
+    float.as_f64().is_some_and(same)
 }
 
 /// An array index of RFC 6901: digits without a leading zero.
@@ -132,79 +184,6 @@ fn fault(path: &str, problem: &'static str) -> Error {
     Error {
         path: path.to_owned(),
         problem,
-    }
-}
-
-/// The operations that turn `from` into `to`. Empty if they are equal.
-///
-/// Guarantees: `apply(from, diff(from, to)) == to`, and only places that
-/// differ are named. Lists of equal length are compared element by element;
-/// of others the common start and end are kept and the middle is replaced.
-pub fn diff(from: &Value, to: &Value) -> Vec<PatchOperation> {
-    let mut operations = Vec::new();
-    diff_at("", from, to, &mut operations);
-    operations
-}
-
-fn diff_at(path: &str, from: &Value, to: &Value, out: &mut Vec<PatchOperation>) {
-    match (from, to) {
-        (Value::Object(from), Value::Object(to)) => diff_maps(path, from, to, out),
-        (Value::Array(from), Value::Array(to)) => diff_lists(path, from, to, out),
-        (from, to) if from == to => {}
-        (_, to) => out.push(PatchOperation::Replace {
-            path: path.into(),
-            value: to.clone(),
-        }),
-    }
-}
-
-type Map = serde_json::Map<String, Value>;
-
-fn diff_maps(path: &str, from: &Map, to: &Map, out: &mut Vec<PatchOperation>) {
-    for (key, old) in from {
-        let place = || pointer::join(path, key);
-        match to.get(key) {
-            None => out.push(PatchOperation::Remove { path: place() }),
-            Some(new) if old != new => diff_at(&place(), old, new, out),
-            Some(_) => {}
-        }
-    }
-    for (key, new) in to {
-        if !from.contains_key(key) {
-            let path = pointer::join(path, key);
-            out.push(PatchOperation::Add {
-                path,
-                value: new.clone(),
-            });
-        }
-    }
-}
-
-fn diff_lists(path: &str, from: &[Value], to: &[Value], out: &mut Vec<PatchOperation>) {
-    let place = |index: usize| format!("{path}/{index}");
-    if from.len() == to.len() {
-        for (index, (old, new)) in from.iter().zip(to).enumerate() {
-            if old != new {
-                diff_at(&place(index), old, new, out);
-            }
-        }
-        return;
-    }
-    let start = from
-        .iter()
-        .zip(to)
-        .take_while(|(old, new)| old == new)
-        .count();
-    let ends = from[start..].iter().rev().zip(to[start..].iter().rev());
-    let end = ends.take_while(|(old, new)| old == new).count();
-    for index in (start..from.len() - end).rev() {
-        out.push(PatchOperation::Remove { path: place(index) });
-    }
-    for (index, value) in to.iter().enumerate().take(to.len() - end).skip(start) {
-        out.push(PatchOperation::Add {
-            path: place(index),
-            value: value.clone(),
-        });
     }
 }
 
@@ -236,6 +215,28 @@ mod tests {
     }
 
     #[test]
+    fn a_test_compares_numbers_by_value() {
+        let test = |found: &str, wanted: &str| {
+            let parse = |text| serde_json::from_str::<Value>(text).expect("JSON");
+            let (object, value) = (json!({"n": [parse(found)]}), json!([parse(wanted)]));
+            let path = "/n".to_owned();
+            apply(&object, &[PatchOperation::Test { path, value }]).is_ok()
+        };
+        for (one, other) in [("1", "1.0"), ("100", "1e2"), ("0.0", "-0.0"), ("0", "-0.0")] {
+            assert!(test(one, other) && test(other, one), "{one} {other}");
+        }
+        for (one, other) in [
+            ("1", "1.5"),
+            ("18446744073709551615", "18446744073709551616.0"),
+            ("9007199254740993", "9007199254740992.0"),
+            ("1", "\"1\""),
+            ("1", "1e300"),
+        ] {
+            assert!(!test(one, other) && !test(other, one), "{one} {other}");
+        }
+    }
+
+    #[test]
     fn identity_and_places_outside_the_object_are_out_of_reach() {
         let object = json!({"kind": "Pod", "metadata": {"uid": "u"}, "list": [1]});
         let replace = |path: &str| PatchOperation::Replace {
@@ -262,6 +263,8 @@ mod tests {
                 path: "/metadata".into(),
             },
             add("list"),
+            add("/a~"),
+            add("/a~2b"),
         ] {
             assert!(
                 apply(&object, std::slice::from_ref(&patch)).is_err(),

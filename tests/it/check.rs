@@ -393,7 +393,7 @@ fn values_of_secrets_are_nowhere() {
         BAD.into(),
     ];
     let file = scratch.file("a.yaml", all.join("---\n"));
-    for output in ["human", "json"] {
+    for output in ["human", "json", "sarif", "junit"] {
         let output = run(&["check", "--output", output, &file]);
         assert!(!stdout(&output).contains(canary) && !stderr(&output).contains(canary));
     }

@@ -11,8 +11,12 @@ mod code;
 mod guests;
 /// Engines in every layout of memory, each forced.
 mod layouts;
+/// Changes: RFC 6902 against a second implementation, chains of policies.
+mod mutation;
 /// What holds of the project itself: dependencies, documents.
 mod project;
+/// `check --output sarif` and `junit`: read back by a schema and a parser.
+mod reports;
 /// The 24 recorded AdmissionReviews.
 mod reviews;
 /// `portcullis serve`: a real client on loopback.

@@ -7,6 +7,7 @@ mod drain;
 mod failing;
 mod http;
 mod server;
+mod start;
 
 use serde_json::{Value, json};
 
