@@ -4,6 +4,9 @@
 // One line a document: path, index among the documents that hold something,
 // and its JSON, or the word ERROR. The splitter and the reader are those that
 // kubectl uses (k8s.io/apimachinery/pkg/util/yaml, sigs.k8s.io/yaml).
+//
+// With the one word `quantity` it judges quantities from standard input
+// instead (quantity.go).
 package main
 
 import (
@@ -21,6 +24,13 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "quantity" {
+		if err := printQuantities(os.Stdin); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	for _, root := range os.Args[1:] {
 		if err := filepath.WalkDir(root, visit); err != nil {
 			fmt.Fprintln(os.Stderr, err)

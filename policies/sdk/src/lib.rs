@@ -92,6 +92,7 @@ pub mod guest;
 pub mod image;
 pub mod pod;
 mod policy;
+pub mod quantity;
 pub mod reads;
 mod report;
 mod text;
