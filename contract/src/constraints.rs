@@ -138,6 +138,12 @@ impl MatchConstraints {
     /// CREATE and UPDATE of everything that carries a pod template, pods
     /// themselves and their ephemeral containers included.
     pub fn workloads() -> Self {
+        MatchConstraints::workloads_and(&["pods/ephemeralcontainers"])
+    }
+
+    /// CREATE and UPDATE of everything that carries a pod template, pods
+    /// themselves and these subresources of theirs included.
+    pub fn workloads_and(subresources: &[&str]) -> Self {
         let rule = |group: &str, resources: &[&str]| Rule {
             api_groups: vec![group.into()],
             api_versions: vec!["*".into()],
@@ -145,12 +151,8 @@ impl MatchConstraints {
             operations: vec![Operation::Create, Operation::Update],
             ..Rule::default()
         };
-        let core = [
-            "pods",
-            "pods/ephemeralcontainers",
-            "replicationcontrollers",
-            "podtemplates",
-        ];
+        let pods = [&["pods"], subresources].concat();
+        let core = [&pods[..], &["replicationcontrollers", "podtemplates"]].concat();
         MatchConstraints {
             resource_rules: vec![
                 rule("", &core),

@@ -117,11 +117,19 @@ fn faults(failure: &Failure) -> Vec<(String, String)> {
 }
 
 fn pointer(field_path: &str) -> String {
-    format!(
-        "/{}",
-        field_path
-            .replace("[", ".")
-            .replace("]", "")
-            .replace('.', "/")
-    )
+    let mut pointer = String::new();
+    let mut rest = field_path;
+    while !rest.is_empty() {
+        let (token, after) = if let Some(quoted) = rest.strip_prefix("[\"") {
+            quoted.split_once("\"]").expect("a closed bracket")
+        } else if let Some(index) = rest.strip_prefix('[') {
+            index.split_once(']').expect("a closed bracket")
+        } else {
+            let name = rest.trim_start_matches('.');
+            name.split_at(name.find(['.', '[']).unwrap_or(name.len()))
+        };
+        pointer = portcullis_contract::pointer::join(&pointer, token);
+        rest = after;
+    }
+    pointer
 }

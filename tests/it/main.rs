@@ -8,10 +8,14 @@ mod cases;
 mod check;
 /// Guests that misbehave, and what the host makes of them.
 mod guests;
+/// Upstream's own readers, as a program.
+mod judge;
 /// Engines in every layout of memory, each forced.
 mod layouts;
 /// What holds of the project itself: dependencies, documents.
 mod project;
+/// Quantities against upstream's own reader.
+mod quantity;
 /// The 24 recorded AdmissionReviews.
 mod reviews;
 /// `portcullis serve`: a real client on loopback.

@@ -102,7 +102,7 @@ pub use portcullis_contract as contract;
 pub use portcullis_derive::{Codes, Page, Reads};
 pub use reads::Reads;
 pub use report::{Place, Report};
-pub use text::Text;
+pub use text::{Text, shown};
 
 #[doc(hidden)]
 pub use {schemars, serde, serde_json};
