@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis::policy::spec::Limits;
-use portcullis::policy::{Cause, Evaluate, Failure};
+use portcullis::policy::{Cause, Evaluate, Failure, patch};
 use portcullis::wasm::{Engine, Loaded};
 use portcullis_contract::case::{Case, Outcome};
 use portcullis_contract::reads::Reads;
@@ -76,8 +76,18 @@ fn judge(loaded: &Loaded, case: &Case) -> Outcome {
     let reads = Reads::parse(loaded.description().reads.iter().map(String::as_str)).expect("reads");
     let (admission, namespace) = (case.admission_request(), case.namespace_object());
     let projection = reads.project(&Request::new(&admission, &namespace), Redaction::Blank);
-    match program.evaluate(&projection, Instant::now() + Duration::from_secs(5)) {
-        Ok(verdict) => Outcome::Judged(verdict),
+    let evaluate =
+        |projection: &str| program.evaluate(projection, Instant::now() + Duration::from_secs(5));
+    match evaluate(&projection) {
+        Ok(verdict) => {
+            if let Some(changes) = &verdict.changes {
+                let changed = patch::apply(&admission["object"], &changes.patch).expect("applies");
+                let request = Request::new(&admission, &namespace).with_object(&changed);
+                let again = evaluate(&reads.project(&request, Redaction::Blank));
+                assert_eq!(again.expect("a verdict").changes, None, "{}", case.about);
+            }
+            Outcome::Judged(verdict)
+        }
         Err(Failure {
             cause: Cause::Refused,
             message,

@@ -19,6 +19,18 @@ struct Amount<'r> {
     quantity: Quantity,
 }
 
+impl Amount<'_> {
+    /// The resource, as a message names it.
+    fn name(&self) -> String {
+        shown(self.resource)
+    }
+
+    /// What was written, as a message repeats it.
+    fn text(&self) -> String {
+        shown(self.written.text())
+    }
+}
+
 /// A finding without its place.
 struct Advice {
     code: Code,
@@ -111,87 +123,104 @@ fn is_fixed(resource: &str) -> bool {
 }
 
 fn bounds(amount: &Amount<'_>, settings: &Settings) -> Option<Advice> {
-    let (text, noun) = (shown(amount.written.text()), amount.side.noun());
-    let resource = shown(amount.resource);
-    let advice = |code, (remedy, problem): (&str, &str), bound: &str| Advice {
+    let bound = |amounts| self::amount(amounts, amount.resource);
+    let (code, remedy, problem, bound) = match (bound(&settings.min), bound(&settings.max)) {
+        (Some((min, least)), _) if amount.quantity < least => (
+            Code::ResourcesBelowMinimum,
+            "at least",
+            "below the minimum",
+            min.text(),
+        ),
+        (_, Some((max, most))) if amount.quantity > most => (
+            Code::ResourcesAboveMaximum,
+            "at most",
+            "above the maximum",
+            max.text(),
+        ),
+        _ => return None,
+    };
+    Some(Advice {
         code,
         remedy: format!("write {remedy} {bound}"),
-        message: format!("the {noun} of {resource} is `{text}`, {problem} of {bound}"),
-    };
-    let bound = |amounts| self::amount(amounts, amount.resource);
-    match (bound(&settings.min), bound(&settings.max)) {
-        (Some((min, least)), _) if amount.quantity < least => Some(advice(
-            Code::ResourcesBelowMinimum,
-            ("at least", "below the minimum"),
-            min.text(),
-        )),
-        (_, Some((max, most))) if amount.quantity > most => Some(advice(
-            Code::ResourcesAboveMaximum,
-            ("at most", "above the maximum"),
-            max.text(),
-        )),
-        _ => None,
-    }
+        message: format!(
+            "the {} of {} is `{}`, {problem} of {bound}",
+            amount.side.noun(),
+            amount.name(),
+            amount.text()
+        ),
+    })
 }
 
 /// Whether request and limit go together. The finding is on the field that
 /// the remedy changes: the request where both must be equal, else the limit.
 fn relation(placed: &Placed<'_>, amount: &Amount<'_>) -> Option<Advice> {
-    let Amount { side, resource, .. } = *amount;
-    let other = match side {
-        Side::Limits => placed.get(Side::Requests, resource),
-        Side::Requests => placed.get(Side::Limits, resource),
-    };
-    let (text, name) = (shown(amount.written.text()), shown(resource));
-    let Some(other) = other else {
-        let is_alone = side == Side::Requests && is_fixed(resource);
-        return is_alone.then(|| Advice {
-            code: Code::ResourcesUnequal,
-            remedy: format!("add the same limit, as in `limits: {{{name}: {text}}}`"),
-            message: format!("{name} has a request of `{text}` and no limit"),
-        });
-    };
-    let quantity = sound(side, resource, other).ok()?.quantity;
-    let other = shown(other.text());
-    if side == Side::Requests && is_fixed(resource) && quantity != amount.quantity {
-        return Some(Advice {
-            code: Code::ResourcesUnequal,
-            remedy: format!("write the limit's amount here too: `{other}`"),
-            message: format!(
-                "the request of {name} is `{text}` and its limit `{other}`, but they must be equal"
-            ),
-        });
+    let resource = amount.resource;
+    match (amount.side, is_fixed(resource)) {
+        (Side::Requests, true) => match placed.get(Side::Limits, resource) {
+            Some(limit) => unequal(amount, limit),
+            None => Some(alone(amount)),
+        },
+        (Side::Limits, false) => below(amount, placed.get(Side::Requests, resource)?),
+        _ => None,
     }
-    let is_below = side == Side::Limits && !is_fixed(resource) && amount.quantity < quantity;
-    is_below.then(|| Advice {
+}
+
+fn alone(request: &Amount<'_>) -> Advice {
+    let (name, text) = (request.name(), request.text());
+    Advice {
+        code: Code::ResourcesUnequal,
+        remedy: format!("add the same limit, as in `limits: {{{name}: {text}}}`"),
+        message: format!("{name} has a request of `{text}` and no limit"),
+    }
+}
+
+fn unequal(request: &Amount<'_>, limit: &Written<'_>) -> Option<Advice> {
+    let other = sound(Side::Limits, request.resource, limit).ok()?;
+    if other.quantity == request.quantity {
+        return None;
+    }
+    let (name, text, limit) = (request.name(), request.text(), other.text());
+    Some(Advice {
+        code: Code::ResourcesUnequal,
+        remedy: format!("write the limit's amount here too: `{limit}`"),
+        message: format!(
+            "the request of {name} is `{text}` and its limit `{limit}`, but they must be equal"
+        ),
+    })
+}
+
+fn below(limit: &Amount<'_>, request: &Written<'_>) -> Option<Advice> {
+    let other = sound(Side::Requests, limit.resource, request).ok()?;
+    if limit.quantity >= other.quantity {
+        return None;
+    }
+    let (name, text, request) = (limit.name(), limit.text(), other.text());
+    Some(Advice {
         code: Code::ResourcesLimitBelowRequest,
-        remedy: format!("raise the limit to `{other}` or more, or lower the request"),
-        message: format!("the limit of {name} is `{text}`, below its request of `{other}`"),
+        remedy: format!("raise the limit to `{request}` or more, or lower the request"),
+        message: format!("the limit of {name} is `{text}`, below its request of `{request}`"),
     })
 }
 
 fn ratio(placed: &Placed<'_>, limit: &Amount<'_>, settings: &Settings) -> Option<Advice> {
-    let Amount { side, resource, .. } = *limit;
-    let (most, ratio) = self::amount(&settings.limit_request_ratio, resource)?;
-    if side != Side::Limits {
+    if limit.side != Side::Limits {
         return None;
     }
-    let written = placed.get(Side::Requests, resource)?;
-    let request = sound(Side::Requests, resource, written).ok()?.quantity;
-    let is_far = limit.quantity.exceeds(ratio, request);
-    let (text, request, most) = (
-        shown(limit.written.text()),
-        shown(written.text()),
-        most.text(),
-    );
-    let resource = shown(resource);
-    is_far.then(|| Advice {
+    let (most, ratio) = amount(&settings.limit_request_ratio, limit.resource)?;
+    let written = placed.get(Side::Requests, limit.resource)?;
+    let request = sound(Side::Requests, limit.resource, written).ok()?;
+    if !limit.quantity.exceeds(ratio, request.quantity) {
+        return None;
+    }
+    let (name, text, most) = (limit.name(), limit.text(), most.text());
+    Some(Advice {
         code: Code::ResourcesRatio,
         remedy: format!(
             "lower the limit to at most {most} times the request, or raise the request"
         ),
         message: format!(
-            "the limit of {resource} is `{text}`, more than {most} times its request of `{request}`"
+            "the limit of {name} is `{text}`, more than {most} times its request of `{}`",
+            request.text()
         ),
     })
 }

@@ -52,8 +52,10 @@ pub use settings::{Defaults, Field, Settings, Tier};
 ///   containers are. Ephemeral containers are never judged: the API forbids
 ///   resources there.
 /// - Of a device, zero is a legitimate amount: `nvidia.com/gpu: 0`.
-/// - In-place resizes (`pods/resize`) are judged as updates of the pod: what
-///   `min`, `max` and `limitRequestRatio` forbid is not to be had by resizing.
+/// - In-place resizes (`pods/resize`) are held to the same amounts: what `min`,
+///   `max` and `limitRequestRatio` forbid is not to be had by resizing. What
+///   is missing is not asked for there: the pod was judged when it was made,
+///   and an autoscaler that resizes it cannot write a limit.
 /// - `min` and `max` bound each request and each limit that is there;
 ///   `limitRequestRatio` bounds a limit that has a request beside it.
 ///
@@ -146,9 +148,11 @@ impl Policy for Resources {
         };
         let tier = defaults::tier(request, settings);
         for container in Placed::containers(pod) {
-            missing::find(&container, settings, report);
-            amounts::find(&container, settings, report);
             let is_relaxed = container.is_init && !settings.init_containers;
+            if !is_relaxed && !request.is_resize() {
+                missing::find(&container, settings, report);
+            }
+            amounts::find(&container, settings, report);
             if let (Some(tier), false) = (tier, is_relaxed) {
                 for change in defaults::changes(&container, tier, settings) {
                     report.change(change);

@@ -12,9 +12,6 @@ use crate::settings::{Field, Settings, amount};
 
 /// Finds what a container lacks: one finding, that names all of it.
 pub(crate) fn find(container: &Placed<'_>, settings: &Settings, report: &mut Report<Code>) {
-    if container.is_init && !settings.init_containers {
-        return;
-    }
     let is_missing = |field: &&Field| !has(container, **field);
     let missing: Vec<Field> = settings
         .required
@@ -75,29 +72,31 @@ fn example(container: &Placed<'_>, missing: &[Field], settings: &Settings) -> St
 }
 
 /// An amount that this policy would take: within the bounds of the settings,
-/// and a limit not below the request that is there.
+/// and a limit not below its request nor, where that is bounded, above it.
 fn sample(container: &Placed<'_>, field: Field, settings: &Settings) -> String {
-    let (side, resource) = field.place();
-    let text = match field {
-        Field::RequestsCpu => "100m",
-        Field::RequestsMemory => "128Mi",
-        Field::LimitsCpu => "1",
-        Field::LimitsMemory => "256Mi",
+    let (request, limit) = match field {
+        Field::RequestsCpu | Field::LimitsCpu => ("100m", "1"),
+        Field::RequestsMemory | Field::LimitsMemory => ("128Mi", "256Mi"),
     };
-    let request = container.get(Side::Requests, resource);
-    if let (Side::Limits, Some(request)) = (side, request)
-        && let Ok(amount) = request.quantity()
-        && (amount > read(text) || settings.limit_request_ratio.contains_key(resource))
-    {
-        return request.text().trim().to_owned();
-    }
-    match (
-        amount(&settings.min, resource),
-        amount(&settings.max, resource),
-    ) {
-        (Some((min, least)), _) if read(text) < least => min.text().to_owned(),
-        (_, Some((max, most))) if read(text) > most => max.text().to_owned(),
-        _ => text.to_owned(),
+    let (side, resource) = field.place();
+    let bounded = |text: &str| {
+        let bound = |amounts| amount(amounts, resource);
+        match (bound(&settings.min), bound(&settings.max)) {
+            (Some((min, least)), _) if read(text) < least => min.text().to_owned(),
+            (_, Some((max, most))) if read(text) > most => max.text().to_owned(),
+            _ => text.to_owned(),
+        }
+    };
+    let written = container.get(Side::Requests, resource);
+    let written = written.map(|request| request.text().trim());
+    let written = written.filter(|text| read(text) > Quantity::ZERO);
+    let request = written.map_or_else(|| bounded(request), str::to_owned);
+    let limit = bounded(limit);
+    let is_bounded = settings.limit_request_ratio.contains_key(resource);
+    if side == Side::Requests || is_bounded || read(&request) > read(&limit) {
+        request
+    } else {
+        limit
     }
 }
 

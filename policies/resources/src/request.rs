@@ -15,6 +15,7 @@ pub struct Request<'a> {
     #[serde(borrow)]
     pub(crate) operation: Text<'a>,
     pub(crate) kind: Kind<'a>,
+    sub_resource: Option<Text<'a>>,
     pub(crate) pod: Option<Pod<'a, Spec<'a>>>,
     pub(crate) old_pod: Option<Pod<'a, Spec<'a>>>,
     pub(crate) object: Option<Object>,
@@ -153,6 +154,11 @@ impl Container<'_> {
 impl Request<'_> {
     pub(crate) fn is(&self, operation: Operation) -> bool {
         &*self.operation == operation.as_str()
+    }
+
+    /// Whether a running pod is given other amounts.
+    pub(crate) fn is_resize(&self) -> bool {
+        self.sub_resource.as_deref() == Some("resize")
     }
 
     /// Whether a controller made the object, and compares it with its wish.
