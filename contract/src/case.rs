@@ -6,6 +6,7 @@
 //! object: {apiVersion: v1, kind: Pod, ...}
 //! oldObject: {...}                # makes it an UPDATE
 //! operation: CREATE               # CREATE, UPDATE or DELETE
+//! subResource: resize             # of the object's resource
 //! namespaceLabels: {tier: web}
 //! userInfo: {username: dev}
 //! expect:
@@ -32,6 +33,7 @@ pub struct Case {
     #[serde(default)]
     settings: Map<String, Value>,
     operation: Option<Operation>,
+    sub_resource: Option<String>,
     #[serde(default)]
     namespace_labels: BTreeMap<String, String>,
     #[serde(default)]
@@ -180,6 +182,7 @@ impl Case {
             "uid": "00000000-0000-0000-0000-000000000000",
             "operation": self.operation(),
             "kind": {"group": group, "version": version, "kind": text("kind")},
+            "subResource": self.sub_resource,
             "name": subject.pointer("/metadata/name").cloned().unwrap_or_default(),
             "namespace": namespace["metadata"]["name"],
             "userInfo": self.user_info.clone().unwrap_or(user),

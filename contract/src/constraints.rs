@@ -138,20 +138,27 @@ impl MatchConstraints {
     /// CREATE and UPDATE of everything that carries a pod template, pods
     /// themselves and their ephemeral containers included.
     pub fn workloads() -> Self {
-        let mut constraints = MatchConstraints::pod_templates();
-        constraints
-            .resource_rules
-            .push(rule("", &["pods/ephemeralcontainers"]));
-        constraints
+        MatchConstraints::workloads_and(&["pods/ephemeralcontainers"])
+    }
+
+    /// The same without `pods/ephemeralcontainers`: for policies on fields that
+    /// the API forbids in ephemeral containers, such as resources and probes.
+    pub fn pod_templates() -> Self {
+        MatchConstraints::workloads_and(&[])
     }
 
     /// CREATE and UPDATE of everything that carries a pod template, pods
-    /// themselves included, but not `pods/ephemeralcontainers`: for policies
-    /// on fields that the API forbids in ephemeral containers, such as
-    /// resources and probes.
-    pub fn pod_templates() -> Self {
-        let core = ["pods", "replicationcontrollers", "podtemplates"];
-        let apps = ["deployments", "statefulsets", "daemonsets", "replicasets"];
+    /// themselves and these subresources of theirs included.
+    pub fn workloads_and(subresources: &[&str]) -> Self {
+        let rule = |group: &str, resources: &[&str]| Rule {
+            api_groups: vec![group.into()],
+            api_versions: vec!["*".into()],
+            resources: resources.iter().map(ToString::to_string).collect(),
+            operations: vec![Operation::Create, Operation::Update],
+            ..Rule::default()
+        };
+        let pods = [&["pods"], subresources].concat();
+        let core = [&pods[..], &["replicationcontrollers", "podtemplates"]].concat();
         MatchConstraints {
             resource_rules: vec![
                 rule("", &core),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis::policy::spec::Limits;
-use portcullis::policy::{Cause, Evaluate, Failure};
+use portcullis::policy::{Cause, Evaluate, Failure, patch};
 use portcullis::wasm::{Engine, Loaded};
 use portcullis_contract::case::{Case, Outcome};
 use portcullis_contract::reads::Reads;
@@ -76,8 +76,18 @@ fn judge(loaded: &Loaded, case: &Case) -> Outcome {
     let reads = Reads::parse(loaded.description().reads.iter().map(String::as_str)).expect("reads");
     let (admission, namespace) = (case.admission_request(), case.namespace_object());
     let projection = reads.project(&Request::new(&admission, &namespace), Redaction::Blank);
-    match program.evaluate(&projection, Instant::now() + Duration::from_secs(5)) {
-        Ok(verdict) => Outcome::Judged(verdict),
+    let evaluate =
+        |projection: &str| program.evaluate(projection, Instant::now() + Duration::from_secs(5));
+    match evaluate(&projection) {
+        Ok(verdict) => {
+            if let Some(changes) = &verdict.changes {
+                let changed = patch::apply(&admission["object"], &changes.patch).expect("applies");
+                let request = Request::new(&admission, &namespace).with_object(&changed);
+                let again = evaluate(&reads.project(&request, Redaction::Blank));
+                assert_eq!(again.expect("a verdict").changes, None, "{}", case.about);
+            }
+            Outcome::Judged(verdict)
+        }
         Err(Failure {
             cause: Cause::Refused,
             message,
@@ -117,11 +127,19 @@ fn faults(failure: &Failure) -> Vec<(String, String)> {
 }
 
 fn pointer(field_path: &str) -> String {
-    format!(
-        "/{}",
-        field_path
-            .replace("[", ".")
-            .replace("]", "")
-            .replace('.', "/")
-    )
+    let mut pointer = String::new();
+    let mut rest = field_path;
+    while !rest.is_empty() {
+        let (token, after) = if let Some(quoted) = rest.strip_prefix("[\"") {
+            quoted.split_once("\"]").expect("a closed bracket")
+        } else if let Some(index) = rest.strip_prefix('[') {
+            index.split_once(']').expect("a closed bracket")
+        } else {
+            let name = rest.trim_start_matches('.');
+            name.split_at(name.find(['.', '[']).unwrap_or(name.len()))
+        };
+        pointer = portcullis_contract::pointer::join(&pointer, token);
+        rest = after;
+    }
+    pointer
 }

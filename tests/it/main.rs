@@ -6,15 +6,20 @@
 mod cases;
 /// `portcullis check`: inputs, outputs, exit codes.
 mod check;
+/// Compiled code, and the state that evaluations start from.
 mod code;
 /// Guests that misbehave, and what the host makes of them.
 mod guests;
+/// Upstream's own readers, as a program.
+mod judge;
 /// Engines in every layout of memory, each forced.
 mod layouts;
 /// Changes: RFC 6902 against a second implementation, chains of policies.
 mod mutation;
 /// What holds of the project itself: dependencies, documents.
 mod project;
+/// Quantities against upstream's own reader.
+mod quantity;
 /// `check --output sarif` and `junit`: read back by a schema and a parser.
 mod reports;
 /// The 24 recorded AdmissionReviews.

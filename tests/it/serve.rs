@@ -3,6 +3,7 @@
 mod canary;
 mod certificates;
 mod connections;
+mod defaults;
 mod drain;
 mod failing;
 mod http;

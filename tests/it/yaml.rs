@@ -7,6 +7,7 @@ use std::process::Command;
 use portcullis_manifest as manifest;
 use serde_json::Value;
 
+use crate::judge;
 use crate::support::root;
 
 /// By file and index among the documents that hold something.
@@ -37,19 +38,7 @@ fn every_document_of_the_corpora_is_read_as_kubectl_reads_it() {
 
 /// What the judge prints. Numbers are compared as the API server holds them.
 fn judged(folders: &[&str]) -> Documents {
-    let folder = root().join("tests/judge");
-    let judge = root().join("target/judge");
-    let mut build = Command::new("go");
-    build
-        .args(["build", "-o"])
-        .arg(&judge)
-        .arg(".")
-        .current_dir(&folder);
-    let built = build
-        .status()
-        .expect("Go is missing: install it from https://go.dev/dl");
-    assert!(built.success(), "the judge does not build");
-    let output = Command::new(&judge)
+    let output = Command::new(judge::program())
         .args(folders)
         .current_dir(root())
         .output()

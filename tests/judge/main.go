@@ -4,6 +4,9 @@
 // One line a document: path, index among the documents that hold something,
 // and its JSON, or the word ERROR. The splitter and the reader are those that
 // kubectl uses (k8s.io/apimachinery/pkg/util/yaml, sigs.k8s.io/yaml).
+//
+// With the word `quantity` it judges quantities from standard input instead
+// (quantity.go); with `schema FILE`, documents by a JSON Schema (schema.go).
 package main
 
 import (
@@ -21,12 +24,25 @@ import (
 )
 
 func main() {
-	for _, root := range os.Args[1:] {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(arguments []string) error {
+	switch {
+	case len(arguments) == 1 && arguments[0] == "quantity":
+		return printQuantities(os.Stdin)
+	case len(arguments) == 2 && arguments[0] == "schema":
+		return printProblems(os.Stdin, arguments[1])
+	}
+	for _, root := range arguments {
 		if err := filepath.WalkDir(root, visit); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			return err
 		}
 	}
+	return nil
 }
 
 func visit(path string, entry fs.DirEntry, err error) error {

@@ -1,6 +1,7 @@
 //! The words of a finding.
 
 use portcullis_sdk::image::{Fault, Reference};
+use portcullis_sdk::shown;
 
 use crate::{Code, Precision, Settings};
 
@@ -10,9 +11,6 @@ pub(crate) struct Advice {
     pub(crate) remedy: String,
     pub(crate) message: String,
 }
-
-/// The longest part of an image that a message repeats.
-const MAX_SHOWN: usize = 160;
 
 pub(crate) fn latest(text: &str, image: &Reference<'_>) -> Advice {
     let (shown_image, name) = (shown(text), shown(image.name));
@@ -138,36 +136,5 @@ pub(crate) fn invalid(text: &str, fault: Fault) -> Advice {
         code: Code::ImageInvalid,
         remedy,
         message,
-    }
-}
-
-/// A text as it may stand in one line: signs that are not seen are escaped,
-/// and what is long is cut.
-fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len().min(MAX_SHOWN));
-    for (index, character) in text.chars().enumerate() {
-        match character {
-            _ if index == MAX_SHOWN => {
-                shown.push('…');
-                break;
-            }
-            ' '..='~' => shown.push(character),
-            other => shown.extend(other.escape_debug()),
-        }
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_shown_fits_in_one_line() {
-        assert_eq!(shown("nginx:\n1\u{202e}é\"'"), "nginx:\\n1\\u{202e}é\"'");
-        let long = shown(&"x".repeat(1000));
-        assert_eq!(long.chars().count(), MAX_SHOWN + 1);
-        assert!(long.ends_with('…'));
-        assert_eq!(shown(&"é".repeat(MAX_SHOWN)).chars().count(), MAX_SHOWN);
     }
 }

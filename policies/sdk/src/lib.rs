@@ -92,6 +92,7 @@ pub mod guest;
 pub mod image;
 pub mod pod;
 mod policy;
+pub mod quantity;
 pub mod reads;
 mod report;
 mod text;
@@ -101,7 +102,7 @@ pub use portcullis_contract as contract;
 pub use portcullis_derive::{Codes, Page, Reads};
 pub use reads::Reads;
 pub use report::{Place, Report};
-pub use text::Text;
+pub use text::{Text, shown};
 
 #[doc(hidden)]
 pub use {schemars, serde, serde_json};

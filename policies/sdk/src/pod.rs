@@ -37,7 +37,7 @@ pub struct Containers<C> {
 }
 
 /// A list in which null is the same as empty, as it is to the API server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List<T>(Vec<T>);
 
 /// Which list a container is in.

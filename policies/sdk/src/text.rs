@@ -10,6 +10,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::Reads;
 
+/// The most characters of a text that a message repeats.
+const MAX_SHOWN: usize = 160;
+
 /// A string that borrows from the request wherever its JSON holds no escape.
 /// Null is the empty text, as it is to the API server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,5 +63,36 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
         }
 
         deserializer.deserialize_any(Borrow)
+    }
+}
+
+/// A text as it may stand in one line of a message: signs that are not seen
+/// are escaped, and what is longer than 160 characters is cut.
+pub fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len().min(MAX_SHOWN));
+    for (index, character) in text.chars().enumerate() {
+        match character {
+            _ if index == MAX_SHOWN => {
+                shown.push('…');
+                break;
+            }
+            ' '..='~' => shown.push(character),
+            other => shown.extend(other.escape_debug()),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_fits_in_one_line() {
+        assert_eq!(shown("nginx:\n1\u{202e}é\"'"), "nginx:\\n1\\u{202e}é\"'");
+        let long = shown(&"x".repeat(1000));
+        assert_eq!(long.chars().count(), MAX_SHOWN + 1);
+        assert!(long.ends_with('…'));
+        assert_eq!(shown(&"é".repeat(MAX_SHOWN)).chars().count(), MAX_SHOWN);
     }
 }

@@ -35,7 +35,9 @@ fn a_first_start_with_an_empty_cache_compiles_nothing() {
         println!("{profile}: ready after {took:?} of one processor");
         assert!(took < MOST, "{profile}: {took:?}");
         let kept = std::fs::read_dir(&cache).expect("the cache");
-        let kept: Vec<_> = kept.map(|entry| entry.expect("an entry").file_name()).collect();
+        let kept: Vec<_> = kept
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
         assert_eq!(kept, ["key"], "{profile}");
         let denied = server.review("/validate/ignore", &pod("nginx:latest"));
         assert_eq!(denied["allowed"], profile == "strict", "{profile}");
