@@ -29,6 +29,13 @@ pub enum Profile {
 }
 
 impl Pack {
+    /// A pack that holds nothing: for tools that look at documents only.
+    pub const EMPTY: Pack = Pack {
+        programs: &[],
+        compiled: &[],
+        profiles: &[],
+    };
+
     /// The program of this name.
     pub fn program(&self, name: &str) -> Option<&'static [u8]> {
         self.programs

@@ -150,15 +150,9 @@ impl MatchConstraints {
     /// CREATE and UPDATE of everything that carries a pod template, pods
     /// themselves and these subresources of theirs included.
     pub fn workloads_and(subresources: &[&str]) -> Self {
-        let rule = |group: &str, resources: &[&str]| Rule {
-            api_groups: vec![group.into()],
-            api_versions: vec!["*".into()],
-            resources: resources.iter().map(ToString::to_string).collect(),
-            operations: vec![Operation::Create, Operation::Update],
-            ..Rule::default()
-        };
         let pods = [&["pods"], subresources].concat();
         let core = [&pods[..], &["replicationcontrollers", "podtemplates"]].concat();
+        let apps = ["deployments", "statefulsets", "daemonsets", "replicasets"];
         MatchConstraints {
             resource_rules: vec![
                 rule("", &core),

@@ -30,6 +30,12 @@ fn the_corpora_are_judged_as_their_truth_says() {
             &truth,
             &found(&report, "deny", &["image-latest"]),
         );
+        let denied = findings(&report).filter(|finding| finding["action"] == "deny");
+        assert!(
+            denied
+                .into_iter()
+                .all(|finding| finding["policy"] == "image-tags")
+        );
         compare(
             corpus,
             "image-mutable",
@@ -156,7 +162,8 @@ fn compare(corpus: &str, rule: &str, truth: &Value, found: &BTreeSet<Row>) {
 }
 
 fn found(report: &Value, action: &str, codes: &[&str]) -> BTreeSet<Row> {
-    let of_action = findings(report).filter(|finding| finding["action"] == action);
+    let of_action = findings(report)
+        .filter(|finding| finding["policy"] == "image-tags" && finding["action"] == action);
     let rows = of_action.map(|finding| {
         assert!(
             codes.contains(&finding["code"].as_str().expect("a code")),

@@ -90,13 +90,9 @@ fn wanted() -> Result<Pages> {
 
 /// The documents of each profile, by the built-in program that they name.
 fn profiles() -> Result<BTreeMap<&'static str, BTreeMap<String, Spec>>> {
-    let nothing = Pack {
-        programs: &[],
-        profiles: &[],
-    };
     let documents = |profile: &'static str| {
         let folder = root().join("pack").join(profile);
-        let found = source::policies(&nothing, Profile::None, &[folder])?;
+        let found = source::policies(&Pack::EMPTY, Profile::None, &[folder])?;
         let specs = found.into_iter().filter_map(|found| {
             let spec = found.resource.spec;
             match &spec.program {

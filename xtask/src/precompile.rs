@@ -14,12 +14,6 @@ use portcullis::wasm::{Engine, Loaded};
 use crate::build::write_changed;
 use crate::shell::root;
 
-const EMPTY: Pack = Pack {
-    programs: &[],
-    compiled: &[],
-    profiles: &[],
-};
-
 /// Compiles what the profiles use, from and to `folder`; returns the files.
 pub(crate) fn all(folder: &Path) -> Result<Vec<PathBuf>> {
     let engine = Arc::new(Engine::new()?);
@@ -43,7 +37,7 @@ fn distinct() -> Result<Vec<(String, Spec)>> {
     let mut distinct: Vec<(String, Spec)> = Vec::new();
     for profile in ["observe", "starter", "strict"] {
         let folder = root().join("pack").join(profile);
-        for found in source::policies(&EMPTY, Profile::None, &[folder])? {
+        for found in source::policies(&Pack::EMPTY, Profile::None, &[folder])? {
             let spec = found.resource.spec;
             let ProgramRef::Builtin(name) = &spec.program else {
                 anyhow::bail!("{}: the pack holds built-in programs only", found.place);
