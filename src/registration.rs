@@ -79,7 +79,9 @@ pub struct Registration {
 impl Registration {
     /// The two configurations for these policies, validating and mutating.
     /// One without an entry is still there, so that `kubectl apply` takes
-    /// away what an earlier set of policies needed.
+    /// away what an earlier set of policies needed; it has no member
+    /// `webhooks` then, since the API server stores no empty list and
+    /// `kubectl diff` would never be clean.
     ///
     /// # Errors
     ///
@@ -92,12 +94,15 @@ impl Registration {
                 .into_iter()
                 .filter_map(|group| self.entry(set, phase, group, &excluded).transpose())
                 .collect::<Result<Vec<Value>, Error>>()?;
-            Ok(json!({
+            let mut configuration = json!({
                 "apiVersion": "admissionregistration.k8s.io/v1",
                 "kind": kind,
                 "metadata": {"name": self.name.as_str()},
-                "webhooks": webhooks,
-            }))
+            });
+            if !webhooks.is_empty() {
+                configuration["webhooks"] = webhooks.into();
+            }
+            Ok(configuration)
         };
         Ok([
             configuration("ValidatingWebhookConfiguration", Phase::Validate)?,

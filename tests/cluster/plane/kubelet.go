@@ -69,6 +69,7 @@ func kubeletDependencies(
 	hollow := kubemark.NewHollowKubelet(flags, config, clients.work, clients.heartbeat,
 		newMachine(node.name), critest.NewFakeImageService(), runtime, newCapacity())
 	hollow.KubeletDeps.HostUtil = host{hostutil.NewHostUtil()}
+	hollow.KubeletDeps.ProbeManager = probes{}
 	hollow.KubeletDeps.Subpather = newSubpaths(hollow.KubeletDeps.Mounter)
 	return hollow.KubeletDeps
 }

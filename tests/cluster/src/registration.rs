@@ -36,6 +36,11 @@ impl<'c> Registration<'c> {
         Ok(registration)
     }
 
+    /// The name of its configurations.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Waits until the API server asks Portcullis about pods of a namespace.
     ///
     /// # Errors

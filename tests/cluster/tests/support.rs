@@ -1,9 +1,4 @@
-use std::time::Duration;
-
 use portcullis_cluster::{Cluster, Namespace, Portcullis, Registration, shared};
-
-/// How long something may take that takes a moment.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// A namespace, and Portcullis registered for it alone.
 pub(crate) struct Scene {
