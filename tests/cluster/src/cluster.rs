@@ -55,18 +55,26 @@ impl Cluster {
     /// As [`Cluster::start`].
     pub fn start_with(audit: AuditLevel) -> Result<Cluster> {
         let plane = plane::build()?;
+        Cluster::start_on(&plane, audit, free_ports)
+    }
+
+    /// Asks for ports anew while somebody else was quicker to use one.
+    fn start_on(
+        plane: &Path,
+        audit: AuditLevel,
+        mut ports: impl FnMut() -> Result<Ports>,
+    ) -> Result<Cluster> {
         for _ in 1..TRIES {
-            match Cluster::try_start(&plane, audit) {
+            match Cluster::try_start(plane, audit, ports()?) {
                 Err(error) if error.is::<PortTaken>() => {}
                 done => return done,
             }
         }
-        Cluster::try_start(&plane, audit)
+        Cluster::try_start(plane, audit, ports()?)
     }
 
-    fn try_start(plane: &Path, audit: AuditLevel) -> Result<Cluster> {
+    fn try_start(plane: &Path, audit: AuditLevel, ports: Ports) -> Result<Cluster> {
         let folder = Folder::new(plane)?;
-        let ports = free_ports()?;
         certificates::write(&folder)?;
         for (name, ..) in certificates::CLIENTS {
             kubeconfig::write(&folder, name, ports.api_server)?;
@@ -86,7 +94,7 @@ impl Cluster {
         let address = (Ipv4Addr::LOCALHOST, ports.api_server);
         cluster.wait_for("the API server is ready", |kubectl| {
             Ok(TcpStream::connect(address).is_ok()
-                && kubectl(&["get", "--raw", "/readyz"])?.stdout == "ok")
+                && kubectl(&["get", "--raw", "/readyz", "--request-timeout=5s"])?.stdout == "ok")
         })?;
         cluster.run(
             "kube-controller-manager",
@@ -255,4 +263,34 @@ fn free_ports() -> Result<Ports> {
         peers: port(&listeners[1])?,
         api_server: port(&listeners[2])?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_taken_is_given_up_for_another_one() {
+        let plane = plane::build().expect("the program");
+        let squatter = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let taken = squatter.local_addr().expect("an address").port();
+        let mut offers = 0;
+        let cluster = Cluster::start_on(&plane, AuditLevel::default(), || {
+            offers += 1;
+            let free = free_ports()?;
+            Ok(match offers {
+                1 => Ports {
+                    peers: taken,
+                    ..free
+                },
+                2 => Ports {
+                    api_server: taken,
+                    ..free
+                },
+                _ => free,
+            })
+        });
+        cluster.expect("the third ports are free");
+        assert_eq!(offers, 3);
+    }
 }

@@ -11,6 +11,9 @@ use crate::namespace::Namespace;
 /// How long a rollout may take on a busy machine.
 const ROLLOUT: Duration = Duration::from_secs(60);
 
+/// The exit codes of the steps: only the first is refused.
+pub const CODES: [i32; 6] = [1, 0, 0, 0, 0, 0];
+
 /// One command of the story, and what it did.
 pub struct Step {
     /// As one types it.
