@@ -12,6 +12,8 @@ mod guests;
 mod layouts;
 /// What holds of the project itself: dependencies, documents.
 mod project;
+/// `portcullis webhook-config`: what is printed, and what is refused.
+mod registration;
 /// The 24 recorded AdmissionReviews.
 mod reviews;
 /// `portcullis serve`: a real client on loopback.

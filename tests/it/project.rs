@@ -39,6 +39,7 @@ fn every_link_of_the_documents_leads_somewhere() {
     let documents = [
         "README.md",
         "docs/architecture.md",
+        "docs/cluster.md",
         "docs/decisions.md",
         "certs/README.md",
         "pack/README.md",
