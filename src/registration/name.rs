@@ -77,3 +77,18 @@ pub(super) fn is_label_key(text: &str) -> bool {
     };
     prefix.is_none_or(is_subdomain) && !name.is_empty() && is_label_value(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_objects() {
+        for good in ["portcullis", "a.b-c", "0"] {
+            assert!(Name::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "A", "a_b", ".a", "a.", "-a", &"a".repeat(64)] {
+            assert!(Name::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

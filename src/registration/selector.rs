@@ -68,3 +68,48 @@ fn split(text: &str) -> Option<Parts<'_>> {
         None => (text, Exists, vec![]),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn requirements_are_read_as_kubectl_reads_them() {
+        for (text, expected) in [
+            (
+                "a=b",
+                json!({"key": "a", "operator": "In", "values": ["b"]}),
+            ),
+            (
+                "a==b",
+                json!({"key": "a", "operator": "In", "values": ["b"]}),
+            ),
+            (
+                "x.y/a!=b",
+                json!({"key": "x.y/a", "operator": "NotIn", "values": ["b"]}),
+            ),
+            ("a=", json!({"key": "a", "operator": "In", "values": [""]})),
+            (
+                "a in (b, c)",
+                json!({"key": "a", "operator": "In", "values": ["b", "c"]}),
+            ),
+            (
+                "a notin (b)",
+                json!({"key": "a", "operator": "NotIn", "values": ["b"]}),
+            ),
+            ("a", json!({"key": "a", "operator": "Exists"})),
+            ("!a", json!({"key": "a", "operator": "DoesNotExist"})),
+        ] {
+            let parsed = parse(text).expect(text);
+            assert_eq!(json!(parsed), expected, "{text}");
+        }
+        for text in [
+            "", "a=b,c=d", "a in b", "a of (b)", "=b", "a=b=c", "/a=b", "a b", "a=-b", "!",
+        ] {
+            let error = parse(text).expect_err(text).to_string();
+            assert!(error.starts_with("--namespace-selector `"), "{error}");
+        }
+    }
+}

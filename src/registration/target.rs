@@ -169,3 +169,84 @@ impl CaBundle {
         Ok(CaBundle(STANDARD.encode(pem)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certs;
+
+    #[test]
+    fn targets_are_what_the_api_server_can_call() {
+        for (url, expected) in [
+            ("https://10.0.0.7:8443", "https://10.0.0.7:8443"),
+            (
+                "https://webhook.example.org/",
+                "https://webhook.example.org",
+            ),
+            ("https://[::1]:8443", "https://[::1]:8443"),
+        ] {
+            let target = Target::new(Some(url), None);
+            assert_eq!(target, Ok(Target::Url(expected.into())), "{url}");
+        }
+        for (service, expected) in [("a/b", ("a", "b", 443)), ("a/b:8443", ("a", "b", 8443))] {
+            let (namespace, name, port) = expected;
+            let (namespace, name) = (namespace.into(), name.into());
+            let expected = Target::Service {
+                namespace,
+                name,
+                port,
+            };
+            assert_eq!(Target::new(None, Some(service)), Ok(expected), "{service}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_called_is_refused_with_what_to_write() {
+        for url in [
+            "",
+            "http://a",
+            "https://",
+            "https://a/validate",
+            "https://a?x",
+            "https://u@a",
+            "https://a:0",
+            "https://a:+1",
+            "https://a:65536",
+            "https://a b",
+            "https://[::1",
+            "https://[::1]x",
+            "https://[a]",
+            "https://*.a",
+            "https://::1",
+        ] {
+            let error = Target::new(Some(url), None).expect_err(url).to_string();
+            assert!(error.contains("write `https://HOST:PORT`"), "{error}");
+        }
+        for service in ["", "a", "/b", "a/", "a/b:", "a/b:x", "A/b", "a/b/c", "a/-b"] {
+            let error = Target::new(None, Some(service)).expect_err(service);
+            assert!(error.to_string().contains("`NAMESPACE/NAME`"), "{error}");
+        }
+        assert!(Target::new(None, None).is_err());
+        assert!(Target::new(Some("https://a"), Some("a/b")).is_err());
+    }
+
+    #[test]
+    fn a_registration_never_publishes_a_key() {
+        let made = certs::make(&["a".to_owned()], time::OffsetDateTime::UNIX_EPOCH).expect("made");
+        let both = format!("{}{}", made.ca.certificate, made.ca.key);
+        for (pem, text) in [
+            (both.as_str(), "private key"),
+            (made.ca.key.as_str(), "private key"),
+            ("", "holds no certificate"),
+            ("hello", "holds no certificate"),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "holds no certificate, or a broken one",
+            ),
+            ("-----BEGIN CERTIFICATE-----\n", "--ca-file"),
+        ] {
+            let error = CaBundle::parse(pem.as_bytes()).expect_err(pem);
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+}

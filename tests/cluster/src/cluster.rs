@@ -84,39 +84,38 @@ impl Cluster {
             plane: plane.to_owned(),
             folder,
         };
-        cluster.run("etcd", &flags::etcd(&cluster.folder, ports))?;
+        cluster.start_api_server(audit, ports)?;
+        cluster.start_others()?;
+        Ok(cluster)
+    }
+
+    fn start_api_server(&mut self, audit: AuditLevel, ports: Ports) -> Result<()> {
+        self.run("etcd", &flags::etcd(&self.folder, ports))?;
         let etcd = (Ipv4Addr::LOCALHOST, ports.etcd);
-        wait("etcd listens", PATIENCE, &mut cluster.components, || {
+        wait("etcd listens", PATIENCE, &mut self.components, || {
             Ok(TcpStream::connect(etcd).is_ok())
         })?;
-        let arguments = flags::api_server(&cluster.folder, ports, audit)?;
-        cluster.run("kube-apiserver", &arguments)?;
+        let arguments = flags::api_server(&self.folder, ports, audit)?;
+        self.run("kube-apiserver", &arguments)?;
         let address = (Ipv4Addr::LOCALHOST, ports.api_server);
-        cluster.wait_for("the API server is ready", |kubectl| {
-            Ok(TcpStream::connect(address).is_ok()
-                && kubectl(&["get", "--raw", "/readyz", "--request-timeout=5s"])?.stdout == "ok")
-        })?;
-        cluster.run(
-            "kube-controller-manager",
-            &flags::controller_manager(&cluster.folder),
-        )?;
-        cluster.run("kube-scheduler", &flags::scheduler(&cluster.folder))?;
-        cluster.run("node", &flags::node(&cluster.folder))?;
-        cluster.wait_for(
-            "the node is ready and service accounts are made",
-            |kubectl| {
-                let list = [
-                    "get",
-                    "serviceaccount/default",
-                    "node/node-1",
-                    "--ignore-not-found",
-                ];
-                Ok(is_up(
-                    &kubectl(&[&list[..], &["-n", "default", "-o", "json"]].concat())?.stdout,
-                ))
-            },
-        )?;
-        Ok(cluster)
+        // Whoever else has taken the port may accept and never answer.
+        let ready = ["get", "--raw", "/readyz", "--request-timeout=5s"];
+        self.wait_for("the API server is ready", |kubectl| {
+            Ok(TcpStream::connect(address).is_ok() && kubectl(&ready)?.stdout == "ok")
+        })
+    }
+
+    fn start_others(&mut self) -> Result<()> {
+        let manager = flags::controller_manager(&self.folder);
+        self.run("kube-controller-manager", &manager)?;
+        self.run("kube-scheduler", &flags::scheduler(&self.folder))?;
+        self.run("node", &flags::node(&self.folder))?;
+        let objects = ["get", "serviceaccount/default", "node/node-1"];
+        let options = ["--ignore-not-found", "-n", "default", "-o", "json"];
+        let what = "the node is ready and service accounts are made";
+        self.wait_for(what, |kubectl| {
+            Ok(is_up(&kubectl(&[&objects[..], &options].concat())?.stdout))
+        })
     }
 
     /// The cluster of a kubeconfig, which has to name an administrator. It is

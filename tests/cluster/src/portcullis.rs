@@ -38,35 +38,26 @@ impl Portcullis {
     ///
     /// It is not built; it does not start: with the end of its log.
     pub fn start(cluster: &Cluster, arguments: &[&str]) -> Result<Portcullis> {
+        Portcullis::start_as(cluster, &[], arguments)
+    }
+
+    /// [`Portcullis::start`], with a certificate that is for these names, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Portcullis::start`].
+    pub fn start_as(cluster: &Cluster, names: &[&str], arguments: &[&str]) -> Result<Portcullis> {
         let folder = Folder::new(cluster.plane())?;
         let host = match cluster.is_own() {
             true => LOOPBACK.to_owned(),
             false => std::env::var(HOST_VARIABLE).unwrap_or_else(|_| LOOPBACK.to_owned()),
         };
-        let certs = folder.file("certs");
-        output(&["certs", &certs, "--name", &host, "--name", "localhost"])?;
-        let interface = if host == LOOPBACK {
-            LOOPBACK
-        } else {
-            "0.0.0.0"
-        };
-        let command = [
-            "run",
-            &binary()?.display().to_string(),
-            "serve",
-            &format!("--tls-cert={certs}/tls.crt"),
-            &format!("--tls-key={certs}/tls.key"),
-            &format!("--listen={interface}:0"),
-            &format!("--metrics-listen={LOOPBACK}:0"),
-            "--drain-delay=0s",
-            "--log=debug",
-        ];
-        let command: Vec<String> = command
-            .iter()
-            .chain(arguments)
-            .map(ToString::to_string)
-            .collect();
-        let process = Process::start(cluster.plane(), folder.path(), "portcullis", &command)?;
+        let process = Process::start(
+            cluster.plane(),
+            folder.path(),
+            "portcullis",
+            &command(&folder, &[names, &[&host]].concat(), arguments)?,
+        )?;
         let mut process = vec![process];
         let log = folder.path().join("portcullis.log");
         let mut addresses = None;
@@ -75,13 +66,12 @@ impl Portcullis {
             Ok(addresses.is_some())
         })?;
         let (https, plain) = addresses.context("it serves somewhere")?;
-        let arguments = arguments.iter().map(ToString::to_string).collect();
         Ok(Portcullis {
             process,
             https,
             plain,
             host,
-            arguments,
+            arguments: arguments.iter().map(ToString::to_string).collect(),
             folder,
         })
     }
@@ -89,6 +79,11 @@ impl Portcullis {
     /// Where the API server finds it.
     pub fn url(&self) -> String {
         format!("https://{}:{}", self.host, self.https.port())
+    }
+
+    /// The host and port of [`Portcullis::url`].
+    pub fn address(&self) -> (&str, u16) {
+        (&self.host, self.https.port())
     }
 
     /// The CA of its certificate.
@@ -125,14 +120,22 @@ impl Portcullis {
         Ok(numbers.sum())
     }
 
-    /// What `portcullis webhook-config` prints for it.
+    /// What `portcullis webhook-config` prints for it, with its URL unless the
+    /// arguments name a `--service`.
     ///
     /// # Errors
     ///
     /// It refuses the options.
     pub fn webhook_config(&self, arguments: &[&str]) -> Result<String> {
         let ca = self.ca().display().to_string();
-        let own = ["webhook-config", "--url", &self.url(), "--ca-file", &ca];
+        let url = self.url();
+        let has_service = arguments.contains(&"--service");
+        let target = if has_service {
+            &[][..]
+        } else {
+            &["--url", &url]
+        };
+        let own = [&["webhook-config", "--ca-file", &ca], target].concat();
         let policies: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         output(&[&own, &policies[..], arguments].concat())
     }
@@ -148,8 +151,22 @@ impl Portcullis {
         cluster: &'c Cluster,
         namespaces: &[&str],
     ) -> Result<Registration<'c>> {
+        self.register_with(cluster, namespaces, &[])
+    }
+
+    /// [`Portcullis::register`], with further options of `webhook-config`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Portcullis::register`].
+    pub fn register_with<'c>(
+        &self,
+        cluster: &'c Cluster,
+        namespaces: &[&str],
+        options: &[&str],
+    ) -> Result<Registration<'c>> {
         let name = crate::unique();
-        let mut arguments = vec!["--name", &name];
+        let mut arguments = [&["--name", &name], options].concat();
         for requirement in namespaces {
             arguments.extend(["--namespace-selector", requirement]);
         }
@@ -169,6 +186,32 @@ impl Portcullis {
     pub fn check(&mut self) -> Result<()> {
         self.process.iter_mut().try_for_each(Process::check)
     }
+}
+
+/// Makes certificates, and the command line of a server that uses them.
+fn command(folder: &Folder, names: &[&str], arguments: &[&str]) -> Result<Vec<String>> {
+    let certs = folder.file("certs");
+    let mut make = vec!["certs", &certs, "--name=localhost"];
+    make.extend(names.iter().flat_map(|name| ["--name", name]));
+    output(&make)?;
+    let interface = if names.contains(&LOOPBACK) {
+        LOOPBACK
+    } else {
+        "0.0.0.0"
+    };
+    let command = [
+        "run",
+        &binary()?.display().to_string(),
+        "serve",
+        &format!("--tls-cert={certs}/tls.crt"),
+        &format!("--tls-key={certs}/tls.key"),
+        &format!("--listen={interface}:0"),
+        &format!("--metrics-listen={LOOPBACK}:0"),
+        "--drain-delay=0s",
+        "--log=debug",
+    ];
+    let words = command.iter().chain(arguments);
+    Ok(words.map(ToString::to_string).collect())
 }
 
 /// The addresses in the line that says that it serves, if it is there.

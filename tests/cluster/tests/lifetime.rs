@@ -109,6 +109,20 @@ fn everything_is_gone_after_the_process_is_killed() {
 }
 
 #[test]
+fn a_missing_go_is_one_line_with_what_to_install() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "lifetime::victim", "--nocapture"])
+        .env(VICTIM, "1")
+        .env("PATH", "/nowhere")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let line = "Go is missing: install Go 1.26 (https://go.dev/dl), the cluster is built with it";
+    assert!(!output.status.success());
+    assert!(said.contains(line), "{said}");
+}
+
+#[test]
 fn what_does_not_start_says_why() {
     let cluster = crate::support::cluster();
     let error = Portcullis::start(cluster, &["--policies", "/nowhere"]).err();

@@ -100,6 +100,54 @@ fn a_policy_on_everything_is_registered_without_what_a_cluster_hangs_on() {
 }
 
 #[test]
+fn a_service_is_called_by_its_name_but_its_own_namespace_is_not_judged() {
+    let (home, namespace) = (
+        cluster().namespace().unwrap(),
+        cluster().namespace().unwrap(),
+    );
+    let name = format!("portcullis.{}.svc", home.name());
+    let portcullis = Portcullis::start_as(cluster(), &[&name], &["--profile", "strict"]).unwrap();
+    let (host, port) = portcullis.address();
+    // No kube-proxy is needed to find it (design: control-plane.md, section 2).
+    let host = if host == "127.0.0.1" {
+        "localhost"
+    } else {
+        host
+    };
+    let service = [
+        "create",
+        "service",
+        "externalname",
+        "portcullis",
+        "--external-name",
+    ];
+    let service = home
+        .kubectl(User::Admin, &[&service[..], &[host]].concat(), "")
+        .unwrap();
+    assert_eq!(service.code, 0, "{service:?}");
+
+    let both = format!(
+        "kubernetes.io/metadata.name in ({},{})",
+        home.name(),
+        namespace.name()
+    );
+    let target = format!("{}/portcullis:{port}", home.name());
+    let registration = portcullis
+        .register_with(cluster(), &[&both], &["--service", &target])
+        .unwrap();
+    registration.wait(&portcullis, &namespace).unwrap();
+    let manifest = deployment("web", "nginx:latest");
+    let judged = namespace.kubectl(User::Dev, &DRY, &manifest).unwrap();
+    assert_eq!(judged.code, 1, "{judged:?}");
+    assert!(
+        judged.stderr.contains("image-tags/image-latest"),
+        "{judged:?}"
+    );
+    let own = home.kubectl(User::Dev, &DRY, &manifest).unwrap();
+    assert_eq!(own.code, 0, "{own:?}");
+}
+
+#[test]
 fn an_applied_registration_is_what_was_printed() {
     let scene = Scene::new(&["--profile", "strict"]);
     let name = scene.registration.name();
