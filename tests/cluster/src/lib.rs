@@ -2,7 +2,7 @@
 //! and Portcullis running against them. For tests and for `cargo xtask`.
 //!
 //! `plane` (the Go module beside this crate) is the program; [`Cluster`] runs
-//! it, [`shared`] gives one cluster to many tests, each in a [`Namespace`] of
+//! it, [`shared()`] gives one cluster to many tests, each in a [`Namespace`] of
 //! its own, and [`Portcullis`] is the webhook under test.
 //!
 //! What is started here ends with the process that started it, however that
