@@ -34,6 +34,8 @@ pub enum Command {
     Explain(Explain),
     /// Make a CA and a server certificate for development
     Certs(Certs),
+    /// Print the registration of the webhook, for `kubectl apply`
+    WebhookConfig(WebhookConfig),
 }
 
 /// Which policies are in force.
@@ -227,6 +229,38 @@ pub struct Certs {
     /// Replace files that are there
     #[arg(long)]
     pub force: bool,
+}
+
+/// `portcullis webhook-config`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  portcullis webhook-config --service portcullis/portcullis --ca-file ca.crt \
+    | kubectl apply -f -\n  portcullis webhook-config --url https://10.0.0.7:8443 --ca-file ca.crt \
+    --namespace-selector env=staging\n\nGive the options of policies as to `portcullis serve`: \
+    what is registered is what these policies judge. Namespaces that are excluded, the system's \
+    and that of --service are left out, so that they work while Portcullis does not."
+)]
+pub struct WebhookConfig {
+    /// Where the API server finds Portcullis: `https://HOST:PORT`
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Or a Service of the cluster: `NAMESPACE/NAME[:PORT]`; the port is 443
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Option<String>,
+    /// The CA of the server's certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: PathBuf,
+    /// Name of the two configurations
+    #[arg(long, value_name = "NAME", default_value = "portcullis")]
+    pub name: String,
+    /// Only namespaces with such labels: `KEY=VALUE`, `KEY!=VALUE`,
+    /// `KEY in (A,B)`, `KEY notin (A,B)`, `KEY`, `!KEY`; may be given several
+    /// times, all must hold
+    #[arg(long = "namespace-selector", value_name = "REQUIREMENT")]
+    pub namespace_selectors: Vec<String>,
+    /// Which policies are in force
+    #[command(flatten)]
+    pub policies: Policies,
 }
 
 /// `250ms`, `15s`, `2m`.

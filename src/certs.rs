@@ -123,7 +123,8 @@ fn valid(parameters: &mut CertificateParams, now: OffsetDateTime, days: i64) {
     parameters.not_after = now + Duration::days(days);
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a certificate can be for it: a DNS name or an IP address.
+pub(crate) fn is_name(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')

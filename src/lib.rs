@@ -17,6 +17,7 @@ pub mod load;
 pub mod pack;
 pub mod page;
 pub mod policy;
+pub mod registration;
 pub mod review;
 pub mod server;
 pub mod source;

@@ -21,6 +21,8 @@ use portcullis::finding::baseline::Baseline;
 use portcullis::finding::{Report, human, json, junit, sarif};
 use portcullis::pack::Pack;
 use portcullis::policy::PolicySet;
+use portcullis::registration::target::{CaBundle, Target};
+use portcullis::registration::{self, Registration};
 use portcullis::server::{Options, Server, first_signal, second_signal};
 use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
@@ -70,6 +72,7 @@ fn run(command: Command) -> Result<u8> {
             &arguments.code,
         )?),
         Command::Certs(arguments) => run_certs(&arguments),
+        Command::WebhookConfig(arguments) => run_webhook_config(&arguments),
     }
 }
 
@@ -216,6 +219,24 @@ fn run_certs(arguments: &args::Certs) -> Result<u8> {
          {folder}/tls.crt and tls.key: the server, for {}\n",
         arguments.names.join(", ")
     ))
+}
+
+fn run_webhook_config(arguments: &args::WebhookConfig) -> Result<u8> {
+    let file = &arguments.ca_file;
+    let pem = std::fs::read(file)
+        .with_context(|| format!("--ca-file {} cannot be read", file.display()))?;
+    let selectors = arguments.namespace_selectors.iter();
+    let registration = Registration {
+        name: registration::name::Name::parse(&arguments.name)?,
+        target: Target::new(arguments.url.as_deref(), arguments.service.as_deref())?,
+        ca_bundle: CaBundle::parse(&pem).with_context(|| file.display().to_string())?,
+        namespaces: selectors
+            .map(|text| registration::selector::parse(text))
+            .collect::<Result<_, _>>()?,
+    };
+    let (_, set) = policy_set(&arguments.policies)?;
+    let configurations = registration.configurations(&set)?;
+    print(&registration::yaml::documents(&configurations))
 }
 
 fn run_serve(arguments: &args::Serve) -> Result<u8> {

@@ -20,6 +20,8 @@ mod mutation;
 mod project;
 /// Quantities against upstream's own reader.
 mod quantity;
+/// `portcullis webhook-config`: what is printed, and what is refused.
+mod registration;
 /// `check --output sarif` and `junit`: read back by a schema and a parser.
 mod reports;
 /// The 24 recorded AdmissionReviews.

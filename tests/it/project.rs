@@ -39,6 +39,7 @@ fn every_link_of_the_documents_leads_somewhere() {
     let documents = [
         "README.md",
         "docs/architecture.md",
+        "docs/cluster.md",
         "docs/decisions.md",
         "docs/policies/README.md",
         "certs/README.md",

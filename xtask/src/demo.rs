@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::server::Server;
-use crate::{build, shell};
+use crate::{build, cluster, shell};
 
 /// A small, untidy home cluster (tests/data/corpora/README.md).
 const CORPUS: &str = "tests/data/corpora/pesuga-homelab/manifests";
@@ -24,9 +24,16 @@ struct Tally {
     warned: usize,
 }
 
-/// Builds, serves, and sends every manifest of the corpus.
+/// Builds, serves, and sends every manifest of the corpus; or tells the story
+/// with a cluster.
 pub(crate) fn demo(arguments: &[String]) -> Result<()> {
-    ensure!(arguments.is_empty(), "`cargo xtask demo` takes nothing");
+    if arguments == ["--cluster"] {
+        return cluster::demo();
+    }
+    ensure!(
+        arguments.is_empty(),
+        "`cargo xtask demo` takes `--cluster` or nothing"
+    );
     build::all(&[])?;
     let server = Server::start(&[])?;
     println!(

@@ -9,6 +9,7 @@
 
 mod build;
 mod client;
+mod cluster;
 mod demo;
 mod docs;
 mod documents;
@@ -22,6 +23,8 @@ use anyhow::{Result, bail};
 
 const HELP: &str = "\
 cargo xtask demo                 builds everything and judges real manifests over TLS
+cargo xtask demo --cluster       the same with a real API server, kubelet and kubectl
+cargo xtask cluster [OPTIONS]    such a cluster to play with; OPTIONS as of `portcullis serve`
 cargo xtask build [--release]    the built-in policies, then the binary
 cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out
 cargo xtask docs                 writes docs/policies from the policies
@@ -45,6 +48,7 @@ fn run() -> Result<()> {
         "build" => build::all(rest),
         "demo" => demo::demo(rest),
         "docs" => docs::docs(rest),
+        "cluster" => cluster::play(rest),
         "test" => test::test(rest),
         "lint" => lint::lint(rest),
         "help" | "--help" | "-h" => {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 
 use crate::shell::{cargo, run};
-use crate::{build, documents};
+use crate::{build, cluster, documents};
 
 /// Modules of the integration tests that are hostile; the rest are verdicts.
 const HOSTILE: [&str; 2] = ["guests::", "serve::"];
@@ -24,7 +24,7 @@ struct Group {
     run: fn(Extent) -> Result<()>,
 }
 
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 5] = [
     Group {
         name: "builds",
         most: minutes(25),
@@ -39,6 +39,11 @@ const GROUPS: [Group; 4] = [
         name: "hostile and load",
         most: minutes(8),
         run: hostile,
+    },
+    Group {
+        name: "cluster",
+        most: minutes(8),
+        run: real_cluster,
     },
     Group {
         name: "documents",
@@ -84,12 +89,16 @@ fn builds(extent: Extent) -> Result<()> {
     match extent {
         Extent::Fast => Ok(()),
         // What people install is built otherwise than what tests run.
-        Extent::Ci | Extent::Full => build::all(&["--release".to_owned()]),
+        Extent::Ci | Extent::Full => {
+            build::all(&["--release".to_owned()])?;
+            cluster::program()
+        }
     }
 }
 
 fn verdicts(extent: Extent) -> Result<()> {
-    let mut units = cargo(&["test", "--workspace", "--quiet", "--exclude", "portcullis"]);
+    let mut units = cargo(&["test", "--workspace", "--quiet"]);
+    units.args(["--exclude", "portcullis", "--exclude", "portcullis-cluster"]);
     cases(&mut units, extent);
     run(&mut units)?;
     run(&mut cargo(&[
@@ -139,6 +148,29 @@ fn hostile(_: Extent) -> Result<()> {
     // Deadlines are held to within milliseconds: nothing else runs beside them.
     run(cargo(&test).args(["guests::", "--test-threads=1"]))?;
     run(cargo(&test).arg("serve::"))
+}
+
+/// `--workspace`, and not the package alone: cargo would build its dependencies
+/// anew with fewer features.
+fn real_cluster(extent: Extent) -> Result<()> {
+    if extent == Extent::Fast {
+        println!("skipped by --fast");
+        return Ok(());
+    }
+    run(&mut cargo(&[
+        "test",
+        "--workspace",
+        "--test",
+        "cluster",
+        "--quiet",
+    ]))?;
+    run(&mut cargo(&[
+        "test",
+        "--workspace",
+        "--lib",
+        "--quiet",
+        "cluster::tests",
+    ]))
 }
 
 fn read_documents(extent: Extent) -> Result<()> {

@@ -68,9 +68,22 @@ func kubeletDependencies(
 ) *kubelet.Dependencies {
 	hollow := kubemark.NewHollowKubelet(flags, config, clients.work, clients.heartbeat,
 		newMachine(node.name), critest.NewFakeImageService(), runtime, newCapacity())
-	hollow.KubeletDeps.HostUtil = hostutil.NewHostUtil()
+	hollow.KubeletDeps.HostUtil = host{hostutil.NewHostUtil()}
+	hollow.KubeletDeps.ProbeManager = probes{}
 	hollow.KubeletDeps.Subpather = newSubpaths(hollow.KubeletDeps.Mounter)
 	return hollow.KubeletDeps
+}
+
+// host is the real one, but nothing is mounted on it: the kubelet would bind its
+// root folder onto itself, for which one must be root, and which would outlive
+// it.
+type host struct {
+	hostutil.HostUtils
+}
+
+// MakeRShared leaves the folder as it is.
+func (host) MakeRShared(string) error {
+	return nil
 }
 
 // ownAddress is an address of this machine for the node's status; nothing

@@ -28,42 +28,50 @@ const usageError = 2
 type component struct {
 	name string
 	run  func(arguments []string) int
+	// Whether it may be put on a leash (leash.go). The others read their
+	// standard input themselves.
+	leashed bool
 }
 
 var components = []component{
-	{"etcd", etcd},
-	{"kube-apiserver", apiServer},
-	{"kube-controller-manager", controllerManager},
-	{"kube-scheduler", scheduler},
-	{"kubectl", kubectl},
-	{"node", node},
+	{"etcd", etcd, true},
+	{"kube-apiserver", apiServer, true},
+	{"kube-controller-manager", controllerManager, true},
+	{"kube-scheduler", scheduler, true},
+	{"kubectl", kubectl, false},
+	{"node", node, true},
+	{"run", run, false},
+	{"sweep", sweep, false},
 }
 
 func main() {
-	run, err := pick(os.Args[1:])
+	picked, err := pick(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "plane:", err)
 		os.Exit(usageError)
 	}
 	// Upstream's commands read os.Args themselves.
 	os.Args = os.Args[1:]
-	os.Exit(run(os.Args))
+	if picked.leashed && os.Getenv(leashVariable) == leashStdin {
+		onStdinClosed(func() { os.Exit(leashCut) })
+	}
+	os.Exit(picked.run(os.Args))
 }
 
 // pick returns the component that the first argument names.
-func pick(arguments []string) (func([]string) int, error) {
+func pick(arguments []string) (component, error) {
 	known := make([]string, 0, len(components))
 	for _, candidate := range components {
 		if len(arguments) > 0 && candidate.name == arguments[0] {
-			return candidate.run, nil
+			return candidate, nil
 		}
 		known = append(known, candidate.name)
 	}
 	names := strings.Join(known, ", ")
 	if len(arguments) == 0 {
-		return nil, fmt.Errorf("no component given: name one of %s", names)
+		return component{}, fmt.Errorf("no component given: name one of %s", names)
 	}
-	return nil, fmt.Errorf("unknown component `%s`: name one of %s", arguments[0], names)
+	return component{}, fmt.Errorf("unknown component `%s`: name one of %s", arguments[0], names)
 }
 
 // runCommand runs one of upstream's commands; it reads its arguments from

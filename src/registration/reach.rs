@@ -1,0 +1,176 @@
+//! Which requests the policies of one entry judge, as the API server is told.
+//!
+//! It is told too much rather than too little: selectors of single policies,
+//! exclusions and names of objects stay with the host, which matches again.
+
+use portcullis_contract::{MatchConstraints, Operation, Rule};
+use serde_json::{Value, json};
+
+/// What the policies of one entry judge.
+pub(super) struct Reach<'p> {
+    constraints: Vec<&'p MatchConstraints>,
+}
+
+impl<'p> FromIterator<&'p MatchConstraints> for Reach<'p> {
+    fn from_iter<I: IntoIterator<Item = &'p MatchConstraints>>(constraints: I) -> Self {
+        Reach {
+            constraints: constraints.into_iter().collect(),
+        }
+    }
+}
+
+/// What a rule with `*` must never bring here, since clusters stop working
+/// when it waits (design: reliability.md, section 3): what the conditions say,
+/// and which group and resource a rule must name to have it all the same.
+const NEVER: [(&str, &str, &str, &str); 5] = [
+    (
+        "no-leases",
+        r#"request.resource.group != "coordination.k8s.io""#,
+        "coordination.k8s.io",
+        "leases",
+    ),
+    (
+        "no-events",
+        r#"request.resource.resource != "events""#,
+        "",
+        "events",
+    ),
+    (
+        "no-nodes",
+        r#"!(request.resource.group == "" && request.resource.resource == "nodes")"#,
+        "",
+        "nodes",
+    ),
+    (
+        "no-token-reviews",
+        r#"request.resource.group != "authentication.k8s.io""#,
+        "authentication.k8s.io",
+        "tokenreviews",
+    ),
+    (
+        "no-access-reviews",
+        r#"request.resource.group != "authorization.k8s.io""#,
+        "authorization.k8s.io",
+        "subjectaccessreviews",
+    ),
+];
+/// Controllers write states all the time; no state is refused.
+const NO_STATUS: (&str, &str) = (
+    "no-status",
+    r#"!has(request.subResource) || request.subResource != "status""#,
+);
+/// A controller makes it in each new namespace, and pods wait for it.
+const NO_ROOT_CA: (&str, &str) = (
+    "no-root-ca",
+    r#"!(request.resource.group == "" && request.resource.resource == "configmaps" && has(request.name) && request.name == "kube-root-ca.crt")"#,
+);
+
+impl Reach<'_> {
+    /// Whether there is no policy at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.constraints.is_empty()
+    }
+
+    fn own_rules(&self) -> impl Iterator<Item = &Rule> {
+        self.constraints
+            .iter()
+            .flat_map(|constraints| &constraints.resource_rules)
+    }
+
+    /// `rules` of the entry: each different one once, in the order of the
+    /// policies.
+    pub(super) fn rules(&self) -> Vec<Value> {
+        let mut rules = Vec::new();
+        for rule in self.own_rules() {
+            let rule = json!(registered(rule));
+            if !rules.contains(&rule) {
+                rules.push(rule);
+            }
+        }
+        rules
+    }
+
+    /// `matchConditions` of the entry.
+    pub(super) fn conditions(&self) -> Vec<Value> {
+        let any = |holds: fn(&str) -> bool| {
+            self.own_rules()
+                .flat_map(|rule| &rule.resources)
+                .any(|resource| holds(resource))
+        };
+        let mut conditions = Vec::new();
+        if any(|resource| resource.starts_with('*')) {
+            for (name, expression, group, resource) in NEVER {
+                if !self.names(group, resource) {
+                    conditions.push((name, expression));
+                }
+            }
+        }
+        if any(|resource| resource.ends_with("/*")) {
+            conditions.push(NO_STATUS);
+        }
+        if any(|resource| resource.starts_with('*') || resource == "configmaps") {
+            conditions.push(NO_ROOT_CA);
+        }
+        conditions
+            .into_iter()
+            .map(|(name, expression)| json!({"name": name, "expression": expression}))
+            .collect()
+    }
+
+    /// Whether a rule names this very resource: then somebody wants it.
+    fn names(&self, group: &str, resource: &str) -> bool {
+        self.own_rules().any(|rule| {
+            rule.api_groups.iter().any(|g| g == group || g == "*")
+                && rule.resources.iter().any(|r| r == resource)
+        })
+    }
+}
+
+/// A rule as a webhook configuration may have it: without names of objects,
+/// and without what its other values cover, which the API server refuses.
+fn registered(rule: &Rule) -> Rule {
+    Rule {
+        api_groups: without_covered(&rule.api_groups),
+        api_versions: without_covered(&rule.api_versions),
+        resources: without_covered(&rule.resources),
+        operations: match rule.operations.contains(&Operation::Any) {
+            true => vec![Operation::Any],
+            false => distinct(&rule.operations),
+        },
+        scope: rule.scope,
+        resource_names: vec![],
+    }
+}
+
+fn distinct<T: PartialEq + Clone>(list: &[T]) -> Vec<T> {
+    let mut distinct: Vec<T> = Vec::new();
+    for entry in list {
+        if !distinct.contains(entry) {
+            distinct.push(entry.clone());
+        }
+    }
+    distinct
+}
+
+fn without_covered(list: &[String]) -> Vec<String> {
+    let mut kept = distinct(list);
+    kept.retain(|entry| {
+        !list
+            .iter()
+            .any(|other| other != entry && covers(other, entry))
+    });
+    kept
+}
+
+/// Whether `pattern` means all that `other` means: `*` what has no
+/// subresource, `pods/*` all subresources of pods, `*/*` everything.
+fn covers(pattern: &str, other: &str) -> bool {
+    match (pattern.split_once('/'), other.split_once('/')) {
+        (None, None) => pattern == "*",
+        (Some(("*", "*")), _) => true,
+        (Some((resource, sub)), Some((other, other_sub))) => {
+            (resource == "*" || resource == other) && (sub == "*" || sub == other_sub)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,199 @@
+use std::sync::Arc;
+
+use portcullis_contract::Description;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::certs;
+use crate::policy::spec::Resource;
+use crate::policy::{Cause, Failure, spec};
+
+/// A policy whose program does not run; what it judges is known all the same.
+fn policy(name: &str, failure_policy: &str, mutating: bool, rules: Value) -> Policy {
+    let document = json!({"apiVersion": spec::API_VERSION, "kind": spec::KIND,
+        "metadata": {"name": name},
+        "spec": {"program": {"builtin": "x"}, "failurePolicy": failure_policy}});
+    let resource = Resource::parse(&document).expect("a document");
+    let description: Description = serde_json::from_value(json!({
+        "interface": "0.1.0", "name": name, "version": "0.1.0", "summary": "s", "reads": [],
+        "codes": [], "settings": {}, "mutating": mutating, "matches": {"resourceRules": rules}}))
+    .expect("a description");
+    Policy {
+        name: resource.name,
+        spec: resource.spec,
+        description: Some(Arc::new(description)),
+        program: Err(Failure::guest(Cause::Program, "it is no component")),
+    }
+}
+
+fn rule(resources: &[&str]) -> Value {
+    json!({"apiGroups": [""], "apiVersions": ["v1"], "resources": resources,
+        "operations": ["CREATE", "UPDATE"]})
+}
+
+fn ca() -> String {
+    let names = ["localhost".to_owned()];
+    let made = certs::make(&names, time::OffsetDateTime::UNIX_EPOCH).expect("certificates");
+    made.ca.certificate
+}
+
+fn registration(service: &str) -> Registration {
+    Registration {
+        name: name::Name::parse("portcullis").expect("a name"),
+        target: Target::new(None, Some(service)).expect("a service"),
+        ca_bundle: target::CaBundle::parse(ca().as_bytes()).expect("a CA"),
+        namespaces: vec![selector::parse("env in (a, b)").expect("a requirement")],
+    }
+}
+
+fn configured(policies: Vec<Policy>) -> [Value; 2] {
+    let set = PolicySet::new(policies, ["elsewhere".to_owned()].into()).expect("a set");
+    registration("here/portcullis")
+        .configurations(&set)
+        .expect("configurations")
+}
+
+fn values<'v>(configuration: &'v Value, pointer: &str) -> Vec<&'v Value> {
+    let webhooks = configuration["webhooks"].as_array().expect("webhooks");
+    webhooks
+        .iter()
+        .filter_map(|webhook| webhook.pointer(pointer))
+        .collect()
+}
+
+#[test]
+fn each_path_that_has_a_policy_is_an_entry_with_its_failure_policy() {
+    let [validating, mutating] = configured(vec![
+        policy("a", "Fail", false, json!([rule(&["pods"])])),
+        policy("b", "Ignore", true, json!([rule(&["services"])])),
+    ]);
+    let paths = "/clientConfig/service/path";
+    assert_eq!(
+        values(&validating, paths),
+        ["/validate/fail", "/validate/ignore"]
+    );
+    assert_eq!(values(&validating, "/failurePolicy"), ["Fail", "Ignore"]);
+    assert_eq!(values(&validating, "/timeoutSeconds"), [3, 3]);
+    assert_eq!(values(&mutating, paths), ["/mutate/ignore"]);
+    assert_eq!(values(&mutating, "/failurePolicy"), ["Ignore"]);
+    assert_eq!(values(&mutating, "/timeoutSeconds"), [5]);
+    assert_eq!(values(&mutating, "/reinvocationPolicy"), ["IfNeeded"]);
+    assert_eq!(
+        values(&mutating, "/rules/0/resources"),
+        [&json!(["services"])]
+    );
+}
+
+#[test]
+fn a_configuration_without_a_policy_is_there_without_an_entry() {
+    let [_, mutating] = configured(vec![policy("a", "Fail", false, json!([rule(&["pods"])]))]);
+    assert_eq!(mutating["metadata"]["name"], "portcullis");
+    assert_eq!(mutating.get("webhooks"), None);
+}
+
+#[test]
+fn namespaces_that_must_work_without_us_are_left_out() {
+    let [validating, _] = configured(vec![policy("a", "Fail", false, json!([rule(&["pods"])]))]);
+    let requirements = values(&validating, "/namespaceSelector/matchExpressions");
+    let excluded = [
+        "elsewhere",
+        "here",
+        "kube-node-lease",
+        "kube-public",
+        "kube-system",
+    ];
+    let expected = json!([
+        {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": excluded},
+        {"key": "env", "operator": "In", "values": ["a", "b"]},
+    ]);
+    assert_eq!(requirements, [&expected]);
+}
+
+#[test]
+fn rules_are_a_union_that_the_api_server_takes() {
+    let mut named = rule(&["*", "pods", "pods/*", "pods/log", "services/status"]);
+    named["resourceNames"] = json!(["x"]);
+    named["apiGroups"] = json!(["apps", "*", "apps"]);
+    named["operations"] = json!(["CREATE", "*"]);
+    named["scope"] = json!("Namespaced");
+    let [validating, _] = configured(vec![
+        policy("a", "Fail", false, json!([rule(&["pods"]), named])),
+        policy("b", "Fail", false, json!([rule(&["pods"])])),
+    ]);
+    let expected = json!([
+        rule(&["pods"]),
+        {"apiGroups": ["*"], "apiVersions": ["v1"], "operations": ["*"],
+            "resources": ["*", "pods/*", "services/status"], "scope": "Namespaced"},
+    ]);
+    assert_eq!(values(&validating, "/rules"), [&expected]);
+}
+
+#[test]
+fn a_wildcard_leaves_out_what_a_cluster_hangs_on_unless_it_is_named() {
+    let names = |rules: Value| {
+        let [validating, _] = configured(vec![policy("a", "Fail", false, rules)]);
+        let conditions = values(&validating, "/matchConditions");
+        let conditions = conditions.into_iter().flat_map(|c| c.as_array().cloned());
+        let conditions: Vec<Value> = conditions.flatten().collect();
+        conditions
+            .iter()
+            .map(|condition| condition["name"].as_str().expect("a name").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let always = ["no-leases", "no-events", "no-nodes", "no-token-reviews"];
+    let rest = ["no-access-reviews", "no-root-ca"];
+    assert_eq!(names(json!([rule(&["*"])])), [&always[..], &rest].concat());
+    let with_nodes = names(json!([rule(&["*"]), rule(&["nodes"])]));
+    assert!(
+        !with_nodes.contains(&"no-nodes".to_owned()),
+        "{with_nodes:?}"
+    );
+    assert_eq!(names(json!([rule(&["pods/*"])])), ["no-status"]);
+    assert_eq!(names(json!([rule(&["configmaps"])])), ["no-root-ca"]);
+    assert_eq!(names(json!([rule(&["pods"])])), Vec::<String>::new());
+}
+
+#[test]
+fn a_policy_that_nobody_knows_is_refused_by_name() {
+    let mut unknown = policy("riddle", "Fail", false, json!([]));
+    unknown.description = None;
+    let set = PolicySet::new(vec![unknown], BTreeSet::new()).expect("a set");
+    let refused = registration("a/b").configurations(&set);
+    let text = refused.expect_err("refused").to_string();
+    assert!(
+        text.contains("`riddle`") && text.contains("no component"),
+        "{text}"
+    );
+}
+
+fn anything() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        "[ -~]{0,8}",
+        "[a-z]{1,5}",
+        Just("no".to_owned()),
+        "\\PC{0,4}"
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        text.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(text.clone(), inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back_the_same(value in anything()) {
+        let text = yaml::documents(std::slice::from_ref(&value));
+        let read = portcullis_manifest::parse_document(text.as_bytes());
+        prop_assert_eq!(read.ok(), Some(value), "{}", text);
+    }
+}

@@ -1,0 +1,152 @@
+//! A child that does not outlive us.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// The variable, and its value, that put a component of `plane` on the leash
+/// (plane/leash.go).
+const LEASH: (&str, &str) = ("PLANE_LEASH", "stdin");
+/// How much of a log an error shows.
+const TAIL_LINES: usize = 15;
+const TAIL_BYTES: usize = 8_000;
+/// How long a child may take to end before it is killed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Somebody else took the port in the moment between choosing and using it.
+#[derive(Debug)]
+pub(crate) struct PortTaken;
+
+impl std::fmt::Display for PortTaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a port was taken by another program")
+    }
+}
+
+impl std::error::Error for PortTaken {}
+
+/// A component of `plane`. It ends when this is dropped, and when this process
+/// ends in any other way.
+pub(crate) struct Process {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `plane ARGUMENTS...`; what it prints goes to NAME.log in the
+    /// folder.
+    pub(crate) fn start(
+        plane: &Path,
+        folder: &Path,
+        name: &'static str,
+        arguments: &[String],
+    ) -> Result<Process> {
+        let log = folder.join(format!("{name}.log"));
+        let file = File::create(&log).with_context(|| log.display().to_string())?;
+        let child = Command::new(plane)
+            .args(arguments)
+            .env(LEASH.0, LEASH.1)
+            // Ctrl-C in a terminal is for us; what follows from it is ours.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .with_context(|| format!("{name} cannot be started"))?;
+        Ok(Process { name, child, log })
+    }
+
+    pub(crate) fn log(&self) -> String {
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Fails if it has ended, with the end of its log.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        let Some(status) = self.child.try_wait()? else {
+            return Ok(());
+        };
+        let log = self.log();
+        let name = self.name;
+        let ended = anyhow::anyhow!("{name} has ended ({status}): {}", tail(&log));
+        if log.contains("address already in use") {
+            return Err(ended.context(PortTaken));
+        }
+        Err(ended)
+    }
+
+    /// What to say of it when something it should have done is not done.
+    pub(crate) fn last_words(&self) -> String {
+        format!("{}: {}", self.name, tail(&self.log()))
+    }
+
+    /// Ends it and waits until it has ended.
+    pub(crate) fn stop(&mut self) {
+        drop(self.child.stdin.take());
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            // An error means that there is nothing to wait for.
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The last lines of a log.
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    let first = lines.len().saturating_sub(TAIL_LINES);
+    let text = lines[first..].join("\n");
+    let cut = text.len().saturating_sub(TAIL_BYTES);
+    let start = (cut..=text.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or_default();
+    format!("the end of its log:\n{}", &text[start..])
+}
+
+/// Waits until something holds, for at most `most`; meanwhile none of the
+/// processes may end.
+///
+/// # Errors
+///
+/// A process ended, or it took too long: with the end of the logs.
+pub(crate) fn wait(
+    what: &str,
+    most: Duration,
+    processes: &mut [Process],
+    mut holds: impl FnMut() -> Result<bool>,
+) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        for process in processes.iter_mut() {
+            process.check()?;
+        }
+        if holds()? {
+            return Ok(());
+        }
+        if started.elapsed() > most {
+            let logs: Vec<String> = processes.iter().map(Process::last_words).collect();
+            bail!(
+                "after {} s not yet: {what}\n{}",
+                most.as_secs(),
+                logs.join("\n")
+            );
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

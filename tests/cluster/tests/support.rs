@@ -1,0 +1,58 @@
+use portcullis_cluster::{Cluster, Namespace, Portcullis, Registration, shared};
+
+/// A namespace, and Portcullis registered for it alone.
+pub(crate) struct Scene {
+    // In the order in which they have to go.
+    pub(crate) registration: Registration<'static>,
+    pub(crate) portcullis: Portcullis,
+    pub(crate) namespace: Namespace<'static>,
+}
+
+pub(crate) fn cluster() -> &'static Cluster {
+    shared().expect("a cluster")
+}
+
+impl Scene {
+    /// With these options of `serve`.
+    pub(crate) fn new(arguments: &[&str]) -> Scene {
+        Scene::of(cluster().namespace().expect("a namespace"), arguments)
+    }
+
+    /// In a namespace that has something in it already.
+    pub(crate) fn of(namespace: Namespace<'static>, arguments: &[&str]) -> Scene {
+        let portcullis = Portcullis::start(cluster(), arguments).expect("it serves");
+        let registration = portcullis
+            .register(cluster(), &[&named(&namespace)])
+            .expect("a registration");
+        registration
+            .wait(&portcullis, &namespace)
+            .expect("the API server calls");
+        Scene {
+            registration,
+            portcullis,
+            namespace,
+        }
+    }
+}
+
+/// The requirement that only this namespace fulfils.
+pub(crate) fn named(namespace: &Namespace<'_>) -> String {
+    format!("kubernetes.io/metadata.name={}", namespace.name())
+}
+
+/// A Deployment of one container.
+pub(crate) fn deployment(name: &str, image: &str) -> String {
+    serde_json::json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "a", "image": image}]},
+            },
+        },
+    })
+    .to_string()
+}
