@@ -47,6 +47,9 @@ pub struct Program {
     limits: Limits,
 }
 
+/// A fresh instance, and the faults that it found in its settings.
+type Initialised = (Store<Limiter>, Instance, Result<(), String>);
+
 /// A fault that a guest finds in its settings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,6 +116,31 @@ impl Loaded {
         };
         program.start(Instant::now() + LOAD_DEADLINE)?;
         Ok(program)
+    }
+
+    /// The faults that the component finds in settings, path and message, as
+    /// it says them; empty if it takes them. For case files, which expect
+    /// them; people read those of [`Loaded::program`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept it from answering, faults that cannot be read included.
+    pub fn faults(&self, settings: &Map<String, Value>) -> Result<Vec<(String, String)>, Failure> {
+        let program = Program {
+            loaded: self.clone(),
+            settings: Value::Object(settings.clone()).to_string(),
+            limits: Limits::default(),
+        };
+        let (_, _, answer) = program.init(Instant::now() + LOAD_DEADLINE)?;
+        let Err(faults) = answer else {
+            return Ok(vec![]);
+        };
+        match serde_json::from_str::<Vec<Fault>>(&faults) {
+            Ok(read) if !read.is_empty() => {
+                Ok(read.into_iter().map(|f| (f.path, f.message)).collect())
+            }
+            _ => Err(settings_failure(&faults)),
+        }
     }
 
     fn store(&self, limits: Limits, deadline: Instant) -> Store<Limiter> {
@@ -201,13 +229,19 @@ fn placeholder() -> Description {
 impl Program {
     /// A fresh instance that took its settings.
     fn start(&self, deadline: Instant) -> Result<(Store<Limiter>, Instance), Failure> {
+        let (store, instance, answer) = self.init(deadline)?;
+        answer.map_err(|faults| settings_failure(&faults))?;
+        Ok((store, instance))
+    }
+
+    /// A fresh instance and its word on its settings.
+    fn init(&self, deadline: Instant) -> Result<Initialised, Failure> {
         let mut store = self.loaded.store(self.limits, deadline);
         let instance = self.loaded.instantiate(&mut store)?;
         let init = &self.loaded.exports.init;
         let answer: (Result<(), String>,) =
             call(&instance, &mut store, init, (self.settings.as_str(),))?;
-        answer.0.map_err(|faults| settings_failure(&faults))?;
-        Ok((store, instance))
+        Ok((store, instance, answer.0))
     }
 }
 
