@@ -7,13 +7,12 @@ use super::cargo::Crate;
 use super::{Error, grouped};
 use crate::args::author::Build;
 use crate::load;
-use crate::wasm::{Engine, Loaded, assemble};
+use crate::wasm::{Engine, assemble, inspect};
 
 /// A policy that was built, and loads.
 pub(super) struct Built {
     pub(super) name: String,
     pub(super) component: Vec<u8>,
-    pub(super) loaded: Loaded,
 }
 
 /// Builds a policy and writes the component; says where, its size and digest.
@@ -24,6 +23,11 @@ pub(super) struct Built {
 /// be written.
 pub fn build(engine: &Arc<Engine>, arguments: &Build) -> Result<String, Error> {
     let built = compile(engine, &arguments.folder)?;
+    let refused = |failure| Error::program(&arguments.folder, failure);
+    let inspected = inspect(&built.component).map_err(refused)?;
+    if let Some(description) = &inspected.description {
+        load::check_description(description).map_err(refused)?;
+    }
     let default = || arguments.folder.join(format!("{}.wasm", built.name));
     let path = arguments.out.clone().unwrap_or_else(default);
     std::fs::write(&path, &built.component).map_err(|source| Error::file(&path, source))?;
@@ -32,7 +36,7 @@ pub fn build(engine: &Arc<Engine>, arguments: &Build) -> Result<String, Error> {
         "{}: {} bytes, {}\n",
         path.display(),
         grouped(built.component.len()),
-        built.loaded.digest()
+        inspected.digest
     ))
 }
 
@@ -40,13 +44,9 @@ pub fn build(engine: &Arc<Engine>, arguments: &Build) -> Result<String, Error> {
 pub(super) fn compile(engine: &Arc<Engine>, folder: &Path) -> Result<Built, Error> {
     let policy = Crate::read(folder)?;
     let module = policy.compile()?;
-    let refused = |failure| Error::program(folder, failure);
-    let component = assemble(engine, &module).map_err(refused)?;
-    let loaded = Loaded::new(engine, &component).map_err(refused)?;
-    load::check_description(loaded.description()).map_err(refused)?;
+    let component = assemble(engine, &module).map_err(|failure| Error::program(folder, failure))?;
     Ok(Built {
         name: policy.name,
         component,
-        loaded,
     })
 }

@@ -11,7 +11,7 @@ use super::{Error, build, redaction, resource};
 use crate::args::author::Test;
 use crate::load;
 use crate::policy::decision::plain;
-use crate::wasm::Engine;
+use crate::wasm::{Engine, Loaded};
 
 /// What came of a policy's cases.
 #[derive(Debug)]
@@ -29,14 +29,15 @@ pub struct Tested {
 /// be read. What is wrong with the cases is in the result.
 pub fn test(engine: &Arc<Engine>, arguments: &Test) -> Result<Tested, Error> {
     let folder = &arguments.folder;
-    let built = build::compile(engine, folder)?;
-    let description = built.loaded.description();
     let refused = |failure| Error::program(folder, failure);
+    let built = build::compile(engine, folder)?;
+    let loaded = Loaded::new(engine, &built.component).map_err(refused)?;
+    let description = loaded.description();
     let reads = load::check_description(description).map_err(refused)?;
     let resource = resource(description, Map::new(), &arguments.grants).map_err(refused)?;
     let redaction = redaction(&reads, &resource).map_err(refused)?;
     let runner = Runner {
-        loaded: &built.loaded,
+        loaded: &loaded,
         reads,
         redaction,
     };

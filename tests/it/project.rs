@@ -40,6 +40,7 @@ fn every_link_of_the_documents_leads_somewhere() {
         "README.md",
         "docs/architecture.md",
         "docs/decisions.md",
+        "docs/writing-a-policy.md",
         "certs/README.md",
         "pack/README.md",
     ];

@@ -22,6 +22,7 @@ const HELP: &str = "\
 cargo xtask demo                 builds everything and judges real manifests over TLS
 cargo xtask build [--release]    the built-in policies, then the binary
 cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out
+cargo xtask tutorial             follows docs/writing-a-policy.md from an empty folder
 cargo xtask lint                 format, clippy, documents, dependencies
 ";
 
@@ -42,6 +43,7 @@ fn run() -> Result<()> {
         "build" => build::all(rest),
         "demo" => demo::demo(rest),
         "test" => test::test(rest),
+        "tutorial" => documents::from_nothing(),
         "lint" => lint::lint(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -1,88 +1,121 @@
 //! `policy test`: each way in which cases fail.
 
-use super::{Scratch, building, expect, owner, policy};
+use super::{building, expect, owner, policy};
 
 const DEPLOYMENT: &str =
     "object: {apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}}\n";
 
-/// The new policy with this one file in `cases/`: what `policy test` prints.
-fn tested(scratch: &Scratch, code: i32, name: &str, text: &str) -> String {
-    std::fs::remove_dir_all(scratch.path().join("owner/cases")).expect("its cases");
-    scratch.file(&format!("owner/cases/{name}"), text);
-    expect(code, policy(scratch.path(), &["test", "owner"])).0
-}
-
-#[test]
-fn every_fault_of_a_case_is_named() {
-    let _one = building();
-    let scratch = owner();
-    let missing = format!("about: nobody\n{DEPLOYMENT}expect: {{}}\n");
+/// Entries of `cases/` that fail: name, text, and a part of what is said.
+fn faulty() -> Vec<(&'static str, String, &'static str)> {
+    let case = |rest: &str| format!("about: it fails\n{DEPLOYMENT}{rest}\n");
     let pod =
         "about: a Pod\nobject: {apiVersion: v1, kind: Pod, metadata: {name: web}}\nexpect: {}\n";
-    let delete = format!("about: gone\noperation: DELETE\n{DEPLOYMENT}expect: {{}}\n");
-    let taken = format!(
-        "about: taken\n{DEPLOYMENT}expect: {{faults: [{{path: /label, message: empty}}]}}\n"
-    );
-    let refused = format!("about: refused\nsettings: {{lable: x}}\n{DEPLOYMENT}expect: {{}}\n");
-    let other = format!(
-        "about: another code\n{DEPLOYMENT}\
-         expect: {{findings: [{{code: owner-unknown, path: /metadata/labels}}]}}\n"
-    );
-    for (name, text, part) in [
-        ("a.yaml", missing.as_str(), "finding 0: not expected: "),
+    vec![
         (
-            "a.yaml",
-            &other,
-            "expected ExpectedFinding { code: \"owner-unknown\"",
+            "unexpected.yaml",
+            case("expect: {}"),
+            "finding 0: not expected: ",
         ),
         (
-            "a.yaml",
-            pod,
+            "another.yaml",
+            case("expect: {findings: [{code: owner-unknown, path: /metadata/labels}]}"),
+            "finding 0: found Finding { code: \"owner-missing\"",
+        ),
+        (
+            "more.yaml",
+            case(
+                "expect: {findings: [{code: owner-missing, path: /metadata/labels}, \
+                  {code: owner-missing, path: /metadata/labels}]}",
+            ),
+            "finding 1: missing: ",
+        ),
+        (
+            "change.yaml",
+            case(
+                "expect: {findings: [{code: owner-missing, path: /metadata/labels}], \
+                  changes: [{op: remove, path: /spec}]}",
+            ),
+            "changes: found [], expected [Remove",
+        ),
+        (
+            "pod.yaml",
+            pod.to_owned(),
             "the policy never sees this request, CREATE of `pods` of the core group, v1",
         ),
         (
-            "a.yaml",
-            &delete,
-            "the policy never sees this request, DELETE of `deployments` of apps",
+            "delete.yaml",
+            case("operation: DELETE\nexpect: {}"),
+            "the policy never sees this request, DELETE of `deployments` of apps, v1",
         ),
         (
-            "a.yaml",
-            &taken,
+            "taken.yaml",
+            case("expect: {faults: [{path: /label, message: empty}]}"),
             "the settings were taken, but `expect.faults` says",
         ),
         (
-            "a.yaml",
-            &refused,
+            "refused.yaml",
+            case("settings: {lable: x}\nexpect: {}"),
             "the settings were refused with [(\"/lable\", \"unknown field",
         ),
         (
-            "a.yaml",
-            "a: [",
+            "broken.yaml",
+            "a: [".into(),
             "it is no case: line 2, column 1: this is no YAML",
         ),
         (
-            "a.yaml",
-            "about: x\nexpect: {}\n",
+            "no-object.yaml",
+            "about: x\nexpect: {}\n".into(),
             "it is no case: it has neither `object` nor",
         ),
         (
-            "a.yaml",
-            "abuot: x\n",
+            "typo.yaml",
+            "abuot: x\n".into(),
             "it is no case: unknown field `abuot`",
         ),
         (
-            "a.yml",
-            &missing,
-            "cases/a.yml\n        it is not run: call it NAME.yaml",
+            "unused.yml",
+            case("expect: {}"),
+            "it is not run: call it NAME.yaml",
         ),
-        ("notes.txt", "x", "cases/notes.txt\n        it is not run"),
-        ("more/a.yaml", &missing, "cases/more\n        it is not run"),
-    ] {
-        let printed = tested(&scratch, 1, name, text);
-        assert!(printed.starts_with("FAILED  cases/"), "{printed}");
-        assert!(printed.contains(part), "{printed}");
-        assert!(printed.ends_with("0 passed, 1 failed\n"), "{printed}");
+        ("notes.txt", "x".into(), "it is not run: call it NAME.yaml"),
+        (
+            "folder/a.yaml",
+            case("expect: {}"),
+            "it is not run: call it NAME.yaml",
+        ),
+    ]
+}
+
+#[test]
+fn every_fault_of_a_case_and_every_code_without_a_case_is_named() {
+    let _one = building();
+    let scratch = owner();
+    std::fs::remove_dir_all(scratch.path().join("owner/cases")).expect("its cases");
+    let good = format!(
+        "about: nobody\n{DEPLOYMENT}\
+         expect: {{findings: [{{code: owner-missing, path: /metadata/labels}}]}}\n"
+    );
+    scratch.file("owner/cases/good.yaml", good);
+    let faulty = faulty();
+    for (name, text, _) in &faulty {
+        scratch.file(&format!("owner/cases/{name}"), text);
     }
+    let (printed, _) = expect(1, policy(scratch.path(), &["test", "owner"]));
+    let lines: Vec<&str> = printed.lines().collect();
+    for (name, _, part) in &faulty {
+        let entry = name.split('/').next().expect("a name");
+        let start = format!("FAILED  cases/{entry}");
+        let at = lines.iter().position(|line| line.starts_with(&start));
+        let at = at.unwrap_or_else(|| panic!("{start}: {printed}"));
+        assert!(lines[at + 1].contains(part), "{part}: {}", lines[at + 1]);
+    }
+    assert!(
+        lines.contains(&"ok      cases/good.yaml: nobody"),
+        "{printed}"
+    );
+    let summary = format!("1 passed, {} failed", faulty.len());
+    let end = ["warning: no case reports `owner-unknown`", &summary];
+    assert_eq!(lines[lines.len() - 2..], end, "{printed}");
 }
 
 #[test]
@@ -100,19 +133,4 @@ fn without_a_case_nothing_is_proved() {
         // Once without the folder, once with an empty one.
         std::fs::create_dir_all(&cases).expect("a folder");
     }
-}
-
-#[test]
-fn codes_that_no_case_reports_are_named() {
-    let _one = building();
-    let scratch = owner();
-    let case = format!(
-        "about: nobody\n{DEPLOYMENT}\
-         expect: {{findings: [{{code: owner-missing, path: /metadata/labels}}]}}\n"
-    );
-    let printed = tested(&scratch, 0, "a.yaml", &case);
-    assert_eq!(
-        printed,
-        "ok      cases/a.yaml: nobody\nwarning: no case reports `owner-unknown`\n1 passed, 0 failed\n"
-    );
 }
