@@ -33,6 +33,21 @@ fn the_same_sources_give_the_same_digest_in_another_folder() {
 }
 
 #[test]
+fn a_policy_of_the_pack_is_built_to_the_very_bytes_of_the_pack() {
+    let _one = building();
+    let scratch = Scratch::new();
+    let out = scratch.path().join("it.wasm");
+    let out = out.to_str().expect("UTF-8");
+    expect(
+        0,
+        policy(root(), &["build", "policies/image-tags", "--out", out]),
+    );
+    let builtin = root().join("target/policies/image-tags.wasm");
+    let read = |path: &std::path::Path| std::fs::read(path).expect("a component");
+    assert!(read(out.as_ref()) == read(&builtin), "they differ");
+}
+
+#[test]
 fn errors_of_the_compiler_pass_through() {
     let _one = building();
     let scratch = owner();
