@@ -15,9 +15,9 @@ use portcullis_contract::{Description, Redaction};
 use serde_json::{Map, Value, json};
 
 use crate::args::author::Granted;
-use crate::load;
 use crate::policy::spec::{API_VERSION, Grant, KIND, Resource};
 use crate::policy::{Cause, Failure};
+use crate::{load, source};
 
 mod build;
 mod cargo;
@@ -81,6 +81,12 @@ pub enum Error {
         /// How it ended.
         status: ExitStatus,
     },
+    /// cargo said why, and may not have been allowed to change the lock file.
+    #[error(
+        "`cargo metadata --locked` ended with {0}: see above; where Cargo.lock is behind \
+         Cargo.toml, run `cargo update --workspace` in the policy's folder"
+    )]
+    Locked(ExitStatus),
     /// A file that cannot be read or written.
     #[error("{}", .path.display())]
     File {
@@ -126,6 +132,11 @@ impl Error {
             failure,
         }
     }
+}
+
+/// The bytes of a component, as far as the host reads them.
+fn component(file: &Path) -> Result<Vec<u8>, Error> {
+    source::read_bounded(file).map_err(|source| Error::file(file, source))
 }
 
 /// The document that would put a component in force with these settings and

@@ -83,19 +83,7 @@ impl Crate {
                  `portcullis policy new NAME`",
             ));
         }
-        let arguments = [
-            "metadata",
-            "--format-version=1",
-            "--filter-platform",
-            TARGET,
-        ];
-        let mut command = cargo(folder, &arguments);
-        if has_lock(folder)? {
-            command.arg("--locked");
-        }
-        let unread = |_| refuse("`cargo metadata` answers what is not understood here");
-        let metadata: Metadata =
-            serde_json::from_slice(&run(&mut command)?.stdout).map_err(unread)?;
+        let metadata = metadata(folder)?;
         let root = metadata.resolve.root.as_ref();
         let package = metadata
             .packages
@@ -180,6 +168,24 @@ impl Target {
     fn is_component(&self) -> bool {
         self.kind.iter().any(|kind| kind == "cdylib")
     }
+}
+
+/// What cargo knows of the crate; the lock file is used as it is, or made.
+fn metadata(folder: &Path) -> Result<Metadata, Error> {
+    let mut command = cargo(folder, &["metadata", "--format-version=1"]);
+    command.args(["--filter-platform", TARGET]);
+    let is_locked = has_lock(folder)?;
+    if is_locked {
+        command.arg("--locked");
+    }
+    let output = run(&mut command).map_err(|error| match error {
+        Error::Cargo { status, .. } if is_locked => Error::Locked(status),
+        error => error,
+    })?;
+    serde_json::from_slice(&output.stdout).map_err(|error| Error::Crate {
+        folder: folder.to_owned(),
+        problem: format!("`cargo metadata` answers what is not understood here: {error}"),
+    })
 }
 
 /// cargo's own folder, and packages by path that are outside the workspace:

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use portcullis_contract::{Description, MatchConstraints, Operation, Rule};
 use serde::Serialize;
 
-use super::{Error, grouped};
+use super::{Error, component, grouped};
 use crate::load;
 use crate::policy::Failure;
 use crate::policy::decision::plain;
@@ -70,7 +70,7 @@ pub enum Values {
 ///
 /// A file that cannot be read, or that is no component.
 pub fn inspect(engine: &Arc<Engine>, file: &Path) -> Result<Found, Error> {
-    let bytes = std::fs::read(file).map_err(|source| Error::file(file, source))?;
+    let bytes = component(file)?;
     if bytes.starts_with(CORE_MODULE) {
         return Err(Error::Input {
             place: file.display().to_string(),

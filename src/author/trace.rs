@@ -10,7 +10,7 @@ use portcullis_contract::{Request as Projected, Verdict};
 use portcullis_manifest as manifest;
 use serde_json::{Map, Value};
 
-use super::{Error, redaction, resource};
+use super::{Error, component, redaction, resource};
 use crate::admit::{self, Phase};
 use crate::args::author::Trace;
 use crate::policy::decision::{self, plain};
@@ -37,8 +37,7 @@ pub fn trace(engine: &Arc<Engine>, arguments: &Trace) -> Result<String, Error> {
     let request = request(&arguments.request)?;
     let settings = settings(arguments.settings.as_deref())?;
     let refused = |failure| Error::program(&arguments.file, failure);
-    let bytes =
-        std::fs::read(&arguments.file).map_err(|source| Error::file(&arguments.file, source))?;
+    let bytes = component(&arguments.file)?;
     let started = Instant::now();
     let loaded = Loaded::new(engine, &bytes).map_err(refused)?;
     let load = started.elapsed();
@@ -50,7 +49,9 @@ pub fn trace(engine: &Arc<Engine>, arguments: &Trace) -> Result<String, Error> {
     let ready = load::ready(&loaded, description, &resource.spec).map_err(refused)?;
     let init = started.elapsed();
     let policy = policy(resource, &loaded, &ready);
-    Ok(render(policy, &ready, &request, &Times { load, init }))
+    let trace = render(policy, &ready, &request, &Times { load, init });
+    // Objects and guests have no say over the terminal.
+    Ok(trace.lines().map(|line| plain(line) + "\n").collect())
 }
 
 /// An AdmissionReview, or the creation of the object in a manifest.
@@ -127,7 +128,7 @@ fn render(policy: Policy, ready: &Ready, request: &Request, times: &Times) -> St
         "request: {} of {} {}",
         attributes.operation.as_str(),
         attributes.kind,
-        plain(&named(attributes.namespace.as_deref(), &attributes.name))
+        named(attributes.namespace.as_deref(), &attributes.name)
     );
     let reached = policy
         .constraints()

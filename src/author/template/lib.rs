@@ -73,7 +73,10 @@ impl Default for Owners {
 impl Settings for Owners {
     fn validate(&self) -> Vec<Fault> {
         if self.label.is_empty() {
-            return vec![Fault::new("/label", "is empty: write a label such as `owner`")];
+            return vec![Fault::new(
+                "/label",
+                "is empty: write a label such as `owner`",
+            )];
         }
         Vec::new()
     }

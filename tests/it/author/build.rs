@@ -62,6 +62,20 @@ fn errors_of_the_compiler_pass_through() {
 }
 
 #[test]
+fn a_lock_file_is_kept_to_and_a_new_version_says_how_to_mend_it() {
+    let scratch = owner();
+    let manifest = scratch.path().join("owner/Cargo.toml");
+    let text = std::fs::read_to_string(manifest).expect("its manifest");
+    let bumped = text.replace("version = \"0.1.0\"", "version = \"0.2.0\"");
+    scratch.file("owner/Cargo.toml", bumped);
+    let (_, said) = expect(2, policy(scratch.path(), &["build", "owner"]));
+    assert!(
+        said.contains("run `cargo update --workspace` in the policy's folder"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_is_no_policy_is_named() {
     let _one = building();
     let scratch = Scratch::new();
