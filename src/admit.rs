@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-use portcullis_contract::{Changes, Finding, Operation, Redaction, Request, Verdict};
+use portcullis_contract::{
+    Changes, Finding, MatchConstraints, Operation, Redaction, Request, Verdict,
+};
 use serde_json::{Map, Value};
 
 use crate::policy::action::{Action, NamespaceLabels, actions};
@@ -90,13 +92,9 @@ pub fn admit(set: &PolicySet, subject: &Subject<'_>, scope: Scope, deadline: Ins
 /// failurePolicy answers.
 pub fn refuse(set: &PolicySet, subject: &Subject<'_>, scope: Scope, failure: &Failure) -> Decision {
     let mut decision = Decision::default();
-    let labels = Labels::of(subject);
-    let objects = [subject.object(), subject.old_object()];
     for policy in set.policies().iter().filter(|policy| scope.asks(policy)) {
-        let reached = policy.constraints().is_none_or(|constraints| {
-            matching::matches(constraints, subject.attributes, objects, labels.view()).matches
-        });
-        if reached {
+        let constraints = policy.constraints();
+        if constraints.is_none_or(|constraints| reaches(constraints, subject)) {
             decision.failures.push(Broken {
                 policy: policy.name.clone(),
                 failure: failure.clone(),
@@ -105,6 +103,13 @@ pub fn refuse(set: &PolicySet, subject: &Subject<'_>, scope: Scope, failure: &Fa
         }
     }
     decision
+}
+
+/// Whether a request reaches a policy with these constraints, or may.
+pub fn reaches(constraints: &MatchConstraints, subject: &Subject<'_>) -> bool {
+    let labels = Labels::of(subject);
+    let objects = [subject.object(), subject.old_object()];
+    matching::matches(constraints, subject.attributes, objects, labels.view()).matches
 }
 
 impl Scope {

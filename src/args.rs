@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::finding::FailOn;
 use crate::pack::Profile;
 
+pub mod author;
+
 /// Policy-as-code admission for Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, about, max_term_width = 100)]
@@ -27,7 +29,7 @@ pub enum Command {
     Review(Review),
     /// Serve the webhook over TLS
     Serve(Serve),
-    /// List and show policies
+    /// List and show policies; write, build, test and trace your own
     #[command(subcommand)]
     Policy(Policy),
     /// What a code means, and what to do about it
@@ -203,6 +205,16 @@ pub enum Policy {
         #[command(flatten)]
         policies: Policies,
     },
+    /// Write the crate of a new policy
+    New(author::New),
+    /// Build a policy's crate to a component that describes itself
+    Build(author::Build),
+    /// Build a policy and run its cases
+    Test(author::Test),
+    /// What a component is, wants and is given, without putting it in force
+    Inspect(author::Inspect),
+    /// Show what a policy is shown of one request, what it says, and what comes of it
+    Trace(author::Trace),
 }
 
 /// `portcullis explain`.

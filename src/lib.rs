@@ -10,6 +10,7 @@
 
 pub mod admit;
 pub mod args;
+pub mod author;
 pub mod certs;
 pub mod check;
 pub mod finding;
@@ -18,6 +19,7 @@ pub mod pack;
 pub mod page;
 pub mod policy;
 pub mod registration;
+pub mod replay;
 pub mod review;
 pub mod server;
 pub mod source;

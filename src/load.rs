@@ -84,12 +84,28 @@ fn policy(engine: &Arc<Engine>, pack: &Pack, found: &Found) -> Policy {
     }
 }
 
-fn ready(loaded: &Loaded, description: &Description, spec: &Spec) -> Result<Ready, Failure> {
+/// The parsed reads of a description that the host can keep to.
+///
+/// # Errors
+///
+/// Reads that do not fit the grammar, and constraints that could never match.
+pub fn check_description(description: &Description) -> Result<Reads, Failure> {
     let refuse = |problem: String| Failure::guest(Cause::Description, problem);
     let reads = Reads::parse(description.reads.iter().map(String::as_str))
         .map_err(|error| refuse(format!("its description has a bad {error}")))?;
     matching::check_constraints("/matches", &description.matches)
         .map_err(|error| refuse(format!("its description is malformed: {error}")))?;
+    Ok(reads)
+}
+
+/// A component as the operator wants it to run.
+///
+/// # Errors
+///
+/// A description or settings that are refused, overrides of unknown codes,
+/// and reads that need a grant.
+pub fn ready(loaded: &Loaded, description: &Description, spec: &Spec) -> Result<Ready, Failure> {
+    let reads = check_description(description)?;
     check_codes(description, spec)?;
     let redaction = redaction(&reads, spec)?;
     let program = loaded.program(&spec.settings, spec.limits)?;
@@ -124,7 +140,12 @@ fn check_codes(description: &Description, spec: &Spec) -> Result<(), Failure> {
     Err(Failure::host(Cause::Settings, message))
 }
 
-fn redaction(reads: &Reads, spec: &Spec) -> Result<Redaction, Failure> {
+/// What of a request's values a policy with these reads is shown.
+///
+/// # Errors
+///
+/// Reads that need a grant which the operator did not give.
+pub fn redaction(reads: &Reads, spec: &Spec) -> Result<Redaction, Failure> {
     if spec.grants.contains(&Grant::Values) {
         return Ok(Redaction::None);
     }

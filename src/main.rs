@@ -6,15 +6,14 @@
 )]
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use clap::Parser;
+use portcullis::args::author::Form;
 use portcullis::args::{self, Arguments, Command, Output, Policy};
 use portcullis::check::{Input, check};
 use portcullis::finding::baseline::Baseline;
@@ -28,7 +27,7 @@ use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
 use portcullis::wasm::cache::{self, Cache};
 use portcullis::webhook::Webhook;
-use portcullis::{admit, certs, load, page, review, source};
+use portcullis::{admit, author, certs, load, page, replay, review, source};
 
 include!(concat!(env!("OUT_DIR"), "/pack.rs"));
 
@@ -63,10 +62,7 @@ fn run(command: Command) -> Result<u8> {
         Command::Check(arguments) => run_check(&arguments),
         Command::Review(arguments) => run_review(&arguments),
         Command::Serve(arguments) => run_serve(&arguments),
-        Command::Policy(Policy::List { policies }) => print(&page::list(&policy_set(&policies)?.1)),
-        Command::Policy(Policy::Show { name, policies }) => {
-            print(&page::show(&policy_set(&policies)?.1, &name)?)
-        }
+        Command::Policy(command) => run_policy(&command),
         Command::Explain(arguments) => print(&page::explain(
             &policy_set(&arguments.policies)?.1,
             &arguments.code,
@@ -167,18 +163,32 @@ fn apply_baseline(arguments: &args::Check, report: &mut Report) -> Result<usize>
     Ok(baseline.subtract(report))
 }
 
-fn run_review(arguments: &args::Review) -> Result<u8> {
-    let body = match arguments.file.as_str() {
-        "-" => {
-            let mut body = Vec::new();
-            std::io::stdin()
-                .lock()
-                .read_to_end(&mut body)
-                .context("standard input")?;
-            body
+fn run_policy(command: &Policy) -> Result<u8> {
+    let engine = || Engine::new().map(Arc::new);
+    match command {
+        Policy::List { policies } => print(&page::list(&policy_set(policies)?.1)),
+        Policy::Show { name, policies } => print(&page::show(&policy_set(policies)?.1, name)?),
+        Policy::New(arguments) => print(&author::new(arguments)?),
+        Policy::Build(arguments) => print(&author::build(&engine()?, arguments)?),
+        Policy::Trace(arguments) => print(&author::trace(&engine()?, arguments)?),
+        Policy::Test(arguments) => {
+            let tested = author::test(&engine()?, arguments)?;
+            print(&tested.render())?;
+            Ok(u8::from(!tested.passes()))
         }
-        file => std::fs::read(file).with_context(|| file.to_owned())?,
-    };
+        Policy::Inspect(arguments) => {
+            let found = author::inspect(&engine()?, &arguments.file)?;
+            match arguments.output {
+                Form::Human => print(&found.render()),
+                Form::Json => print(&found.json()?),
+            }?;
+            Ok(u8::from(found.refused.is_some()))
+        }
+    }
+}
+
+fn run_review(arguments: &args::Review) -> Result<u8> {
+    let body = replay::read(&arguments.file)?;
     let decoded = review::decode(&body).with_context(|| arguments.file.clone())?;
     let request = match decoded.request {
         Ok(request) => request,
@@ -190,18 +200,7 @@ fn run_review(arguments: &args::Review) -> Result<u8> {
     } else {
         admit::Phase::Validate
     };
-    let subject = admit::Subject {
-        admission: &request.admission,
-        attributes: &request.attributes,
-        namespace: &request.namespace,
-        namespace_is_known: false,
-    };
-    let scope = admit::Scope {
-        phase,
-        failure_policy: None,
-    };
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let decision = admit::admit(&set, &subject, scope, deadline);
+    let decision = replay::decide(&set, &request, phase);
     print_line(review::encode(&decoded.uid, &decision))
 }
 

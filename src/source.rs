@@ -179,7 +179,8 @@ pub fn program(pack: &Pack, found: &Found) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+/// A component, or as much of a larger file as shows that it is none.
+pub(crate) fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
     // One byte more than is loaded, so that the loader refuses it by size.

@@ -20,12 +20,14 @@ mod machine;
 mod output;
 mod program;
 mod snapshot;
+mod trial;
 
 pub use assemble::assemble;
 pub use code::Start;
 pub use engine::{AddressSpace, Engine};
 pub use inspect::{Inspected, inspect};
 pub use program::{Loaded, Program};
+pub use trial::Trial;
 
 /// The largest component that is loaded, in bytes (reliability.md, section 5).
 pub const MAX_COMPONENT_BYTES: usize = 8 * 1024 * 1024;

@@ -5,7 +5,8 @@ use wasm_encoder::{ComponentSection, CustomSection};
 use wit_component::ComponentEncoder;
 
 use super::inspect::inspect;
-use super::program::describe;
+use super::program::refuse_imports;
+use super::trial::describe;
 use crate::policy::{Cause, Failure};
 
 /// Encodes a guest's core module (as `rustc` made it for
@@ -18,6 +19,7 @@ use crate::policy::{Cause, Failure};
 /// the host would refuse to load.
 pub fn assemble(module: &[u8]) -> Result<Vec<u8>, Failure> {
     let mut component = encode(module)?;
+    refuse_imports(&inspect(&component)?)?;
     let description = serde_json::to_vec(&describe(&component)?)
         .map_err(|error| Failure::host(Cause::Description, error.to_string()))?;
     let section = CustomSection {

@@ -56,7 +56,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Failure> {
                 ..
             } if depth == 0 => {
                 let message = "this is a core module, not a component: build it with \
-                               `cargo xtask build` (the SDK's build step encodes it)";
+                               `portcullis policy build`";
                 return Err(program(message.into()));
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,

@@ -90,6 +90,19 @@ impl Instances {
         }
     }
 
+    /// A fresh instance that was given settings, and its faults in them, as it
+    /// says them.
+    pub(super) fn init(
+        &self,
+        settings: &str,
+        limits: Limits,
+        deadline: Instant,
+    ) -> Result<(Living, Result<(), String>), Failure> {
+        let mut living = self.instance(limits, deadline)?;
+        let answer: (Result<(), String>,) = call(&mut living, &self.exports.init, (settings,))?;
+        Ok((living, answer.0))
+    }
+
     /// A fresh instance that took its settings.
     pub(super) fn start(
         &self,
@@ -97,9 +110,8 @@ impl Instances {
         limits: Limits,
         deadline: Instant,
     ) -> Result<Living, Failure> {
-        let mut living = self.instance(limits, deadline)?;
-        let answer: (Result<(), String>,) = call(&mut living, &self.exports.init, (settings,))?;
-        answer.0.map_err(|faults| settings_failure(&faults))?;
+        let (living, answer) = self.init(settings, limits, deadline)?;
+        answer.map_err(|faults| settings_failure(&faults))?;
         Ok(living)
     }
 
@@ -166,21 +178,28 @@ fn is_exhausted(error: &wasmtime::Error) -> bool {
     error.is::<wasmtime::PoolConcurrencyLimitError>()
 }
 
+/// The faults of settings, path and message; None if they cannot be read.
+pub(super) fn faults(answer: &str) -> Option<Vec<(String, String)>> {
+    let faults: Vec<Fault> = serde_json::from_str(answer).ok()?;
+    let faults: Vec<_> = faults.into_iter().map(|f| (f.path, f.message)).collect();
+    Some(faults).filter(|faults| !faults.is_empty())
+}
+
 /// The faults of settings, one line.
-fn settings_failure(faults: &str) -> Failure {
-    let message = match serde_json::from_str::<Vec<Fault>>(faults) {
-        Ok(faults) if !faults.is_empty() => {
+pub(super) fn settings_failure(answer: &str) -> Failure {
+    let message = match faults(answer) {
+        Some(faults) => {
             let lines: Vec<String> = faults.iter().take(20).map(fault_text).collect();
             format!("its settings are refused: {}", lines.join("; "))
         }
-        _ => "its settings are refused, and it does not say why as it should".to_owned(),
+        None => "its settings are refused, and it does not say why as it should".to_owned(),
     };
     Failure::guest(Cause::Settings, message)
 }
 
-fn fault_text(fault: &Fault) -> String {
-    match pointer::field_path(&fault.path).as_str() {
-        "" => fault.message.clone(),
-        path => format!("`settings.{path}`: {}", fault.message),
+fn fault_text((path, message): &(String, String)) -> String {
+    match pointer::field_path(path).as_str() {
+        "" => message.clone(),
+        path => format!("`settings.{path}`: {message}"),
     }
 }

@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 use super::code::{self, Source, Start};
 use super::engine::Engine;
 use super::inspect::{Inspected, inspect};
-use super::instances::Instances;
+use super::instances::{Instances, Living};
 use super::output;
 use super::snapshot::{self, Snapshot};
+use super::trial::Trial;
 use crate::policy::spec::Limits;
 use crate::policy::{Cause, Evaluate, Failure};
 
@@ -28,11 +29,11 @@ pub struct Loaded {
 
 /// A component with its settings: what a policy runs.
 pub struct Program {
-    instances: Instances,
-    start: Start,
-    settings: String,
-    limits: Limits,
-    description: Arc<Description>,
+    pub(super) instances: Arc<Instances>,
+    pub(super) start: Start,
+    pub(super) settings: String,
+    pub(super) limits: Limits,
+    pub(super) description: Arc<Description>,
 }
 
 impl Loaded {
@@ -85,14 +86,25 @@ impl Loaded {
         let settings = text(settings);
         let code = code::obtain(&self.engine, &self.source, &settings, limits)?;
         let program = Program {
-            instances: Instances::new(&self.engine, &code.component)?,
+            instances: Arc::new(Instances::new(&self.engine, &code.component)?),
             start: code.start,
             settings,
             limits,
             description: Arc::clone(&self.description),
         };
-        program.check()?;
+        let mut living = program.instance(Instant::now() + LOAD_DEADLINE)?;
+        check(&program.instances, &mut living, &program.description)?;
         Ok(program)
+    }
+
+    /// The component as it is tried out: quick to have, slower to run.
+    ///
+    /// # Errors
+    ///
+    /// A component that is no policy, or describes itself otherwise than it is
+    /// described.
+    pub fn trial(&self) -> Result<Trial, Failure> {
+        Trial::new(&self.source.bytes, &self.description)
     }
 
     /// Why the policy runs `init` for every evaluation instead of starting
@@ -128,11 +140,11 @@ impl Loaded {
 }
 
 /// One text for equal settings: members are in order.
-fn text(settings: &Map<String, Value>) -> String {
+pub(super) fn text(settings: &Map<String, Value>) -> String {
     Value::Object(settings.clone()).to_string()
 }
 
-fn refuse_imports(inspected: &Inspected) -> Result<(), Failure> {
+pub(super) fn refuse_imports(inspected: &Inspected) -> Result<(), Failure> {
     if inspected.imports.is_empty() {
         return Ok(());
     }
@@ -144,18 +156,17 @@ fn refuse_imports(inspected: &Inspected) -> Result<(), Failure> {
     Err(Failure::guest(Cause::Import, message))
 }
 
-/// What a component without an embedded description says of itself: for the
-/// build, which embeds it.
-pub(super) fn describe(bytes: &[u8]) -> Result<Description, Failure> {
-    refuse_imports(&inspect(bytes)?)?;
-    let engine =
-        Engine::scratch().map_err(|error| Failure::host(Cause::Program, error.to_string()))?;
-    let engine = Arc::new(engine);
-    let component =
-        wasmtime::component::Component::new(engine.wasmtime(), bytes).map_err(code::not_ours)?;
-    let instances = Instances::new(&engine, &component)?;
-    let deadline = Instant::now() + LOAD_DEADLINE;
-    instances.describe(&mut instances.instance(Limits::default(), deadline)?)
+/// An instance describes itself as it is described.
+pub(super) fn check(
+    instances: &Instances,
+    living: &mut Living,
+    description: &Description,
+) -> Result<(), Failure> {
+    if instances.describe(living)? == *description {
+        return Ok(());
+    }
+    let message = "it describes itself otherwise than its embedded description: build it anew";
+    Err(Failure::guest(Cause::Description, message))
 }
 
 impl Program {
@@ -164,17 +175,7 @@ impl Program {
         self.start
     }
 
-    /// An instance can be had, and is described as it describes itself.
-    fn check(&self) -> Result<(), Failure> {
-        let mut living = self.instance(Instant::now() + LOAD_DEADLINE)?;
-        if self.instances.describe(&mut living)? == *self.description {
-            return Ok(());
-        }
-        let message = "it describes itself otherwise than its embedded description: build it anew";
-        Err(Failure::guest(Cause::Description, message))
-    }
-
-    fn instance(&self, deadline: Instant) -> Result<super::instances::Living, Failure> {
+    fn instance(&self, deadline: Instant) -> Result<Living, Failure> {
         match self.start {
             Start::Snapshot => self.instances.instance(self.limits, deadline),
             Start::Init => self.instances.start(&self.settings, self.limits, deadline),

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis::policy::spec::Limits;
-use portcullis::policy::{Cause, Evaluate, Failure, patch};
-use portcullis::wasm::{Engine, Loaded};
+use portcullis::policy::{Cause, Evaluate, patch};
+use portcullis::wasm::{Engine, Loaded, Program, Trial};
 use portcullis_contract::case::{Case, Outcome};
 use portcullis_contract::reads::Reads;
 use portcullis_contract::{Redaction, Request, Verdict};
+use serde_json::Map;
 
 use crate::support::root;
 
@@ -35,8 +36,9 @@ fn every_case_is_judged_by_the_component_as_it_is_natively() {
             .iter()
             .map(|code| code.code.clone())
             .collect();
+        let policy = Policy::new(&loaded);
         for file in files {
-            run(&loaded, &file, &mut unseen);
+            policy.run(&file, &mut unseen);
         }
         assert!(unseen.is_empty(), "{name}: no case reports {unseen:?}");
     }
@@ -52,94 +54,73 @@ fn entries(folder: &Path, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-fn run(loaded: &Loaded, file: &Path, unseen: &mut BTreeSet<String>) {
-    let case = Case::parse(&std::fs::read(file).expect("a case")).expect("a case");
-    let outcome = judge(loaded, &case);
-    if let Outcome::Judged(verdict) = &outcome {
-        for finding in &verdict.findings {
-            unseen.remove(&finding.code);
+/// One policy, as it is tried out and as it is in force without settings.
+struct Policy {
+    trial: Trial,
+    in_force: Program,
+    reads: Reads,
+}
+
+impl Policy {
+    fn new(loaded: &Loaded) -> Policy {
+        let reads = loaded.description().reads.iter().map(String::as_str);
+        let in_force = loaded.program(&Map::new(), Limits::default());
+        Policy {
+            trial: loaded.trial().expect("it runs"),
+            in_force: in_force.expect("it loads"),
+            reads: Reads::parse(reads).expect("reads"),
         }
     }
-    assert_eq!(
-        case.mismatches(&outcome),
-        Vec::<String>::new(),
-        "{}",
-        file.display()
-    );
-}
 
-fn judge(loaded: &Loaded, case: &Case) -> Outcome {
-    let program = match loaded.program(case.settings(), Limits::default()) {
-        Ok(program) => program,
-        Err(failure) => return Outcome::Refused(faults(&failure)),
-    };
-    let reads = Reads::parse(loaded.description().reads.iter().map(String::as_str)).expect("reads");
-    let (admission, namespace) = (case.admission_request(), case.namespace_object());
-    let projection = reads.project(&Request::new(&admission, &namespace), Redaction::Blank);
-    let evaluate =
-        |projection: &str| program.evaluate(projection, Instant::now() + Duration::from_secs(5));
-    match evaluate(&projection) {
-        Ok(verdict) => {
-            if let Some(changes) = &verdict.changes {
-                let changed = patch::apply(&admission["object"], &changes.patch).expect("applies");
-                let request = Request::new(&admission, &namespace).with_object(&changed);
-                let again = evaluate(&reads.project(&request, Redaction::Blank));
-                assert_eq!(again.expect("a verdict").changes, None, "{}", case.about);
+    fn run(&self, file: &Path, unseen: &mut BTreeSet<String>) {
+        let case = Case::parse(&std::fs::read(file).expect("a case")).expect("a case");
+        let outcome = self.judge(&case);
+        if let Outcome::Judged(verdict) = &outcome {
+            for finding in &verdict.findings {
+                unseen.remove(&finding.code);
             }
-            Outcome::Judged(verdict)
         }
-        Err(Failure {
-            cause: Cause::Refused,
-            message,
-            ..
-        }) => Outcome::Judged(Verdict {
-            error: Some(message),
-            ..Verdict::default()
-        }),
-        Err(failure) => panic!("{failure:?}"),
+        let none: [String; 0] = [];
+        assert_eq!(case.mismatches(&outcome), none, "{}", file.display());
     }
-}
 
-/// Undoes the line that a person reads: `settings.a[0]`: message; ...
-fn faults(failure: &Failure) -> Vec<(String, String)> {
-    assert_eq!(failure.cause, Cause::Settings, "{failure:?}");
-    let list = failure
-        .message
-        .strip_prefix("its settings are refused: ")
-        .expect("the faults");
-    let one = |fault: &str| match fault
-        .strip_prefix("`settings.")
-        .and_then(|f| f.split_once("`: "))
-    {
-        Some((path, message)) => (pointer(path), message.to_owned()),
-        None => (String::new(), fault.to_owned()),
-    };
-    list.split("; `settings.")
-        .enumerate()
-        .map(|(index, fault)| {
-            if index == 0 {
-                one(fault)
-            } else {
-                one(&format!("`settings.{fault}"))
-            }
-        })
-        .collect()
-}
+    fn judge(&self, case: &Case) -> Outcome {
+        let settings = case.settings();
+        let faults = self.trial.faults(settings).expect("an answer");
+        if !faults.is_empty() {
+            return Outcome::Refused(faults);
+        }
+        let program = self.trial.program(settings, Limits::default());
+        let program = program.expect("its settings are good");
+        let verdict = self.verdict(&program, case);
+        if settings.is_empty() {
+            let in_force = self.verdict(&self.in_force, case);
+            assert_eq!(in_force, verdict, "from the snapshot: {}", case.about);
+        }
+        Outcome::Judged(verdict)
+    }
 
-fn pointer(field_path: &str) -> String {
-    let mut pointer = String::new();
-    let mut rest = field_path;
-    while !rest.is_empty() {
-        let (token, after) = if let Some(quoted) = rest.strip_prefix("[\"") {
-            quoted.split_once("\"]").expect("a closed bracket")
-        } else if let Some(index) = rest.strip_prefix('[') {
-            index.split_once(']').expect("a closed bracket")
-        } else {
-            let name = rest.trim_start_matches('.');
-            name.split_at(name.find(['.', '[']).unwrap_or(name.len()))
+    fn verdict(&self, program: &Program, case: &Case) -> Verdict {
+        let (admission, namespace) = (case.admission_request(), case.namespace_object());
+        let request = Request::new(&admission, &namespace);
+        let evaluate = |request: &Request<'_>| {
+            let projection = self.reads.project(request, Redaction::Blank);
+            program.evaluate(&projection, Instant::now() + Duration::from_secs(5))
         };
-        pointer = portcullis_contract::pointer::join(&pointer, token);
-        rest = after;
+        match evaluate(&request) {
+            Ok(verdict) => {
+                if let Some(changes) = &verdict.changes {
+                    let changed = patch::apply(request.object, &changes.patch).expect("applies");
+                    let again = evaluate(&request.with_object(&changed));
+                    assert_eq!(again.expect("a verdict").changes, None, "{}", case.about);
+                }
+                verdict
+            }
+            Err(failure) if failure.cause == Cause::Refused => Verdict {
+                error: Some(failure.message),
+                ..Verdict::default()
+            },
+            Err(failure) => panic!("{failure:?}"),
+        }
     }
-    pointer
 }

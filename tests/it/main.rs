@@ -2,6 +2,8 @@
 //! the real executable.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+/// The author's path: `portcullis policy new`, `test`, `build`, `inspect`, `trace`.
+mod author;
 /// Policies' case files, through wasm.
 mod cases;
 /// `portcullis check`: inputs, outputs, exit codes.

@@ -42,6 +42,7 @@ fn every_link_of_the_documents_leads_somewhere() {
         "docs/cluster.md",
         "docs/decisions.md",
         "docs/policies/README.md",
+        "docs/writing-a-policy.md",
         "certs/README.md",
         "pack/README.md",
     ];

@@ -1,0 +1,91 @@
+//! A component that is tried out: compiled once and quickly, for any number
+//! of settings. What is in force comes from `Loaded::program`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use portcullis_contract::Description;
+use serde_json::{Map, Value};
+use wasmtime::component::Component;
+
+use super::code::{Start, not_ours};
+use super::engine::Engine;
+use super::instances::{Instances, faults, settings_failure};
+use super::program::{LOAD_DEADLINE, Program, check, text};
+use crate::policy::spec::Limits;
+use crate::policy::{Cause, Failure};
+
+/// A component that runs `init` for every evaluation.
+#[derive(Clone)]
+pub struct Trial {
+    instances: Arc<Instances>,
+    description: Arc<Description>,
+}
+
+impl Trial {
+    /// Compiles a component that is described thus.
+    pub(super) fn new(bytes: &[u8], description: &Arc<Description>) -> Result<Trial, Failure> {
+        let instances = Arc::new(instances(bytes)?);
+        let mut living = instances.instance(Limits::default(), Instant::now() + LOAD_DEADLINE)?;
+        check(&instances, &mut living, description)?;
+        Ok(Trial {
+            instances,
+            description: Arc::clone(description),
+        })
+    }
+
+    /// The policy with these settings.
+    ///
+    /// # Errors
+    ///
+    /// The faults of the settings, each with its place.
+    pub fn program(
+        &self,
+        settings: &Map<String, Value>,
+        limits: Limits,
+    ) -> Result<Program, Failure> {
+        let settings = text(settings);
+        self.instances
+            .start(&settings, limits, Instant::now() + LOAD_DEADLINE)?;
+        Ok(Program {
+            instances: Arc::clone(&self.instances),
+            start: Start::Init,
+            settings,
+            limits,
+            description: Arc::clone(&self.description),
+        })
+    }
+
+    /// The faults that the component finds in settings, path and message, as
+    /// it says them; empty if it takes them. For case files, which expect
+    /// them; people read those of [`Trial::program`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept it from answering, faults that cannot be read included.
+    pub fn faults(&self, settings: &Map<String, Value>) -> Result<Vec<(String, String)>, Failure> {
+        let deadline = Instant::now() + LOAD_DEADLINE;
+        let (_, answer) = self
+            .instances
+            .init(&text(settings), Limits::default(), deadline)?;
+        match answer {
+            Ok(()) => Ok(vec![]),
+            Err(answer) => faults(&answer).ok_or_else(|| settings_failure(&answer)),
+        }
+    }
+}
+
+/// What a component says of itself: for the build, which embeds it.
+pub(super) fn describe(bytes: &[u8]) -> Result<Description, Failure> {
+    let instances = instances(bytes)?;
+    let deadline = Instant::now() + LOAD_DEADLINE;
+    instances.describe(&mut instances.instance(Limits::default(), deadline)?)
+}
+
+fn instances(bytes: &[u8]) -> Result<Instances, Failure> {
+    let engine = Engine::scratch()
+        .map(Arc::new)
+        .map_err(|error| Failure::host(Cause::Program, error.to_string()))?;
+    let component = Component::new(engine.wasmtime(), bytes).map_err(not_ours)?;
+    Instances::new(&engine, &component)
+}
