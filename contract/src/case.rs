@@ -22,7 +22,7 @@ use portcullis_manifest as manifest;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::{Operation, PatchOperation, Verdict};
+use crate::{MatchConstraints, Operation, PatchOperation, Verdict};
 
 /// One case file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -32,6 +32,7 @@ pub struct Case {
     pub about: String,
     #[serde(default)]
     settings: Map<String, Value>,
+    match_constraints: Option<MatchConstraints>,
     operation: Option<Operation>,
     sub_resource: Option<String>,
     #[serde(default)]
@@ -128,6 +129,11 @@ impl Case {
     /// The settings as JSON text.
     pub fn settings_text(&self) -> String {
         Value::Object(self.settings.clone()).to_string()
+    }
+
+    /// What the operator has the policy judge instead of what it says itself.
+    pub fn match_constraints(&self) -> Option<&MatchConstraints> {
+        self.match_constraints.as_ref()
     }
 
     /// The settings.

@@ -125,7 +125,8 @@ impl Runner<'_> {
             namespace: &case.namespace_object(),
             namespace_is_known: true,
         };
-        if admit::reaches(&self.description.matches, &subject) {
+        let own = &self.description.matches;
+        if admit::reaches(case.match_constraints().unwrap_or(own), &subject) {
             return Ok(());
         }
         let Attributes {
@@ -142,7 +143,7 @@ impl Runner<'_> {
         };
         Err(format!(
             "the policy never sees this request, {} of `{resource}` of {group}, {version}: \
-             mend the case, or what `matches` gives",
+             mend the case or what `matches` gives, or write `matchConstraints` in the case",
             operation.as_str()
         ))
     }

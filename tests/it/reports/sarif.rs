@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{check, corpora, everything};
 use crate::judge;
-use crate::support::{Scratch, root};
+use crate::support::Scratch;
 
 /// What is wrong with a log, by the schema; nothing if it is valid.
 fn problem(log: &Value) -> String {
