@@ -17,7 +17,7 @@ use crate::registration::Registration;
 /// Where a foreign API server finds this machine; by default on itself.
 const HOST_VARIABLE: &str = "PORTCULLIS_TEST_WEBHOOK_HOST";
 const LOOPBACK: &str = "127.0.0.1";
-/// A debug build compiles its policies at start.
+/// Longer than any start, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `portcullis serve` with certificates of its own, ended when it is dropped.

@@ -4,6 +4,8 @@
 
 /// Who is named in the audit log.
 mod audit;
+/// Objects that are changed.
+mod defaults;
 /// What happens while nobody answers.
 mod down;
 /// The control plane itself: several at once, and their end.
