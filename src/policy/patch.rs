@@ -4,7 +4,7 @@
 //! than the RFC, on purpose: `copy` and `move` are left out, no operation adds,
 //! removes or replaces the whole object, and none changes what identifies it.
 //!
-//! Numbers: 1 and 1.0 are two values to [`diff`], as they are to the API
+//! Numbers: 1 and 1.0 are two values to [`diff()`], as they are to the API
 //! server, which refuses 1.0 for an integer field; 0.0 and -0.0 are one. A
 //! `test` compares by value, as the RFC says (4.6): there 1 is 1.0.
 

@@ -105,7 +105,7 @@ impl Engine {
     }
 
     /// The same, which takes code from where it is compiled already: what
-    /// `build.rs` embedded (see [`super::precompile`]), then the cache, which
+    /// `build.rs` embedded (see [`super::Loaded::precompile`]), then the cache, which
     /// also keeps what is compiled from now on.
     #[must_use]
     pub fn with_code(mut self, embedded: &'static [&'static [u8]], cache: Option<Cache>) -> Engine {

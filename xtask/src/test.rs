@@ -127,12 +127,13 @@ fn verdicts(extent: Extent) -> Result<()> {
 
 /// How many cases property tests try: they print the seed of a failure.
 fn cases(command: &mut std::process::Command, extent: Extent) {
-    let cases = match extent {
-        Extent::Fast => "256",
-        Extent::Ci => "2000",
-        Extent::Full => "100000",
+    let (cases, changes) = match extent {
+        Extent::Fast => ("256", "1000"),
+        Extent::Ci => ("2000", "10000"),
+        Extent::Full => ("100000", "1000000"),
     };
     command.env("PROPTEST_CASES", cases);
+    command.env("PORTCULLIS_CASES", changes);
 }
 
 fn hostile(_: Extent) -> Result<()> {
