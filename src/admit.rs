@@ -294,7 +294,10 @@ impl Admission<'_> {
     }
 
     fn project(&self, ready: &Ready, object: &Value) -> String {
-        let request = Request::new(self.subject.admission, self.subject.namespace);
+        let request = Request {
+            namespace_is_known: self.subject.namespace_is_known,
+            ..Request::new(self.subject.admission, self.subject.namespace)
+        };
         ready
             .reads
             .project(&request.with_object(object), ready.redaction)

@@ -37,6 +37,7 @@ pub struct Case {
     sub_resource: Option<String>,
     #[serde(default)]
     namespace_labels: BTreeMap<String, String>,
+    namespace_is_known: Option<bool>,
     #[serde(default)]
     user_info: Option<Value>,
     #[serde(default)]
@@ -124,6 +125,12 @@ impl Case {
             ));
         }
         Ok(case)
+    }
+
+    /// Whether the host knows all of the namespace; unless the case says
+    /// otherwise, it does.
+    pub fn namespace_is_known(&self) -> bool {
+        self.namespace_is_known.unwrap_or(true)
     }
 
     /// The settings as JSON text.

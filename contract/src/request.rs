@@ -9,9 +9,10 @@ use crate::pod::{self, PodView};
 ///
 /// The members that reads may start with are those of the AdmissionRequest
 /// (`operation`, `kind`, `resource`, `subResource`, `name`, `namespace`,
-/// `userInfo`, `dryRun`, `object`, `oldObject`, `options`) and three more:
+/// `userInfo`, `dryRun`, `object`, `oldObject`, `options`) and four more:
 /// `namespaceObject`, the namespace that the object is in, as far as the host
-/// knows it; `pod`, the [`PodView`] of `object`; and `oldPod`, that of
+/// knows it; `namespaceIsKnown`, whether that is all of it, so that a label it
+/// lacks is known to be absent; `pod`, the [`PodView`] of `object`; and `oldPod`, that of
 /// `oldObject`.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -22,7 +23,12 @@ pub struct Request<'a> {
     pub object: &'a Value,
     /// The namespace of the object; null if unknown or cluster-scoped.
     pub namespace: &'a Value,
+    /// Whether `namespace` is all there is to know of it.
+    pub namespace_is_known: bool,
 }
+
+static TRUE: Value = Value::Bool(true);
+static FALSE: Value = Value::Bool(false);
 
 /// One member of a request.
 #[derive(Debug, Clone, Copy)]
@@ -37,11 +43,12 @@ pub(crate) enum Member<'a> {
 
 impl<'a> Request<'a> {
     /// The members that reads may start with.
-    pub const MEMBERS: [&'static str; 14] = [
+    pub const MEMBERS: [&'static str; 15] = [
         "dryRun",
         "kind",
         "name",
         "namespace",
+        "namespaceIsKnown",
         "namespaceObject",
         "object",
         "oldObject",
@@ -54,13 +61,14 @@ impl<'a> Request<'a> {
         "userInfo",
     ];
 
-    /// The request as the API server sent it.
+    /// The request as the API server sent it, in a namespace that is known.
     pub fn new(admission: &'a Map<String, Value>, namespace: &'a Value) -> Self {
         let object = admission.get("object").unwrap_or(&Value::Null);
         Request {
             admission,
             object,
             namespace,
+            namespace_is_known: true,
         }
     }
 
@@ -81,6 +89,8 @@ impl<'a> Request<'a> {
             "object" => Some(Member::Object(self.object)),
             "oldObject" => Some(Member::Object(self.old_object())),
             "namespaceObject" => Some(Member::Value(self.namespace)),
+            "namespaceIsKnown" if self.namespace_is_known => Some(Member::Value(&TRUE)),
+            "namespaceIsKnown" => Some(Member::Value(&FALSE)),
             "pod" => pod::view(self.object).map(Member::Pod),
             "oldPod" => pod::view(self.old_object()).map(Member::Pod),
             _ => self.admission.get(name).map(Member::Value),

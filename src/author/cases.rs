@@ -99,7 +99,10 @@ impl Runner<'_> {
             .program(case.settings(), Limits::default())
             .map_err(broke)?;
         let (admission, namespace) = (case.admission_request(), case.namespace_object());
-        let request = Request::new(&admission, &namespace);
+        let request = Request {
+            namespace_is_known: case.namespace_is_known(),
+            ..Request::new(&admission, &namespace)
+        };
         let projection = self.reads.project(&request, self.redaction);
         match program.evaluate(&projection, Instant::now() + DEADLINE) {
             Ok(verdict) => {

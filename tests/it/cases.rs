@@ -102,7 +102,10 @@ impl Policy {
 
     fn verdict(&self, program: &Program, case: &Case) -> Verdict {
         let (admission, namespace) = (case.admission_request(), case.namespace_object());
-        let request = Request::new(&admission, &namespace);
+        let request = Request {
+            namespace_is_known: case.namespace_is_known(),
+            ..Request::new(&admission, &namespace)
+        };
         let evaluate = |request: &Request<'_>| {
             let projection = self.reads.project(request, Redaction::Blank);
             program.evaluate(&projection, Instant::now() + Duration::from_secs(5))

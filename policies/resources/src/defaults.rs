@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::place::Placed;
 use crate::request::{Request, Resources, Side};
-use crate::settings::{Defaults, Settings, Tier, amount};
+use crate::settings::{Settings, Tier, amount};
 
 /// Kinds whose objects are used up, not rolled out: their templates cannot be
 /// changed once they are there.
@@ -17,15 +17,23 @@ pub(crate) fn tier<'s>(request: &Request<'_>, settings: &'s Settings) -> Option<
     if !may_change(request) {
         return None;
     }
-    named(request, defaults).or(defaults.otherwise.as_ref())
+    let Some(label) = &defaults.namespace_label else {
+        return defaults.otherwise.as_ref();
+    };
+    match value(request, label) {
+        Some(tier) => defaults.tiers.get(tier).or(defaults.otherwise.as_ref()),
+        // It may bear the label all the same: rather nothing than the wrong tier.
+        None if !request.namespace_is_known => None,
+        None => defaults.otherwise.as_ref(),
+    }
 }
 
-fn named<'s>(request: &Request<'_>, defaults: &'s Defaults) -> Option<&'s Tier> {
-    let label = defaults.namespace_label.as_ref()?;
+/// The value of a label of the namespace.
+fn value<'r>(request: &'r Request<'_>, label: &str) -> Option<&'r str> {
     let namespace = request.namespace_object.as_ref()?;
     let labels = namespace.metadata.labels.as_ref()?;
-    let (_, tier) = labels.iter().find(|(key, _)| ***key == **label)?;
-    defaults.tiers.get(&**tier)
+    let (_, value) = labels.iter().find(|(key, _)| &***key == label)?;
+    Some(value)
 }
 
 /// A template is filled in when it is new or its containers change anyway:

@@ -74,7 +74,9 @@ pub use settings::{Defaults, Field, Settings, Tier};
 ///
 /// The setting `defaults` names a label of the namespace, what to fill in for
 /// each of its values (`tiers`), and what where none fits (`otherwise`); with
-/// neither, nothing is filled in. A request is filled in only where neither
+/// neither, nothing is filled in. Nor is anything filled in by a label while
+/// the labels of the namespace are not known: offline without its manifest,
+/// and in the webhook as long as it does not look namespaces up. A request is filled in only where neither
 /// request nor limit of that resource is there, a limit only where there is
 /// none; a limit is never below its request (then it is the request's own
 /// amount), and is left out where it would be more than `limitRequestRatio`

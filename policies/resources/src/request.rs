@@ -20,6 +20,8 @@ pub struct Request<'a> {
     pub(crate) old_pod: Option<Pod<'a, Spec<'a>>>,
     pub(crate) object: Option<Object>,
     pub(crate) namespace_object: Option<Namespace<'a>>,
+    #[serde(default)]
+    pub(crate) namespace_is_known: bool,
 }
 
 #[derive(Debug, Reads, Deserialize)]

@@ -78,6 +78,10 @@ fn judge<P: Policy>(case: &Case) -> Outcome {
         .unwrap_or_else(|error| panic!("{error}"));
     let admission = case.admission_request();
     let namespace = case.namespace_object();
-    let projection = reads.project(&Request::new(&admission, &namespace), Redaction::None);
+    let request = Request {
+        namespace_is_known: case.namespace_is_known(),
+        ..Request::new(&admission, &namespace)
+    };
+    let projection = reads.project(&request, Redaction::None);
     Outcome::Judged(guest::judge::<P>(&projection, &settings))
 }
