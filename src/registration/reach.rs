@@ -77,17 +77,17 @@ impl Reach<'_> {
             .flat_map(|constraints| &constraints.resource_rules)
     }
 
-    /// `rules` of the entry: each different one once, in the order of the
-    /// policies.
+    /// `rules` of the entry, in the order of the policies: those that differ
+    /// in nothing but resources are one.
     pub(super) fn rules(&self) -> Vec<Value> {
-        let mut rules = Vec::new();
+        let mut rules: Vec<Rule> = Vec::new();
         for rule in self.own_rules() {
-            let rule = json!(registered(rule));
-            if !rules.contains(&rule) {
-                rules.push(rule);
+            match rules.iter_mut().find(|known| is_alike(known, rule)) {
+                Some(known) => known.resources.extend_from_slice(&rule.resources),
+                None => rules.push(rule.clone()),
             }
         }
-        rules
+        rules.iter().map(|rule| json!(registered(rule))).collect()
     }
 
     /// `matchConditions` of the entry.
@@ -124,6 +124,16 @@ impl Reach<'_> {
                 && rule.resources.iter().any(|r| r == resource)
         })
     }
+}
+
+/// Whether two rules speak of the same, but for the resources.
+fn is_alike(one: &Rule, other: &Rule) -> bool {
+    let all_but_resources = |rule: &Rule| Rule {
+        resources: vec![],
+        resource_names: vec![],
+        ..rule.clone()
+    };
+    all_but_resources(one) == all_but_resources(other)
 }
 
 /// A rule as a webhook configuration may have it: without names of objects,
