@@ -220,9 +220,7 @@ impl Metrics {
     /// Changed policy files were taken, or refused.
     pub fn policy_reload(&self, taken: bool) {
         let reason = if taken { "taken" } else { "refused" };
-        self.policy_reloads
-            .get_or_create(&Reason { reason })
-            .inc();
+        self.policy_reloads.get_or_create(&Reason { reason }).inc();
     }
 
     /// An HTTP request was turned away.

@@ -187,7 +187,10 @@ impl Watch {
         };
         metrics.policy_reload(refused.is_none());
         if let Some(problem) = refused {
-            tracing::error!(problem, "the changed policies were refused; the old ones stay");
+            tracing::error!(
+                problem,
+                "the changed policies were refused; the old ones stay"
+            );
             self.set.store(Arc::new(self.set.load().refusing(problem)));
         }
         metrics.policies(self.set.load().counts());
@@ -241,7 +244,11 @@ impl Watch {
                 ),
             }
         }
-        for name in self.in_force.keys().filter(|name| !forms.contains_key(*name)) {
+        for name in self
+            .in_force
+            .keys()
+            .filter(|name| !forms.contains_key(*name))
+        {
             tracing::info!(policy = %name, "policy removed");
         }
     }

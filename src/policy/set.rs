@@ -70,8 +70,7 @@ impl PolicySet {
             let Err(failure) = &policy.program else {
                 continue;
             };
-            let keeps_grants =
-                |old: &&Policy| old.spec.grants.is_subset(&policy.spec.grants);
+            let keeps_grants = |old: &&Policy| old.spec.grants.is_subset(&policy.spec.grants);
             let good = before
                 .get(policy.name.as_str())
                 .filter(|old| old.program.is_ok())

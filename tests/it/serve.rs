@@ -13,7 +13,7 @@ mod start;
 use serde_json::{Value, json};
 
 use crate::support::{Scratch, portcullis, root, run, stderr, stdout};
-pub(crate) use server::{Server, eventually};
+pub(crate) use server::{Answer, Connection, Server, client, connect, eventually, read_answer};
 
 fn recorded(name: &str) -> Vec<u8> {
     std::fs::read(root().join("tests/data/reviews").join(name)).expect("a review")
@@ -26,7 +26,7 @@ fn body(request: &str) -> String {
 }
 
 /// A review of a Pod with this image.
-fn pod(image: &str) -> Vec<u8> {
+pub(crate) fn pod(image: &str) -> Vec<u8> {
     let request = json!({
         "uid": "u", "operation": "CREATE", "namespace": "shop", "name": "web",
         "kind": {"group": "", "version": "v1", "kind": "Pod"},
