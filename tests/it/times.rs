@@ -2,7 +2,10 @@
 //! baseline of the same run, since the machine may be busy; `PORTCULLIS_FULL`
 //! (`cargo xtask test --full`) makes runs as long as the project promises.
 
+mod certificates;
 mod clients;
+mod drain;
+mod overload;
 mod policies;
 mod traffic;
 

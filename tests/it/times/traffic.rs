@@ -61,11 +61,6 @@ impl Caller {
         Ok(answer)
     }
 
-    /// Whether a connection is open.
-    pub(super) fn is_kept(&self) -> bool {
-        self.kept.is_some()
-    }
-
     /// How long a post took that was answered with 200.
     pub(super) fn timed(&mut self, path: &str, body: &[u8]) -> Duration {
         let started = Instant::now();
