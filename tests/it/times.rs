@@ -2,6 +2,7 @@
 //! baseline of the same run, since the machine may be busy; `PORTCULLIS_FULL`
 //! (`cargo xtask test --full`) makes runs as long as the project promises.
 
+mod bombs;
 mod certificates;
 mod clients;
 mod drain;

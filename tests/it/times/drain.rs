@@ -68,9 +68,9 @@ fn a_rolling_restart_loses_nothing_of_a_pool_that_learns_of_it_late() {
         for _ in 0..4 {
             scope.spawn(|| pool.run(&is_over));
         }
-        for slot in 0..3 {
+        for (slot, server) in servers.iter_mut().enumerate() {
             let next = start();
-            let mut old = std::mem::replace(&mut servers[slot], next);
+            let mut old = std::mem::replace(server, next);
             old.signal("-TERM");
             std::thread::sleep(late);
             let before = pool.sent.load(Ordering::Relaxed);
@@ -80,7 +80,7 @@ fn a_rolling_restart_loses_nothing_of_a_pool_that_learns_of_it_late() {
                 None,
                 "it serves on"
             );
-            pool.learn(slot, 3 + slot, &servers[slot]);
+            pool.learn(slot, 3 + slot, server);
             assert_eq!(old.process.wait().expect("an end").code(), Some(0));
         }
         std::thread::sleep(Duration::from_millis(200));
