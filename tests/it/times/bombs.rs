@@ -131,8 +131,9 @@ fn many_bombs_at_once_take_turns_and_health_answers() {
     std::thread::scope(|scope| {
         let bomb = || {
             let mut caller = Caller::new(&target(&server));
+            // An error is a call that failed: closed before all of it was sent.
             let answer = caller.post(&format!("{PATH}?timeout=30s"), numbers.as_bytes());
-            answer.expect("an answer").status
+            answer.map_or(0, |answer| answer.status)
         };
         let bombs: Vec<_> = (0..extent(12, 100)).map(|_| scope.spawn(bomb)).collect();
         while bombs.iter().any(|bomb| !bomb.is_finished()) {
@@ -142,11 +143,13 @@ fn many_bombs_at_once_take_turns_and_health_answers() {
             assert!(took < Duration::from_secs(1), "{took:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
-        for bomb in bombs {
-            // Judged, or turned away in a way that lets failurePolicy decide.
-            let status = bomb.join().expect("no panic");
-            assert!([200, 408, 503].contains(&status), "{status}");
-        }
+        let join = |bomb: std::thread::ScopedJoinHandle<'_, u16>| bomb.join().expect("no panic");
+        let statuses: Vec<u16> = bombs.into_iter().map(join).collect();
+        // Judged, or turned away in a way that lets failurePolicy decide.
+        assert!(statuses.iter().all(|status| [0, 200, 408, 503].contains(status)), "{statuses:?}");
+        let judged = statuses.iter().filter(|status| **status == 200).count();
+        println!("{judged} of {} judged", statuses.len());
+        assert!(judged > 1, "{statuses:?}");
     });
     let peak = mebibytes(server.process.id(), "VmHWM");
     println!("peak {peak} MiB");
