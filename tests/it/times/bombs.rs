@@ -1,10 +1,11 @@
 //! JSON that is cheap to send and dear to read.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::extent;
 use super::traffic::{Caller, Target, mebibytes, quantile};
-use crate::serve::{Server, pod};
+use crate::serve::{Server, client, connect, pod};
 
 const PATH: &str = "/validate/ignore";
 const LARGEST: usize = 8 * 1024 * 1024;
@@ -163,4 +164,51 @@ fn many_bombs_at_once_take_turns_and_health_answers() {
     let peak = mebibytes(server.process.id(), "VmHWM");
     println!("peak {peak} MiB");
     assert!(peak < MOST_MEBIBYTES, "{peak} MiB");
+}
+
+#[test]
+fn large_bodies_that_stall_never_hold_up_small_ones_and_large_ones_not_for_long() {
+    let server = Server::start(&[]);
+    let ca = [server.file("certs/ca.crt")];
+    let tls = client(&ca, &rustls::version::TLS13, None, &[]);
+    let part = [b' '; 200 * 1024];
+    // Two more than are read at once.
+    let stalled: Vec<_> = (0..10)
+        .map(|_| {
+            let mut connection = connect(server.https, tls.clone()).expect("open");
+            let head = format!(
+                "POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                 Content-Length: {LARGEST}\r\n\r\n"
+            );
+            let stream = connection.stream.get_mut();
+            stream.write_all(head.as_bytes()).expect("sent");
+            // The last two are not read to here.
+            let _ = stream
+                .sock
+                .set_write_timeout(Some(Duration::from_millis(200)));
+            let _ = stream.write_all(&part);
+            connection
+        })
+        .collect();
+    let started = Instant::now();
+    let mut caller = Caller::new(&target(&server));
+    let took = caller.timed(PATH, &pod("nginx:1.2.3"));
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    let mut large = pod("nginx:1.2.3");
+    large.resize(LARGEST, b' ');
+    let first = caller.post(PATH, &large).map_or(0, |answer| answer.status);
+    println!(
+        "a large one beside them: {first} after {:?}",
+        started.elapsed()
+    );
+    assert!([0, 200, 408, 503].contains(&first), "{first}");
+    // Those that stall lost their turn by now.
+    let mut again = Caller::new(&target(&server));
+    assert_eq!(again.post(PATH, &large).expect("an answer").status, 200);
+    assert!(
+        started.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        started.elapsed()
+    );
+    drop(stalled);
 }
