@@ -165,6 +165,9 @@ pub struct Serve {
     /// How often the certificate's files are looked at
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub tls_poll: Duration,
+    /// How often the files of --policies are looked at
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub policies_poll: Duration,
     /// How log lines look
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,

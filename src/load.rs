@@ -4,6 +4,8 @@
 //! neither knows of the other. A policy that cannot be loaded stays in the
 //! set as one that fails: it never vanishes.
 
+pub mod watch;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -26,17 +28,26 @@ pub fn load(
     found: &[Found],
     excluded_namespaces: BTreeSet<String>,
 ) -> Result<PolicySet, set::Duplicate> {
-    let policies = std::thread::scope(|scope| {
+    let load = |found: &Found| policy(engine, found, source::program(pack, found).as_deref());
+    PolicySet::new(each(found.iter(), load), excluded_namespaces)
+}
+
+/// Loads each on a thread of its own; the results are in their order.
+fn each<'a>(
+    found: impl Iterator<Item = &'a Found> + Clone,
+    load: impl Fn(&Found) -> Policy + Sync,
+) -> Vec<Policy> {
+    let load = &load;
+    std::thread::scope(|scope| {
         let loading: Vec<_> = found
-            .iter()
-            .map(|found| scope.spawn(move || policy(engine, pack, found)))
+            .clone()
+            .map(|found| scope.spawn(move || load(found)))
             .collect();
         let finish = |(thread, found): (std::thread::ScopedJoinHandle<'_, Policy>, &Found)| {
             thread.join().unwrap_or_else(|_| panicked(found))
         };
         loading.into_iter().zip(found).map(finish).collect()
-    });
-    PolicySet::new(policies, excluded_namespaces)
+    })
 }
 
 fn panicked(found: &Found) -> Policy {
@@ -57,16 +68,16 @@ fn failing(found: &Found, description: Option<Arc<Description>>, failure: Failur
     }
 }
 
-fn policy(engine: &Arc<Engine>, pack: &Pack, found: &Found) -> Policy {
-    let bytes = match source::program(pack, found) {
+fn policy(engine: &Arc<Engine>, found: &Found, program: Result<&[u8], &Failure>) -> Policy {
+    let bytes = match program {
         Ok(bytes) => bytes,
-        Err(failure) => return failing(found, None, failure),
+        Err(failure) => return failing(found, None, failure.clone()),
     };
-    let loaded = match Loaded::new(engine, &bytes) {
+    let loaded = match Loaded::new(engine, bytes) {
         Ok(loaded) => loaded,
         Err(failure) => {
             // What it says it judges still bounds whose requests it breaks.
-            let description = inspect(&bytes)
+            let description = inspect(bytes)
                 .ok()
                 .and_then(|inspected| inspected.description);
             return failing(found, description.map(Arc::new), failure);

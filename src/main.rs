@@ -11,13 +11,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use arc_swap::ArcSwap;
 use clap::Parser;
 use portcullis::args::author::Form;
 use portcullis::args::{self, Arguments, Command, Output, Policy};
 use portcullis::check::{Input, check};
 use portcullis::finding::baseline::Baseline;
 use portcullis::finding::{Report, human, json, junit, sarif};
+use portcullis::load::watch::{Wanted, Watch};
 use portcullis::pack::Pack;
 use portcullis::policy::PolicySet;
 use portcullis::registration::target::{CaBundle, Target};
@@ -36,6 +36,9 @@ const PACK: Pack = Pack {
     compiled: COMPILED,
     profiles: PROFILES,
 };
+
+const NO_POLICY: &str =
+    "no policy is in force: name some with --policies, or a --profile of the pack";
 
 /// Something could not be judged, or not be done at all.
 const BROKEN: u8 = 2;
@@ -82,13 +85,35 @@ fn print(text: &str) -> Result<u8> {
 fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
     let found = source::policies(&PACK, arguments.profile, &arguments.paths)?;
     if found.is_empty() {
-        bail!("no policy is in force: name some with --policies, or a --profile of the pack");
+        bail!(NO_POLICY);
     }
-    let cache = code_cache(arguments.code_cache.as_deref())?;
-    let engine = Arc::new(Engine::new()?.with_code(PACK.compiled, cache));
-    let excluded: BTreeSet<String> = arguments.excluded_namespaces.iter().cloned().collect();
-    let set = load::load(&engine, &PACK, &found, excluded)?;
+    let engine = engine(arguments)?;
+    let set = load::load(&engine, &PACK, &found, excluded(arguments))?;
     Ok((engine, set))
+}
+
+fn engine(arguments: &args::Policies) -> Result<Arc<Engine>> {
+    let cache = code_cache(arguments.code_cache.as_deref())?;
+    Ok(Arc::new(Engine::new()?.with_code(PACK.compiled, cache)))
+}
+
+fn excluded(arguments: &args::Policies) -> BTreeSet<String> {
+    arguments.excluded_namespaces.iter().cloned().collect()
+}
+
+/// Policies that are loaded again when their files change.
+fn watched(engine: &Arc<Engine>, arguments: &args::Policies) -> Result<Watch> {
+    let wanted = Wanted {
+        pack: PACK,
+        profile: arguments.profile,
+        paths: arguments.paths.clone(),
+        excluded_namespaces: excluded(arguments),
+    };
+    let watch = Watch::start(engine, wanted)?;
+    if watch.set().load().policies().is_empty() {
+        bail!(NO_POLICY);
+    }
+    Ok(watch)
 }
 
 /// The folder that was asked for must do; the usual one is used if it can be.
@@ -244,25 +269,17 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let (engine, set) = policy_set(&arguments.policies)?;
-    for policy in set.policies() {
-        match &policy.program {
-            Ok(_) => tracing::info!(policy = %policy.name, "policy ready"),
-            Err(failure) => tracing::error!(
-                policy = %policy.name, blame = %failure.blame, cause = %failure.cause,
-                failure_policy = %policy.spec.failure_policy, message = failure.message,
-                "policy failed to load; its failurePolicy answers"
-            ),
-        }
-    }
+    let engine = engine(&arguments.policies)?;
+    let watch = watched(&engine, &arguments.policies)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = arguments.threads.unwrap_or(cores);
     let metrics = Arc::new(Metrics::default());
     let webhook = Arc::new(Webhook::new(
-        Arc::new(ArcSwap::from_pointee(set)),
+        Arc::clone(watch.set()),
         threads,
         Arc::clone(&metrics),
     )?);
+    watch.run(arguments.policies_poll, Arc::clone(&metrics))?;
     runtime.block_on(serve(options(arguments), &engine, webhook, metrics))
 }
 

@@ -57,6 +57,7 @@ where
 }
 
 /// One policy of the set: what the operator asked for, and what came of it.
+#[derive(Clone)]
 pub struct Policy {
     /// The name of its resource.
     pub name: PolicyName,

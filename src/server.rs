@@ -7,6 +7,7 @@
 //! Invariant: a caller always gets an answer or a closed connection, in
 //! bounded time and memory; `/livez` never waits for a judgement.
 
+mod bodies;
 mod connection;
 mod heads;
 mod routes;
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+pub use axum::body::Bytes;
 
 use crate::telemetry::Metrics;
 pub use signals::{first_signal, second_signal};
@@ -55,7 +58,7 @@ pub struct Call {
     /// Of which entry.
     pub group: Group,
     /// What was sent.
-    pub body: axum::body::Bytes,
+    pub body: Bytes,
     /// When the caller stops waiting, less a reserve for the way back.
     pub deadline: Instant,
 }
@@ -218,6 +221,7 @@ impl Server {
             judge,
             metrics: Arc::clone(&self.metrics),
             stage: watched.clone(),
+            room: bodies::Room::default(),
         });
         let app = routes::app(Arc::clone(&shared));
         let health = routes::health(shared);

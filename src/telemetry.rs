@@ -16,6 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::LogFormat;
+use crate::policy::set::Counts;
 
 /// Bounds of latency histograms, in seconds: from what a request costs to
 /// what the API server waits at most by default.
@@ -73,6 +74,7 @@ pub struct Metrics {
     evaluation_duration: Family<Policy, Histogram, fn() -> Histogram>,
     failures: Family<Failure, Counter>,
     policies: Family<State, Gauge>,
+    policy_reloads: Family<Reason, Counter>,
     rejections: Family<Reason, Counter>,
     connections: Gauge,
     handshake_failures: Counter,
@@ -94,6 +96,7 @@ impl Default for Metrics {
             evaluation_duration: Family::new_with_constructor(latency),
             failures: Family::default(),
             policies: Family::default(),
+            policy_reloads: Family::default(),
             rejections: Family::default(),
             connections: Gauge::default(),
             handshake_failures: Counter::default(),
@@ -121,8 +124,10 @@ impl Metrics {
         registry.register_with_unit("evaluation_duration", help, Unit::Seconds, family);
         let help = "Policies that gave no verdict, by whose fault it was and why";
         registry.register("policy_failures", help, self.failures.clone());
-        let help = "Policies in force, ready or failed";
+        let help = "Policies in force: ready, failed, or stale, in their last good form";
         registry.register("policies", help, self.policies.clone());
+        let help = "Changed policy files, taken or refused";
+        registry.register("policy_reloads", help, self.policy_reloads.clone());
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "What is running", Info::new(version));
     }
@@ -200,12 +205,22 @@ impl Metrics {
         self.failures.get_or_create(&label).inc();
     }
 
-    /// How many policies are in force.
-    pub fn policies(&self, ready: usize, failed: usize) {
-        for (state, count) in [("ready", ready), ("failed", failed)] {
+    /// How many policies are in force, and in which state.
+    pub fn policies(&self, counts: Counts) {
+        for (state, count) in [
+            ("ready", counts.ready),
+            ("stale", counts.stale),
+            ("failed", counts.failed),
+        ] {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.policies.get_or_create(&State { state }).set(count);
         }
+    }
+
+    /// Changed policy files were taken, or refused.
+    pub fn policy_reload(&self, taken: bool) {
+        let reason = if taken { "taken" } else { "refused" };
+        self.policy_reloads.get_or_create(&Reason { reason }).inc();
     }
 
     /// An HTTP request was turned away.

@@ -12,9 +12,12 @@ use tokio::sync::oneshot;
 use crate::admit::{self, Scope, Subject, pool::Pool};
 use crate::policy::action::Action;
 use crate::policy::{Cause, Decision, Failure, FailurePolicy, PolicySet};
-use crate::review::{self, Request, Review};
-use crate::server::{Call, Group, Health, Judge, Phase, Reply};
+use crate::review::{self, Malformed, Request, Review};
+use crate::server::{Bytes, Call, Group, Health, Judge, Phase, Reply};
 use crate::telemetry::Metrics;
+
+/// A body up to this is decoded where it came in: that takes about 1 ms.
+const QUICK: usize = 128 * 1024;
 
 /// Answers AdmissionReviews by the policy set in force.
 pub struct Webhook {
@@ -34,13 +37,7 @@ impl Webhook {
         threads: usize,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Webhook> {
-        let failed = set
-            .load()
-            .policies()
-            .iter()
-            .filter(|p| p.program.is_err())
-            .count();
-        metrics.policies(set.load().policies().len() - failed, failed);
+        metrics.policies(set.load().counts());
         Ok(Webhook {
             set,
             pool: Pool::new(threads)?,
@@ -56,10 +53,12 @@ impl Webhook {
     ) -> (Request, Decision) {
         let request = Arc::new(request);
         let (answer, answered) = oneshot::channel();
-        let (set, job) = (self.set.load_full(), Arc::clone(&request));
+        // One set from here on, whatever is swapped meanwhile.
+        let set = self.set.load_full();
+        let (judging, job) = (Arc::clone(&set), Arc::clone(&request));
         let submitted = self.pool.submit(move || {
             // A caller that is gone needs no verdict.
-            let _ = answer.send(admit::admit(&set, &subject(&job), scope, deadline));
+            let _ = answer.send(admit::admit(&judging, &subject(&job), scope, deadline));
         });
         let failure = match submitted {
             Err(full) => Failure::host(Cause::Overload, full.to_string()),
@@ -71,7 +70,7 @@ impl Webhook {
                 Err(_) => Failure::host(Cause::Deadline, "there was no time left to judge it"),
             },
         };
-        let decision = admit::refuse(&self.set.load(), &subject(&request), scope, &failure);
+        let decision = admit::refuse(&set, &subject(&request), scope, &failure);
         (unshare(request), decision)
     }
 
@@ -168,6 +167,15 @@ fn subject(request: &Request) -> Subject<'_> {
     }
 }
 
+/// Decodes a body: a large one apart from the threads that answer others.
+async fn decode(body: Bytes) -> Result<Review, Malformed> {
+    if body.len() <= QUICK {
+        return review::decode(&body);
+    }
+    let decoded = tokio::task::spawn_blocking(move || review::decode(&body)).await;
+    decoded.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+}
+
 fn unshare(request: Arc<Request>) -> Request {
     Arc::try_unwrap(request).unwrap_or_else(|shared| (*shared).clone())
 }
@@ -192,7 +200,7 @@ impl Judge for Webhook {
             group: group_name,
             arrived,
         };
-        let Review { uid, request } = match review::decode(&call.body) {
+        let Review { uid, request } = match decode(call.body).await {
             Ok(review) => review,
             Err(malformed) => {
                 self.metrics.rejection("body");
@@ -226,10 +234,13 @@ impl Judge for Webhook {
     fn health(&self) -> Vec<Health> {
         let set = self.set.load();
         let line = |policy: &crate::policy::Policy| {
-            let state = match &policy.program {
-                Ok(_) => "ready".to_owned(),
+            let state = match (&policy.program, set.stale(&policy.name)) {
+                (Ok(_), None) => "ready".to_owned(),
+                (Ok(_), Some(failure)) => {
+                    format!("ready in its last good form, the newer one failed: {failure}")
+                }
                 // Known to fail: its failurePolicy answers, and we serve.
-                Err(failure) => format!(
+                (Err(failure), _) => format!(
                     "failed, answers by failurePolicy {}: {failure}",
                     policy.spec.failure_policy
                 ),
@@ -240,6 +251,11 @@ impl Judge for Webhook {
                 ready: true,
             }
         };
-        set.policies().iter().map(line).collect()
+        let refused = set.refused().map(|problem| Health {
+            name: "policies".into(),
+            state: format!("the last change was refused, what was before stays: {problem}"),
+            ready: true,
+        });
+        set.policies().iter().map(line).chain(refused).collect()
     }
 }

@@ -3,7 +3,10 @@
 //! A guest runs to its deadline without yielding, so it must never sit on a
 //! thread that also parses requests or answers `/livez`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
 
@@ -11,12 +14,39 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 /// waiting; more would only let requests run into their timeout.
 const WAITING_PER_THREAD: usize = 64;
 
+/// How long a job may be expected to wait: who is judged at all is judged
+/// within a second (design: reliability.md, section 10), however slow the
+/// policies are. So the slower they are, the fewer may wait.
+const LONGEST_WAIT: Duration = Duration::from_millis(750);
+/// Jobs that may wait for each thread whatever they take: two requests that
+/// come at once are no overload.
+const ALWAYS: usize = 2;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A fixed number of threads with a bounded queue in front.
 pub struct Pool {
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
+    usual: Arc<Usual>,
+}
+
+/// What a job takes of late, in microseconds: a moving average.
+#[derive(Default)]
+struct Usual(AtomicU64);
+
+impl Usual {
+    /// Threads may overtake each other here: it is an estimate.
+    fn learn(&self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX / 8);
+        let before = self.0.load(Ordering::Relaxed);
+        self.0
+            .store((7 * before).saturating_add(took) / 8, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
 }
 
 /// Every thread is busy and the queue is full.
@@ -33,13 +63,16 @@ impl Pool {
     pub fn new(threads: usize) -> std::io::Result<Pool> {
         let threads = threads.max(1);
         let (jobs, queue) = bounded::<Job>(threads * WAITING_PER_THREAD);
+        let usual = Arc::new(Usual::default());
         let start = |index: usize| {
-            let queue = queue.clone();
+            let (queue, usual) = (queue.clone(), Arc::clone(&usual));
             let run = move || {
                 for job in queue {
+                    let started = Instant::now();
                     // A panic ends the request that caused it (its answer
                     // channel closes), never the thread.
                     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                    usual.learn(started.elapsed());
                 }
             };
             std::thread::Builder::new()
@@ -52,6 +85,7 @@ impl Pool {
         Ok(Pool {
             jobs: Some(jobs),
             threads,
+            usual,
         })
     }
 
@@ -59,12 +93,23 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// At once, if the queue is full: the caller sheds the request.
+    /// At once, if the queue is full or too slow: the caller sheds the request.
     pub fn submit(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Full> {
+        if self.is_slow() {
+            return Err(Full);
+        }
         match self.jobs.as_ref().map(|jobs| jobs.try_send(Box::new(job))) {
             Some(Ok(())) => Ok(()),
             Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => Err(Full),
         }
+    }
+
+    /// Whether a further job would wait too long, as things are.
+    fn is_slow(&self) -> bool {
+        let waiting = self.jobs.as_ref().map_or(0, Sender::len);
+        let each = waiting.div_ceil(self.threads.len().max(1));
+        let wait = self.usual.get() * u32::try_from(each).unwrap_or(u32::MAX);
+        each >= ALWAYS && wait > LONGEST_WAIT
     }
 }
 
@@ -104,5 +149,23 @@ mod tests {
             .collect();
         assert!(results.contains(&Err(Full)));
         drop(release);
+    }
+
+    #[test]
+    fn the_slower_the_jobs_the_fewer_may_wait() {
+        let pool = Pool::new(1).expect("threads");
+        let slow = || std::thread::sleep(Duration::from_millis(100));
+        for _ in 0..20 {
+            let (sent, done) = bounded(1);
+            pool.submit(move || {
+                slow();
+                sent.send(()).expect("a receiver");
+            })
+            .expect("room");
+            done.recv().expect("it ran");
+        }
+        let room = (0..WAITING_PER_THREAD).filter(|_| pool.submit(slow).is_ok());
+        let room = room.count();
+        assert!((ALWAYS..=12).contains(&room), "{room}");
     }
 }

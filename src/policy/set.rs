@@ -1,8 +1,8 @@
 //! The set of policies in force: immutable, swapped whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Policy, PolicyName};
+use super::{Failure, Policy, PolicyName};
 
 /// Namespaces that are never judged unless the operator says otherwise: to
 /// refuse something there can keep a cluster from starting
@@ -14,6 +14,21 @@ pub struct PolicySet {
     policies: Vec<Policy>,
     /// Namespaces whose objects no policy judges.
     pub excluded_namespaces: BTreeSet<String>,
+    /// Policies that are not in the form the operator wrote last, and why.
+    stale: BTreeMap<PolicyName, Failure>,
+    /// Why what the operator wrote after this set is not in force.
+    refused: Option<String>,
+}
+
+/// How many policies of a set are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Judging, as the operator wrote them last.
+    pub ready: usize,
+    /// Judging in an earlier form, since the last one failed to load.
+    pub stale: usize,
+    /// Without a program: their failurePolicy answers.
+    pub failed: usize,
 }
 
 /// Two policies of one name.
@@ -40,7 +55,66 @@ impl PolicySet {
         Ok(PolicySet {
             policies,
             excluded_namespaces,
+            stale: BTreeMap::new(),
+            refused: None,
         })
+    }
+
+    /// This set as the successor of `before`: a policy that fails to load goes
+    /// on in its last good form, document and program together, and is stale.
+    /// It fails all the same where it was not there before, or where going on
+    /// would use a grant that the operator has just withdrawn.
+    #[must_use]
+    pub fn after(mut self, before: &PolicySet) -> Self {
+        for policy in &mut self.policies {
+            let Err(failure) = &policy.program else {
+                continue;
+            };
+            let keeps_grants = |old: &&Policy| old.spec.grants.is_subset(&policy.spec.grants);
+            let good = before
+                .get(policy.name.as_str())
+                .filter(|old| old.program.is_ok())
+                .filter(keeps_grants);
+            if let Some(good) = good {
+                self.stale.insert(policy.name.clone(), failure.clone());
+                *policy = good.clone();
+            }
+        }
+        self
+    }
+
+    /// The same policies, and why what was written after them is not in force:
+    /// one line.
+    #[must_use]
+    pub fn refusing(&self, problem: String) -> Self {
+        PolicySet {
+            policies: self.policies.clone(),
+            excluded_namespaces: self.excluded_namespaces.clone(),
+            stale: self.stale.clone(),
+            refused: Some(problem),
+        }
+    }
+
+    /// Why this policy is not in the form that the operator wrote last; None
+    /// if it is, or if it fails.
+    pub fn stale(&self, name: &PolicyName) -> Option<&Failure> {
+        self.stale.get(name)
+    }
+
+    /// Why what the operator wrote after this set is not in force, if so.
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// How many policies are in which state.
+    pub fn counts(&self) -> Counts {
+        let failed = self.policies.iter().filter(|p| p.program.is_err()).count();
+        let stale = self.stale.len();
+        Counts {
+            ready: self.policies.len() - failed - stale,
+            stale,
+            failed,
+        }
     }
 
     /// The policies, by name.

@@ -10,10 +10,10 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::watch;
 
-use super::{Call, Group, Judge, MAX_BODY_BYTES, Phase, Reply, Stage};
+use super::bodies::{Room, Whole};
+use super::{Call, Group, Judge, Phase, Reply, Stage};
 use crate::telemetry::Metrics;
 
 /// What the API server waits where it does not say, and the most it ever
@@ -28,6 +28,7 @@ pub(super) struct Shared<J> {
     pub(super) judge: Arc<J>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) stage: watch::Receiver<Stage>,
+    pub(super) room: Room,
 }
 
 /// The webhook's paths.
@@ -116,17 +117,19 @@ async fn answer<J: Judge>(
     }
     let timeout = timeout(query);
     let deadline = arrived + timeout - (timeout / 10).min(MAX_RESERVE);
-    let body = match read(body, deadline).await {
-        Ok(body) => body,
+    let Whole { bytes, turn } = match shared.room.read(body, deadline).await {
+        Ok(whole) => whole,
         Err(rejection) => return refuse(rejection),
     };
     let judgement = shared.judge.judge(Call {
         phase,
         group,
-        body,
+        body: bytes,
         deadline,
     });
-    match futures_util::FutureExt::catch_unwind(AssertUnwindSafe(judgement)).await {
+    let judged = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(judgement)).await;
+    drop(turn);
+    match judged {
         Ok(reply) => respond(reply),
         Err(_) => refuse((
             "panic",
@@ -136,7 +139,8 @@ async fn answer<J: Judge>(
     }
 }
 
-type Rejection = (&'static str, StatusCode, &'static str);
+/// Why a request is turned away: for metrics, the status, and a line for people.
+pub(super) type Rejection = (&'static str, StatusCode, &'static str);
 
 fn check_headers(headers: &HeaderMap) -> Result<(), Rejection> {
     let is_json = headers
@@ -158,24 +162,6 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Rejection> {
         return Err(("content-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, line));
     }
     Ok(())
-}
-
-async fn read(body: Body, deadline: Instant) -> Result<axum::body::Bytes, Rejection> {
-    let body = Limited::new(body, MAX_BODY_BYTES).collect();
-    match tokio::time::timeout_at(deadline.into(), body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err((
-            "body-size",
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the body is larger than 8 MiB",
-        )),
-        Ok(Err(_)) => Err(("body", StatusCode::BAD_REQUEST, "the body ended early")),
-        Err(_) => Err((
-            "body-time",
-            StatusCode::REQUEST_TIMEOUT,
-            "the body came too slowly",
-        )),
-    }
 }
 
 fn respond(reply: Reply) -> Response {

@@ -32,6 +32,8 @@ mod reviews;
 mod serve;
 /// Finding the executable, scratch folders.
 mod support;
+/// `portcullis serve` in bad times: changes, overload, bad clients, restarts.
+mod times;
 /// Findings on the corpora against `truth.json`.
 mod truth;
 /// `probes` on the corpora against `truth.json`.

@@ -13,7 +13,7 @@ mod start;
 use serde_json::{Value, json};
 
 use crate::support::{Scratch, portcullis, root, run, stderr, stdout};
-pub(crate) use server::{Server, eventually};
+pub(crate) use server::{Answer, Connection, Server, client, connect, eventually, read_answer};
 
 fn recorded(name: &str) -> Vec<u8> {
     std::fs::read(root().join("tests/data/reviews").join(name)).expect("a review")
@@ -26,7 +26,7 @@ fn body(request: &str) -> String {
 }
 
 /// A review of a Pod with this image.
-fn pod(image: &str) -> Vec<u8> {
+pub(crate) fn pod(image: &str) -> Vec<u8> {
     let request = json!({
         "uid": "u", "operation": "CREATE", "namespace": "shop", "name": "web",
         "kind": {"group": "", "version": "v1", "kind": "Pod"},
@@ -205,12 +205,8 @@ fn health_and_metrics_tell_what_is_in_force() {
     assert_eq!(denied["allowed"], false, "{denied}");
     let allowed = server.review("/validate/ignore", &pod("nginx:1.2.3"));
     assert_eq!(allowed["allowed"], true);
-    assert!(
-        allowed["warnings"][0]
-            .as_str()
-            .expect("a warning")
-            .contains("policy `open` could not")
-    );
+    let warnings = allowed["warnings"].to_string();
+    assert!(warnings.contains("policy `open` could not"), "{warnings}");
     let metrics = server.get("/metrics").body;
     for line in [
         "# HELP portcullis_requests ",
@@ -251,10 +247,16 @@ fn a_decision_is_one_event_without_any_value() {
         ("namespace", json!("shop")),
         ("name", json!("web")),
         ("verdict", json!("denied")),
-        ("codes", json!("image-tags/image-latest")),
     ] {
         assert_eq!(event[member], value, "{member} in {event}");
     }
+    let codes = event["codes"].as_str().expect("codes");
+    assert!(
+        codes
+            .split(' ')
+            .any(|code| code == "image-tags/image-latest"),
+        "{event}"
+    );
     assert!(event["micros"].as_u64().is_some(), "{event}");
 }
 

@@ -8,7 +8,7 @@ use crate::shell::{cargo, run};
 use crate::{build, cluster, documents};
 
 /// Modules of the integration tests that are hostile; the rest are verdicts.
-const HOSTILE: [&str; 2] = ["guests::", "serve::"];
+const HOSTILE: [&str; 3] = ["guests::", "serve::", "times::"];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Extent {
@@ -136,7 +136,7 @@ fn cases(command: &mut std::process::Command, extent: Extent) {
     command.env("PORTCULLIS_CASES", changes);
 }
 
-fn hostile(_: Extent) -> Result<()> {
+fn hostile(extent: Extent) -> Result<()> {
     let test = [
         "test",
         "--package",
@@ -148,7 +148,13 @@ fn hostile(_: Extent) -> Result<()> {
     ];
     // Deadlines are held to within milliseconds: nothing else runs beside them.
     run(cargo(&test).args(["guests::", "--test-threads=1"]))?;
-    run(cargo(&test).arg("serve::"))
+    run(cargo(&test).arg("serve::"))?;
+    let mut times = cargo(&test);
+    if extent == Extent::Full {
+        times.env("PORTCULLIS_FULL", "1");
+    }
+    // They measure: nothing else runs beside them.
+    run(times.args(["times::", "--test-threads=1"]))
 }
 
 /// `--workspace`, and not the package alone: cargo would build its dependencies

@@ -23,7 +23,10 @@ fn write(scratch: &Scratch, name: &str, program: &[u8], more: Value) {
 
 fn start(scratch: Scratch) -> Server {
     let folder = scratch.path().join("p").display().to_string();
-    Server::start_in(scratch, &["--policies", &folder, "--threads", "1"])
+    Server::start_in(
+        scratch,
+        &["--profile", "none", "--policies", &folder, "--threads", "1"],
+    )
 }
 
 fn endless() -> Guest {
