@@ -27,7 +27,7 @@ use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
 use portcullis::wasm::cache::{self, Cache};
 use portcullis::webhook::Webhook;
-use portcullis::{admit, author, certs, load, page, replay, review, source};
+use portcullis::{admit, author, certs, load, page, replay, review, source, wasm};
 
 include!(concat!(env!("OUT_DIR"), "/pack.rs"));
 
@@ -69,6 +69,7 @@ fn run(command: Command) -> Result<u8> {
         )?),
         Command::Certs(arguments) => run_certs(&arguments),
         Command::WebhookConfig(arguments) => run_webhook_config(&arguments),
+        Command::CompilePolicy => Ok(wasm::answer_order().map(|()| 0)?),
     }
 }
 
@@ -85,7 +86,8 @@ fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
         bail!("no policy is in force: name some with --policies, or a --profile of the pack");
     }
     let cache = code_cache(arguments.code_cache.as_deref())?;
-    let engine = Arc::new(Engine::new()?.with_code(PACK.compiled, cache));
+    let engine = Engine::new()?.with_children();
+    let engine = Arc::new(engine.with_code(PACK.compiled, cache));
     let excluded: BTreeSet<String> = arguments.excluded_namespaces.iter().cloned().collect();
     let set = load::load(&engine, &PACK, &found, excluded)?;
     Ok((engine, set))
@@ -164,7 +166,7 @@ fn apply_baseline(arguments: &args::Check, report: &mut Report) -> Result<usize>
 }
 
 fn run_policy(command: &Policy) -> Result<u8> {
-    let engine = || Engine::new().map(Arc::new);
+    let engine = || Engine::new().map(|engine| Arc::new(engine.with_children()));
     match command {
         Policy::List { policies } => print(&page::list(&policy_set(policies)?.1)),
         Policy::Show { name, policies } => print(&page::show(&policy_set(policies)?.1, name)?),

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
+use serde::{Deserialize, Serialize};
+
 use super::cache::Cache;
+use super::compiler::Child;
 use crate::policy::spec::Limits;
 
 /// The epoch's tick. A deadline is met to about one of them.
@@ -29,7 +32,8 @@ const GIB: u64 = 1024 * 1024 * 1024;
 const MIB: u64 = 1024 * 1024;
 
 /// How guests' memories are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum AddressSpace {
     /// Pooled, 4 GiB reserved for each: no bounds checks, the quickest.
     Reserved,
@@ -47,6 +51,7 @@ pub struct Engine {
     stop: crossbeam_channel::Sender<()>,
     embedded: &'static [&'static [u8]],
     cache: Option<Cache>,
+    child: Option<Child>,
 }
 
 /// No engine could be made, in any layout.
@@ -92,6 +97,7 @@ impl Engine {
             stop,
             embedded: &[],
             cache: None,
+            child: None,
         })
     }
 
@@ -112,6 +118,19 @@ impl Engine {
         self.embedded = embedded;
         self.cache = cache;
         self
+    }
+
+    /// The same, which compiles in children that are limited in time and
+    /// memory. Only for the executable that answers `compile-policy` with
+    /// [`super::answer_order`]: the children run it.
+    #[must_use]
+    pub fn with_children(mut self) -> Engine {
+        self.child = Some(Child::of_this_executable());
+        self
+    }
+
+    pub(super) fn child(&self) -> Option<&Child> {
+        self.child.as_ref()
     }
 
     pub(super) fn embedded(&self) -> &'static [&'static [u8]] {
@@ -186,6 +205,14 @@ pub(super) fn baseline() -> wasmtime::Result<wasmtime::Engine> {
     config
         .target(env!("PORTCULLIS_TARGET"))?
         .allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    wasmtime::Engine::new(&config)
+}
+
+/// Compiles for this machine and a layout, of which it reserves nothing; runs
+/// nothing.
+pub(super) fn compiler(space: AddressSpace) -> wasmtime::Result<wasmtime::Engine> {
+    let mut config = config(space);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     wasmtime::Engine::new(&config)
 }
 
