@@ -13,6 +13,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use clap::Parser;
+use portcullis::admit::guard;
 use portcullis::args::author::Form;
 use portcullis::args::{self, Arguments, Command, Output, Policy};
 use portcullis::check::{Input, check};
@@ -260,12 +261,23 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = arguments.threads.unwrap_or(cores);
     let metrics = Arc::new(Metrics::default());
+    let set = guarded(set, threads, &metrics);
     let webhook = Arc::new(Webhook::new(
         Arc::new(ArcSwap::from_pointee(set)),
         threads,
         Arc::clone(&metrics),
     )?);
     runtime.block_on(serve(options(arguments), &engine, webhook, metrics))
+}
+
+/// No policy of a server holds up the others.
+fn guarded(set: PolicySet, threads: usize, metrics: &Arc<Metrics>) -> PolicySet {
+    let metrics = Arc::clone(metrics);
+    let on_suspension: guard::OnSuspension = Arc::new(move |policy| {
+        metrics.suspension(policy.as_str());
+        tracing::error!(%policy, "a policy hit its deadline again and again and is suspended");
+    });
+    guard::guarded(set, guard::at_once(threads), &on_suspension)
 }
 
 fn options(arguments: &args::Serve) -> Options {

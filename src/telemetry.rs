@@ -72,6 +72,7 @@ pub struct Metrics {
     findings: Family<Finding, Counter>,
     evaluation_duration: Family<Policy, Histogram, fn() -> Histogram>,
     failures: Family<Failure, Counter>,
+    suspensions: Family<Policy, Counter>,
     policies: Family<State, Gauge>,
     rejections: Family<Reason, Counter>,
     connections: Gauge,
@@ -93,6 +94,7 @@ impl Default for Metrics {
             findings: Family::default(),
             evaluation_duration: Family::new_with_constructor(latency),
             failures: Family::default(),
+            suspensions: Family::default(),
             policies: Family::default(),
             rejections: Family::default(),
             connections: Gauge::default(),
@@ -121,6 +123,9 @@ impl Metrics {
         registry.register_with_unit("evaluation_duration", help, Unit::Seconds, family);
         let help = "Policies that gave no verdict, by whose fault it was and why";
         registry.register("policy_failures", help, self.failures.clone());
+        let help =
+            "How often a policy was not asked for a while, since it hit its deadline in a row";
+        registry.register("policy_suspensions", help, self.suspensions.clone());
         let help = "Policies in force, ready or failed";
         registry.register("policies", help, self.policies.clone());
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
@@ -198,6 +203,14 @@ impl Metrics {
             cause,
         };
         self.failures.get_or_create(&label).inc();
+    }
+
+    /// A policy hit its deadline so often that it is not asked for a while.
+    pub fn suspension(&self, policy: &str) {
+        let label = Policy {
+            policy: policy.to_owned(),
+        };
+        self.suspensions.get_or_create(&label).inc();
     }
 
     /// How many policies are in force.

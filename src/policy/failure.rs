@@ -58,6 +58,8 @@ pub enum Cause {
     Patch,
     /// The host had no room for one more evaluation.
     Overload,
+    /// The policy hit its deadline so often that it is not asked for a while.
+    Suspended,
 }
 
 /// The longest message, in bytes: what a guest says of itself ends in logs and
@@ -111,6 +113,7 @@ impl fmt::Display for Cause {
             Cause::Refused => "refused",
             Cause::Patch => "patch",
             Cause::Overload => "overload",
+            Cause::Suspended => "suspended",
         })
     }
 }

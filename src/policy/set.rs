@@ -1,8 +1,9 @@
 //! The set of policies in force: immutable, swapped whole.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::{Policy, PolicyName};
+use super::{Evaluate, Policy, PolicyName, Spec};
 
 /// Namespaces that are never judged unless the operator says otherwise: to
 /// refuse something there can keep a cluster from starting
@@ -41,6 +42,20 @@ impl PolicySet {
             policies,
             excluded_namespaces,
         })
+    }
+
+    /// The same policies with other programs, each made of its own.
+    #[must_use]
+    pub fn map_programs(
+        mut self,
+        map: impl Fn(&PolicyName, &Spec, Arc<dyn Evaluate>) -> Arc<dyn Evaluate>,
+    ) -> Self {
+        for policy in &mut self.policies {
+            if let Ok(ready) = &mut policy.program {
+                ready.program = map(&policy.name, &policy.spec, Arc::clone(&ready.program));
+            }
+        }
+        self
     }
 
     /// The policies, by name.

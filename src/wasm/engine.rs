@@ -66,9 +66,21 @@ impl Engine {
     ///
     /// If it has room for none, or gives no thread for the clock.
     pub fn new() -> Result<Engine, Error> {
+        Engine::with_slots(SLOTS)
+    }
+
+    /// The same with room for that many instances at once, where it is pooled;
+    /// [`Engine::new`] has 256.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::new`].
+    pub fn with_slots(slots: u32) -> Result<Engine, Error> {
         let layouts = [AddressSpace::Reserved, AddressSpace::Checked];
         for space in layouts {
-            if let Ok(engine) = wasmtime::Engine::new(&config(space)) {
+            let mut config = config(space);
+            config.allocation_strategy(pooled(slots));
+            if let Ok(engine) = wasmtime::Engine::new(&config) {
                 return Engine::start(engine, space);
             }
         }
@@ -202,22 +214,19 @@ impl fmt::Display for Engine {
 /// If wasmtime has no compiler for the architecture.
 pub(super) fn baseline() -> wasmtime::Result<wasmtime::Engine> {
     let mut config = config(AddressSpace::Reserved);
-    config
-        .target(env!("PORTCULLIS_TARGET"))?
-        .allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config.target(env!("PORTCULLIS_TARGET"))?;
     wasmtime::Engine::new(&config)
 }
 
 /// Compiles for this machine and a layout, of which it reserves nothing; runs
 /// nothing.
 pub(super) fn compiler(space: AddressSpace) -> wasmtime::Result<wasmtime::Engine> {
-    let mut config = config(space);
-    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-    wasmtime::Engine::new(&config)
+    wasmtime::Engine::new(&config(space))
 }
 
 /// The settings that wasm.md measured, and the features that a policy has no
-/// use for switched off: each is surface (reliability.md, section 5).
+/// use for switched off: each is surface (reliability.md, section 5). Memory is
+/// allocated on demand until [`pooled`] is asked for.
 fn config(space: AddressSpace) -> Config {
     let mut config = Config::new();
     config
@@ -235,39 +244,33 @@ fn config(space: AddressSpace) -> Config {
         .memory_guard_size(32 * MIB);
     match space {
         AddressSpace::Reserved => {
-            config
-                .memory_reservation(4 * GIB)
-                .allocation_strategy(pooled());
+            config.memory_reservation(4 * GIB);
         }
         AddressSpace::Checked => {
-            config
-                .memory_reservation(64 * MIB)
-                .memory_guard_size(0)
-                .allocation_strategy(pooled());
+            config.memory_reservation(64 * MIB).memory_guard_size(0);
         }
         AddressSpace::OnDemand => {
             config
                 .memory_reservation(0)
                 .memory_guard_size(0)
-                .memory_reservation_for_growth(MIB)
-                .allocation_strategy(InstanceAllocationStrategy::OnDemand);
+                .memory_reservation_for_growth(MIB);
         }
     }
     config
 }
 
-fn pooled() -> InstanceAllocationStrategy {
+fn pooled(slots: u32) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(SLOTS)
-        .total_core_instances(SLOTS)
-        .total_memories(SLOTS)
-        .total_tables(SLOTS)
+    pool.total_component_instances(slots)
+        .total_core_instances(slots)
+        .total_memories(slots)
+        .total_tables(slots)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(CORE_INSTANCES)
         .max_tables_per_component(CORE_INSTANCES)
         .table_elements(TABLE_ELEMENTS)
         .max_memory_size(Limits::MEMORY_MEBIBYTES as usize * MIB as usize)
-        .max_unused_warm_slots(SLOTS)
+        .max_unused_warm_slots(slots)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(64 * 1024)
         .pagemap_scan(Enabled::Auto);

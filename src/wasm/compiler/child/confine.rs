@@ -13,16 +13,11 @@ pub(super) const MEMORY: u64 = 2 * 1024 * 1024 * 1024;
 const NICENESS: i32 = 10;
 
 /// Takes from this process what a compiler has no use for: memory beyond
-/// [`MEMORY`], files, a life beyond its parent's.
+/// [`MEMORY`], and a life beyond its parent's.
 pub(super) fn confine() -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    for (resource, most) in [
-        (Resource::As, MEMORY),
-        (Resource::Core, 0),
-        (Resource::Fsize, 0),
-    ] {
-        lower(resource, most)?;
-    }
+    lower(Resource::As, MEMORY)?;
+    lower(Resource::Core, 0)?;
     // Where memory runs out, it is not the server that is killed. Neither this
     // nor niceness is something that safety hangs on.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
