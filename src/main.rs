@@ -86,32 +86,30 @@ fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
     if found.is_empty() {
         bail!("no policy is in force: name some with --policies, or a --profile of the pack");
     }
-    let cache = code_cache(arguments.code_cache.as_deref())?;
     let engine = Engine::new()?.with_children();
+    let cache = code_cache(arguments.code_cache.as_deref());
     let engine = Arc::new(engine.with_code(PACK.compiled, cache));
     let excluded: BTreeSet<String> = arguments.excluded_namespaces.iter().cloned().collect();
     let set = load::load(&engine, &PACK, &found, excluded)?;
+    // A server logged it.
+    if let Some(problem) = engine.cache_problem()
+        && !tracing::dispatcher::has_been_set()
+    {
+        anstream::eprintln!("warning: {problem}");
+    }
     Ok((engine, set))
 }
 
-/// The folder that was asked for must do; the usual one is used if it can be.
-fn code_cache(asked: Option<&Path>) -> Result<Option<Cache>> {
-    if let Some(folder) = asked {
-        let is_off = folder.as_os_str() == "off";
-        return Ok((!is_off).then(|| Cache::open(folder)).transpose()?);
-    }
-    let Some(folder) = cache::usual_folder() else {
-        return Ok(None);
+/// The folder that was asked for, or the usual one. A cache only saves time,
+/// and a container's file system is often read only: no folder is a reason to
+/// judge nothing.
+fn code_cache(asked: Option<&Path>) -> Option<Cache> {
+    let folder = match asked {
+        Some(folder) if folder.as_os_str() == "off" => return None,
+        Some(folder) => folder.to_owned(),
+        None => cache::usual_folder()?,
     };
-    match Cache::open(&folder) {
-        Ok(cache) => Ok(Some(cache)),
-        // A container's file system is often read only.
-        Err(cache::Error::Io { .. }) => Ok(None),
-        Err(error @ cache::Error::Shared(_)) => {
-            anstream::eprintln!("warning: {error}");
-            Ok(None)
-        }
-    }
+    Some(Cache::open(&folder).unwrap_or_else(|error| Cache::unusable(&error)))
 }
 
 fn run_check(arguments: &args::Check) -> Result<u8> {

@@ -149,6 +149,11 @@ impl Engine {
         self.embedded
     }
 
+    /// What was wrong first with the cache, see [`Cache::problem`].
+    pub fn cache_problem(&self) -> Option<&str> {
+        self.cache.as_ref()?.problem()
+    }
+
     pub(super) fn cache(&self) -> Option<&Cache> {
         self.cache.as_ref()
     }
