@@ -185,7 +185,8 @@ fn find(text: &str, value: &str, from: usize) -> Option<usize> {
     let is_bounded = |start: &usize| {
         let before = text[..*start].chars().next_back();
         let after = text[start + value.len()..].chars().next();
-        !(is_word(before) && is_word(first)) && !(is_word(after) && is_word(last))
+        let goes_on = (is_word(before) && is_word(first)) || (is_word(after) && is_word(last));
+        !goes_on
     };
     let matches = text[from..].match_indices(value);
     matches
