@@ -10,7 +10,7 @@ use portcullis::policy::spec::{API_VERSION, KIND, Resource};
 use portcullis::policy::{Attributes, Cause, Decision, Policy, PolicySet};
 use serde_json::{Value, json};
 
-use super::judging::says;
+use super::answers::says;
 use super::load;
 
 /// What a mutating policy that answers thus makes of a Pod.

@@ -175,3 +175,50 @@ fn what_a_guest_says_reaches_the_user_without_control_characters() {
     assert!(!message.chars().any(hostile), "{message:?}");
     assert!(!message.contains("\nthing"), "{message:?}");
 }
+
+#[test]
+fn a_policy_that_hits_its_deadline_ten_times_in_a_row_is_suspended() {
+    let scratch = Scratch::new();
+    let limits = |extra: Value| {
+        let mut spec = json!({"limits": {"deadlineMilliseconds": 20}});
+        for (member, value) in extra.as_object().expect("a map") {
+            spec[member] = value.clone();
+        }
+        spec
+    };
+    write(
+        &scratch,
+        "closed",
+        &endless().component(),
+        limits(json!({})),
+    );
+    let ignored = limits(json!({"failurePolicy": "Ignore"}));
+    write(&scratch, "open", &endless().component(), ignored);
+    let server = start(scratch);
+    for _ in 0..10 {
+        let denied = server.review("/validate/fail", &pod("nginx:1.2.3"));
+        let message = denied["status"]["message"].as_str().expect("a message");
+        assert!(message.contains("deadline and was stopped"), "{message}");
+    }
+    // Its failurePolicy answers at once.
+    let denied = server.review("/validate/fail", &pod("nginx:1.2.3"));
+    assert_eq!(denied["allowed"], false);
+    let message = denied["status"]["message"].as_str().expect("a message");
+    assert!(message.contains("10 times in a row"), "{message}");
+    // The other is another policy, and is asked.
+    let allowed = server.review("/validate/ignore", &pod("nginx:1.2.3"));
+    let warning = allowed["warnings"][0].as_str().expect("a warning");
+    assert!(warning.contains("and was stopped"), "{warning}");
+    let metrics = server.get("/metrics").body;
+    for line in [
+        "portcullis_policy_suspensions_total{policy=\"closed\"} 1",
+        "portcullis_policy_failures_total{policy=\"closed\",blame=\"guest\",cause=\"suspended\"} 1",
+        "portcullis_policy_failures_total{policy=\"closed\",blame=\"guest\",cause=\"deadline\"} 10",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    assert!(
+        !metrics.contains("suspensions_total{policy=\"open\"}"),
+        "{metrics}"
+    );
+}
