@@ -4,7 +4,10 @@ use std::fmt;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store, Trap,
+    UpdateDeadline,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -91,11 +94,18 @@ impl Engine {
     fn start(engine: wasmtime::Engine, space: AddressSpace) -> Result<Engine, Error> {
         let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
         let weak = engine.weak();
+        let (started, mut ticks) = (Instant::now(), 0);
         let tick = move || {
             // A closed channel ends the wait; a timeout is the next tick.
             while stopped.recv_timeout(TICK) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
                 let Some(engine) = weak.upgrade() else { break };
-                engine.increment_epoch();
+                // Where others keep this thread waiting, ticks are made up for:
+                // deadlines are times, not a number of its turns.
+                let due = started.elapsed().as_millis();
+                while ticks < due {
+                    engine.increment_epoch();
+                    ticks += 1;
+                }
             }
         };
         let ticker = std::thread::Builder::new()
@@ -173,8 +183,20 @@ impl Engine {
         &self.engine
     }
 
+    /// Has what runs in a store stopped at `deadline`: never before it, even if
+    /// the clock makes up for ticks, and hardly later.
+    pub(super) fn stop_at<T: 'static>(store: &mut Store<T>, deadline: Instant) {
+        store.set_epoch_deadline(Engine::ticks_until(deadline));
+        store.epoch_deadline_callback(move |_| {
+            if Instant::now() < deadline {
+                return Ok(UpdateDeadline::Continue(Engine::ticks_until(deadline)));
+            }
+            Err(Trap::Interrupt.into())
+        });
+    }
+
     /// `deadline` in ticks from now.
-    pub(super) fn ticks_until(deadline: Instant) -> u64 {
+    fn ticks_until(deadline: Instant) -> u64 {
         let left = deadline.saturating_duration_since(Instant::now());
         u64::try_from(left.as_millis()).unwrap_or(u64::MAX / 2) + 1
     }

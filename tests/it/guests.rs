@@ -16,11 +16,11 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use portcullis::policy::spec::Limits;
-use portcullis::policy::{Blame, Cause, Evaluate, Failure};
-use portcullis::wasm::{Engine, Loaded, MAX_COMPONENT_BYTES, Program, assemble};
+use portcullis::policy::{Evaluate, Failure};
+use portcullis::wasm::{Engine, Loaded, Program};
 use portcullis_contract::Verdict;
-use serde_json::{Map, json};
-use text::{Guest, answer};
+use serde_json::Map;
+use text::Guest;
 
 static ENGINE: LazyLock<Arc<Engine>> =
     LazyLock::new(|| Arc::new(Engine::new().expect("an engine")));

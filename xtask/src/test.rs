@@ -8,7 +8,7 @@ use crate::shell::{cargo, run};
 use crate::{build, cluster, documents};
 
 /// Modules of the integration tests that are hostile; the rest are verdicts.
-const HOSTILE: [&str; 2] = ["guests::", "serve::"];
+const HOSTILE: [&str; 3] = ["fuzz::", "guests::", "serve::"];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Extent {
@@ -135,7 +135,7 @@ fn cases(command: &mut std::process::Command, extent: Extent) {
     command.env("PROPTEST_CASES", cases);
 }
 
-fn hostile(_: Extent) -> Result<()> {
+fn hostile(extent: Extent) -> Result<()> {
     let test = [
         "test",
         "--package",
@@ -146,8 +146,16 @@ fn hostile(_: Extent) -> Result<()> {
         "--",
     ];
     // Deadlines are held to within milliseconds: nothing else runs beside them.
-    run(cargo(&test).args(["guests::", "--test-threads=1"]))?;
-    run(cargo(&test).arg("serve::"))
+    let runs: [&[&str]; 3] = [&["guests::", "--test-threads=1"], &["fuzz::"], &["serve::"]];
+    for arguments in runs {
+        let mut command = cargo(&test);
+        if extent == Extent::Full {
+            // Stricter figures, and minutes instead of seconds of fuzzing.
+            command.env("PORTCULLIS_FULL", "1");
+        }
+        run(command.args(arguments))?;
+    }
+    Ok(())
 }
 
 /// `--workspace`, and not the package alone: cargo would build its dependencies

@@ -123,6 +123,35 @@ fn tangle(steps: usize) -> Vec<u8> {
     .component()
 }
 
+/// Components that each hold the one before twice: wasmtime unfolds 2^24 of
+/// them when it compiles these 2 KB (found by this test's forerunner, which
+/// did it in its own process and had 6 GB when it was stopped).
+fn doubling() -> Vec<u8> {
+    let mut beside = String::from("(component $c0 (core module))");
+    for number in 1..24 {
+        let before = format!("(instance (instantiate $c{}))", number - 1);
+        beside += &format!("(component $c{number} {before} {before})");
+    }
+    beside += "(instance (instantiate $c23))";
+    Guest {
+        beside,
+        ..Guest::default()
+    }
+    .component()
+}
+
+#[test]
+fn what_takes_memory_without_end_to_compile_is_stopped_and_the_others_load() {
+    let bomb = doubling();
+    assert!(bomb.len() < 10_000, "{}", bomb.len());
+    let (report, took) = check(&[("bomb", bomb), ("good", Guest::default().component())]);
+    let failure = said(&report, "bomb");
+    let is_stopped = failure.contains("longer than 30 s") || failure.contains("MiB of memory");
+    assert!(is_stopped, "{failure}");
+    assert!(took < Duration::from_secs(40), "{took:?}");
+    assert!(!report["failures"].to_string().contains("\"good\""));
+}
+
 #[test]
 fn a_compilation_without_end_is_stopped_and_the_others_load() {
     if !is_full() {

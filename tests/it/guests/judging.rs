@@ -2,7 +2,6 @@
 
 use portcullis::policy::{Blame, Cause};
 use portcullis_contract::Verdict;
-use serde_json::{Value, json};
 
 use super::text::{Guest, answer, raw_answer};
 use super::{assert_unharmed, evaluate};

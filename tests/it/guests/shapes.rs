@@ -150,18 +150,6 @@ fn what_is_large_or_deep_or_many_is_soon_compiled_or_refused() {
     );
     let tower = format!("{} {}", "(component ".repeat(90), ")".repeat(90));
     let doubling = repeat(30, |n| format!("(type $t{} (tuple $t{n} $t{n}))", n + 1));
-    let nested = repeat(24, |n| {
-        let of = if n == 0 {
-            "(core module)".into()
-        } else {
-            format!(
-                "(instance (instantiate $c{})) (instance (instantiate $c{}))",
-                n - 1,
-                n - 1
-            )
-        };
-        format!("(component $c{n} {of})")
-    });
     let mut table: Vec<(&str, Vec<u8>)> = vec![
         (
             "20,000 functions",
@@ -227,10 +215,6 @@ fn what_is_large_or_deep_or_many_is_soon_compiled_or_refused() {
         (
             "a type that doubles 30 times",
             beside(&format!("(type $t0 (tuple u8 u8)) {doubling}")),
-        ),
-        (
-            "components that double 24 times",
-            beside(&format!("{nested} (instance (instantiate $c23))")),
         ),
         (
             "1,500 core modules",

@@ -6,8 +6,7 @@ use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, nice, set_parent_process_death_signal, setrlimit,
 };
 
-/// Address space, in bytes. The largest component that is loaded takes about
-/// a quarter of it.
+/// Address space, in bytes.
 pub(super) const MEMORY: u64 = 2 * 1024 * 1024 * 1024;
 /// Compiling gives way to answering.
 const NICENESS: i32 = 10;
