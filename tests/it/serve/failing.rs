@@ -150,7 +150,9 @@ fn endless_guests_delay_neither_health_nor_the_callers_own_deadline() {
     // The one thread is free again for others.
     let response = server.review("/validate/ignore", &pod("nginx:1.2.3"));
     assert_eq!(response["allowed"], true);
-    assert_eq!(response["warnings"], Value::Null);
+    // What the profile's policies find of the Pod is no failure.
+    let warnings = response["warnings"].to_string();
+    assert!(!warnings.contains("deadline"), "{warnings}");
 }
 
 #[test]
