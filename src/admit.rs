@@ -28,6 +28,7 @@ use crate::policy::{
     matching, patch, ratchet,
 };
 
+pub mod guard;
 pub mod pool;
 
 /// One request to decide on.

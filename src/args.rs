@@ -38,6 +38,9 @@ pub enum Command {
     Certs(Certs),
     /// Print the registration of the webhook, for `kubectl apply`
     WebhookConfig(WebhookConfig),
+    /// Compile one policy, for the process that started this one
+    #[command(hide = true)]
+    CompilePolicy,
 }
 
 /// Which policies are in force.

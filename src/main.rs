@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use portcullis::admit::guard::Guarding;
 use portcullis::args::author::Form;
 use portcullis::args::{self, Arguments, Command, Output, Policy};
 use portcullis::check::{Input, check};
@@ -19,7 +20,7 @@ use portcullis::finding::baseline::Baseline;
 use portcullis::finding::{Report, human, json, junit, sarif};
 use portcullis::load::watch::{Wanted, Watch};
 use portcullis::pack::Pack;
-use portcullis::policy::PolicySet;
+use portcullis::policy::{PolicyName, PolicySet};
 use portcullis::registration::target::{CaBundle, Target};
 use portcullis::registration::{self, Registration};
 use portcullis::server::{Options, Server, first_signal, second_signal};
@@ -27,7 +28,7 @@ use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
 use portcullis::wasm::cache::{self, Cache};
 use portcullis::webhook::Webhook;
-use portcullis::{admit, author, certs, load, page, replay, review, source};
+use portcullis::{admit, author, certs, load, page, replay, review, source, wasm};
 
 include!(concat!(env!("OUT_DIR"), "/pack.rs"));
 
@@ -72,6 +73,7 @@ fn run(command: Command) -> Result<u8> {
         )?),
         Command::Certs(arguments) => run_certs(&arguments),
         Command::WebhookConfig(arguments) => run_webhook_config(&arguments),
+        Command::CompilePolicy => Ok(wasm::answer_order().map(|()| 0)?),
     }
 }
 
@@ -89,51 +91,51 @@ fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
     }
     let engine = engine(arguments)?;
     let set = load::load(&engine, &PACK, &found, excluded(arguments))?;
+    // A server logged it.
+    if let Some(problem) = engine.cache_problem()
+        && !tracing::dispatcher::has_been_set()
+    {
+        anstream::eprintln!("warning: {problem}");
+    }
     Ok((engine, set))
 }
 
 fn engine(arguments: &args::Policies) -> Result<Arc<Engine>> {
-    let cache = code_cache(arguments.code_cache.as_deref())?;
-    Ok(Arc::new(Engine::new()?.with_code(PACK.compiled, cache)))
+    let cache = code_cache(arguments.code_cache.as_deref());
+    let engine = Engine::new()?.with_children();
+    Ok(Arc::new(engine.with_code(PACK.compiled, cache)))
 }
 
 fn excluded(arguments: &args::Policies) -> BTreeSet<String> {
     arguments.excluded_namespaces.iter().cloned().collect()
 }
 
-/// Policies that are loaded again when their files change.
-fn watched(engine: &Arc<Engine>, arguments: &args::Policies) -> Result<Watch> {
+/// Policies that are loaded again when their files change, each of which
+/// `guard` keeps from holding up the others.
+fn watched(engine: &Arc<Engine>, arguments: &args::Policies, guard: Guarding) -> Result<Watch> {
     let wanted = Wanted {
         pack: PACK,
         profile: arguments.profile,
         paths: arguments.paths.clone(),
         excluded_namespaces: excluded(arguments),
     };
-    let watch = Watch::start(engine, wanted)?;
+    let watch = Watch::start(engine, wanted, guard)?;
     if watch.set().load().policies().is_empty() {
         bail!(NO_POLICY);
     }
     Ok(watch)
 }
 
-/// The folder that was asked for must do; the usual one is used if it can be.
-fn code_cache(asked: Option<&Path>) -> Result<Option<Cache>> {
-    if let Some(folder) = asked {
-        let is_off = folder.as_os_str() == "off";
-        return Ok((!is_off).then(|| Cache::open(folder)).transpose()?);
-    }
-    let Some(folder) = cache::usual_folder() else {
-        return Ok(None);
+/// The folder that was asked for, or the usual one. A cache only saves time,
+/// and a container's file system is often read only: no folder is a reason to
+/// judge nothing.
+fn code_cache(asked: Option<&Path>) -> Option<Cache> {
+    let folder = match asked {
+        Some(folder) if folder.as_os_str() == "off" => return None,
+        Some(folder) => folder.to_owned(),
+        None => cache::usual_folder()?,
     };
-    match Cache::open(&folder) {
-        Ok(cache) => Ok(Some(cache)),
-        // A container's file system is often read only.
-        Err(cache::Error::Io { .. }) => Ok(None),
-        Err(error @ cache::Error::Shared(_)) => {
-            anstream::eprintln!("warning: {error}");
-            Ok(None)
-        }
-    }
+    Some(Cache::open(&folder).unwrap_or_else(|error| Cache::unusable(&error)))
 }
 
 fn run_check(arguments: &args::Check) -> Result<u8> {
@@ -189,7 +191,7 @@ fn apply_baseline(arguments: &args::Check, report: &mut Report) -> Result<usize>
 }
 
 fn run_policy(command: &Policy) -> Result<u8> {
-    let engine = || Engine::new().map(Arc::new);
+    let engine = || Engine::new().map(|engine| Arc::new(engine.with_children()));
     match command {
         Policy::List { policies } => print(&page::list(&policy_set(policies)?.1)),
         Policy::Show { name, policies } => print(&page::show(&policy_set(policies)?.1, name)?),
@@ -269,11 +271,11 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let engine = engine(&arguments.policies)?;
-    let watch = watched(&engine, &arguments.policies)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = arguments.threads.unwrap_or(cores);
     let metrics = Arc::new(Metrics::default());
+    let engine = engine(&arguments.policies)?;
+    let watch = watched(&engine, &arguments.policies, guarding(threads, &metrics))?;
     let webhook = Arc::new(Webhook::new(
         Arc::clone(watch.set()),
         threads,
@@ -281,6 +283,16 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     )?);
     watch.run(arguments.policies_poll, Arc::clone(&metrics))?;
     runtime.block_on(serve(options(arguments), &engine, webhook, metrics))
+}
+
+/// No policy of a server holds up the others.
+fn guarding(threads: usize, metrics: &Arc<Metrics>) -> Guarding {
+    let metrics = Arc::clone(metrics);
+    let on_suspension = move |policy: &PolicyName| {
+        metrics.suspension(policy.as_str());
+        tracing::error!(%policy, "a policy hit its deadline again and again and is suspended");
+    };
+    Guarding::new(threads, Arc::new(on_suspension))
 }
 
 fn options(arguments: &args::Serve) -> Options {

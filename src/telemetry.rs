@@ -73,6 +73,7 @@ pub struct Metrics {
     findings: Family<Finding, Counter>,
     evaluation_duration: Family<Policy, Histogram, fn() -> Histogram>,
     failures: Family<Failure, Counter>,
+    suspensions: Family<Policy, Counter>,
     policies: Family<State, Gauge>,
     policy_reloads: Family<Reason, Counter>,
     rejections: Family<Reason, Counter>,
@@ -95,6 +96,7 @@ impl Default for Metrics {
             findings: Family::default(),
             evaluation_duration: Family::new_with_constructor(latency),
             failures: Family::default(),
+            suspensions: Family::default(),
             policies: Family::default(),
             policy_reloads: Family::default(),
             rejections: Family::default(),
@@ -124,6 +126,9 @@ impl Metrics {
         registry.register_with_unit("evaluation_duration", help, Unit::Seconds, family);
         let help = "Policies that gave no verdict, by whose fault it was and why";
         registry.register("policy_failures", help, self.failures.clone());
+        let help =
+            "How often a policy was not asked for a while, since it hit its deadline in a row";
+        registry.register("policy_suspensions", help, self.suspensions.clone());
         let help = "Policies in force: ready, failed, or stale, in their last good form";
         registry.register("policies", help, self.policies.clone());
         let help = "Changed policy files, taken or refused";
@@ -203,6 +208,14 @@ impl Metrics {
             cause,
         };
         self.failures.get_or_create(&label).inc();
+    }
+
+    /// A policy hit its deadline so often that it is not asked for a while.
+    pub fn suspension(&self, policy: &str) {
+        let label = Policy {
+            policy: policy.to_owned(),
+        };
+        self.suspensions.get_or_create(&label).inc();
     }
 
     /// How many policies are in force, and in which state.

@@ -12,6 +12,7 @@
 mod assemble;
 pub mod cache;
 mod code;
+mod compiler;
 mod engine;
 mod inspect;
 mod instances;
@@ -24,6 +25,7 @@ mod trial;
 
 pub use assemble::assemble;
 pub use code::Start;
+pub use compiler::answer_order;
 pub use engine::{AddressSpace, Engine};
 pub use inspect::{Inspected, inspect};
 pub use program::{Loaded, Program};

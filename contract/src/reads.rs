@@ -67,6 +67,15 @@ enum Step {
     Each,
 }
 
+/// Steps of one read. The API server takes no JSON that is deeper than a few
+/// times this, and no kind of Kubernetes comes near it; without a bound, a
+/// hostile description could exhaust the host's stack.
+const MAX_STEPS: usize = 64;
+/// Nodes that are merged in one set of reads. A named member takes over what
+/// `.*` beside it reads, which doubles at every step where both go on: a few
+/// dozen hostile reads would take the host's memory. Honest sets merge a few.
+const MAX_MERGED: usize = 10_000;
+
 /// Members of a request that hold whole objects somebody else wrote; reading
 /// one without naming a field needs the grant `values`.
 const WHOLE_OBJECTS: [&str; 4] = ["object", "oldObject", "pod", "oldPod"];
@@ -86,6 +95,12 @@ impl Reads {
                 problem,
             };
             let (member, steps) = steps(read).map_err(fault)?;
+            if steps.len() > MAX_STEPS {
+                let count = steps.len();
+                return Err(fault(format!(
+                    "it has {count} steps; at most {MAX_STEPS} are read"
+                )));
+            }
             if !Request::MEMBERS.contains(&member.as_str()) {
                 let known = Request::MEMBERS.join("`, `");
                 return Err(fault(format!(
@@ -94,8 +109,12 @@ impl Reads {
             }
             parsed.members.entry(member).or_default().insert(&steps);
         }
-        for node in parsed.members.values_mut() {
-            node.simplify();
+        let mut left = MAX_MERGED;
+        for (member, node) in &mut parsed.members {
+            node.simplify(&mut left).map_err(|problem| Error {
+                read: member.clone(),
+                problem,
+            })?;
         }
         Ok(parsed)
     }
@@ -150,40 +169,43 @@ impl Node {
 
     /// Drops what a whole read makes superfluous, and merges `.*` into the
     /// named members beside it, so that writing looks at one node per member.
-    fn simplify(&mut self) {
+    fn simplify(&mut self, left: &mut usize) -> Result<(), String> {
         if self.whole {
             *self = Node {
                 whole: true,
                 ..Node::default()
             };
-            return;
+            return Ok(());
         }
         if let Some(any) = &self.any {
-            let any = any.as_ref().clone();
             for node in self.fields.values_mut() {
-                node.merge(&any);
+                node.merge(any, left)?;
             }
         }
-        self.fields.values_mut().for_each(Node::simplify);
-        if let Some(any) = &mut self.any {
-            any.simplify();
+        let below = self.fields.values_mut();
+        let below = below.chain(self.any.as_deref_mut());
+        for node in below.chain(self.each.as_deref_mut()) {
+            node.simplify(left)?;
         }
-        if let Some(each) = &mut self.each {
-            each.simplify();
-        }
+        Ok(())
     }
 
-    fn merge(&mut self, other: &Node) {
+    fn merge(&mut self, other: &Node, left: &mut usize) -> Result<(), String> {
+        *left = left.checked_sub(1).ok_or(
+            "too many reads with `.*` overlap reads of named members: declare fewer, or read more at once",
+        )?;
         self.whole |= other.whole;
         for (name, node) in &other.fields {
-            self.fields.entry(name.clone()).or_default().merge(node);
+            let own = self.fields.entry(name.clone()).or_default();
+            own.merge(node, left)?;
         }
         if let Some(any) = &other.any {
-            self.any.get_or_insert_default().merge(any);
+            self.any.get_or_insert_default().merge(any, left)?;
         }
         if let Some(each) = &other.each {
-            self.each.get_or_insert_default().merge(each);
+            self.each.get_or_insert_default().merge(each, left)?;
         }
+        Ok(())
     }
 
     fn write(&self, value: &Value, out: &mut Vec<u8>) {
@@ -408,6 +430,28 @@ mod tests {
             json!({"object": {"data": {"k": ""}, "stringData": {"l": ""},
                 "metadata": {"name": "n", "annotations": {"copy": ""}}}})
         );
+    }
+
+    /// Found by tests/it/fuzz: a description could overflow the host's stack.
+    #[test]
+    fn a_read_of_endless_depth_is_refused() {
+        for step in [".a", ".*", "[*]"] {
+            let read = format!("object{}", step.repeat(100_000));
+            let error = Reads::parse([read.as_str()]).expect_err("refused");
+            assert!(error.problem.contains("at most 64"), "{error}");
+            let read = format!("object{}", step.repeat(64));
+            assert!(Reads::parse([read.as_str()]).is_ok());
+        }
+    }
+
+    /// A description could take all of the host's memory and time.
+    #[test]
+    fn reads_that_double_at_every_step_are_refused() {
+        let read = |depth: usize| format!("object{}.x.y", ".*".repeat(depth));
+        let reads: Vec<String> = (0..40).map(read).collect();
+        let error = Reads::parse(reads.iter().map(String::as_str)).expect_err("refused");
+        assert!(error.problem.contains("overlap"), "{error}");
+        assert!(Reads::parse(reads[..6].iter().map(String::as_str)).is_ok());
     }
 
     #[test]

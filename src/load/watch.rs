@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 
 use super::{each, policy};
+use crate::admit::guard::Guarding;
 use crate::pack::{Pack, Profile};
 use crate::policy::{Failure, PolicyName, PolicySet, set};
 use crate::source::{self, Found};
@@ -40,6 +41,7 @@ pub struct Wanted {
 pub struct Watch {
     engine: Arc<Engine>,
     wanted: Wanted,
+    guard: Guarding,
     set: Arc<ArcSwap<PolicySet>>,
     /// Of which documents and programs the set in force was made.
     in_force: Forms,
@@ -121,12 +123,12 @@ fn seen(look: &Result<Look, source::Error>) -> Result<Forms, String> {
 }
 
 impl Watch {
-    /// Loads what is wanted, for the first time.
+    /// Loads what is wanted, for the first time; each policy is guarded.
     ///
     /// # Errors
     ///
     /// As for [`source::policies`] and [`super::load`].
-    pub fn start(engine: &Arc<Engine>, wanted: Wanted) -> Result<Watch, Error> {
+    pub fn start(engine: &Arc<Engine>, wanted: Wanted, guard: Guarding) -> Result<Watch, Error> {
         // Files that never come to rest are taken as they are, and later anew.
         let look = wanted.settled().unwrap_or_else(|| wanted.look())?;
         let mut watch = Watch {
@@ -136,6 +138,7 @@ impl Watch {
                 BTreeSet::new(),
             )?)),
             wanted,
+            guard,
             in_force: Forms::new(),
             seen: Ok(Forms::new()),
         };
@@ -210,9 +213,10 @@ impl Watch {
             let known = before.get(name.as_str()).filter(|policy| {
                 is_known && policy.program.is_ok() && before.stale(name).is_none()
             });
-            known
-                .cloned()
-                .unwrap_or_else(|| policy(&self.engine, found, programs[name]))
+            known.cloned().unwrap_or_else(|| {
+                self.guard
+                    .guard(policy(&self.engine, found, programs[name]))
+            })
         };
         let loaded = each(look.policies.iter().map(|(found, _)| found), load);
         let set = PolicySet::new(loaded, self.wanted.excluded_namespaces.clone())?.after(&before);

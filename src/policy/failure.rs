@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::decision::{cut, plain};
 
 /// A policy gave no verdict.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
     /// Whose fault it is.
@@ -17,7 +19,8 @@ pub struct Failure {
 }
 
 /// Whose fault a failure is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Blame {
     /// The policy's program, or its settings.
     Guest,
@@ -26,7 +29,8 @@ pub enum Blame {
 }
 
 /// What kind of fault kept a policy from answering.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Cause {
     /// The program could not be found or read.
     Source,
@@ -54,6 +58,8 @@ pub enum Cause {
     Patch,
     /// The host had no room for one more evaluation.
     Overload,
+    /// The policy hit its deadline so often that it is not asked for a while.
+    Suspended,
 }
 
 /// The longest message, in bytes: what a guest says of itself ends in logs and
@@ -107,6 +113,7 @@ impl fmt::Display for Cause {
             Cause::Refused => "refused",
             Cause::Patch => "patch",
             Cause::Overload => "overload",
+            Cause::Suspended => "suspended",
         })
     }
 }

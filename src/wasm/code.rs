@@ -3,17 +3,19 @@
 
 use std::hash::{Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use super::compiler::{self, Order};
 use super::engine::Engine;
 use super::machine::MachineCode;
-use super::snapshot::{self, Snapshot};
 use crate::policy::spec::Limits;
 use crate::policy::{Cause, Failure};
 
 /// What an evaluation starts from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Start {
     /// The state after `init`, which ran once, when the policy was loaded.
     Snapshot,
@@ -27,6 +29,16 @@ pub(super) struct Source {
     pub(super) bytes: std::sync::Arc<[u8]>,
     /// The digest of `bytes`.
     pub(super) digest: String,
+}
+
+impl Source {
+    fn order<'a>(&'a self, settings: &'a str, limits: Limits) -> Order<'a> {
+        Order {
+            component: &self.bytes,
+            settings,
+            limits,
+        }
+    }
 }
 
 /// Code that can be instantiated.
@@ -60,26 +72,19 @@ pub(super) fn obtain(
             return Ok(Code { component, start });
         }
     }
-    let (machine, start) = compile(engine.wasmtime(), source, settings, limits)?;
+    let order = source.order(settings, limits);
+    let (machine, start) = match engine.child() {
+        None => compiler::compile(engine.wasmtime(), order)?,
+        Some(child) => {
+            let (code, start) = child.compile(engine.address_space(), order)?;
+            (MachineCode::of_child(code), start)
+        }
+    };
     if let Some(cache) = engine.cache() {
         cache.put(&name(engine, source, settings, start), &machine);
     }
     let component = machine.map(engine.wasmtime()).map_err(not_ours)?;
     Ok(Code { component, start })
-}
-
-fn compile(
-    target: &wasmtime::Engine,
-    source: &Source,
-    settings: &str,
-    limits: Limits,
-) -> Result<(MachineCode, Start), Failure> {
-    if let Snapshot::Taken(component) = snapshot::take(&source.bytes, settings, limits)? {
-        let machine = MachineCode::compile(target, &component).map_err(not_ours)?;
-        return Ok((machine, Start::Snapshot));
-    }
-    let machine = MachineCode::compile(target, &source.bytes).map_err(not_ours)?;
-    Ok((machine, Start::Init))
 }
 
 pub(super) fn not_ours(error: wasmtime::Error) -> Failure {
@@ -99,7 +104,7 @@ pub(super) fn precompile(
 ) -> Result<Vec<u8>, Failure> {
     let target = super::engine::baseline()
         .map_err(|error| Failure::host(Cause::Program, error.to_string()))?;
-    let (machine, start) = compile(&target, source, settings, limits)?;
+    let (machine, start) = compiler::compile(&target, source.order(settings, limits))?;
     let head = head(source, settings, start);
     Ok([&head[..], machine.bytes()].concat())
 }

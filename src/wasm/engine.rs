@@ -4,9 +4,15 @@ use std::fmt;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store, Trap,
+    UpdateDeadline,
+};
+
+use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
+use super::compiler::Child;
 use crate::policy::spec::Limits;
 
 /// The epoch's tick. A deadline is met to about one of them.
@@ -29,7 +35,8 @@ const GIB: u64 = 1024 * 1024 * 1024;
 const MIB: u64 = 1024 * 1024;
 
 /// How guests' memories are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum AddressSpace {
     /// Pooled, 4 GiB reserved for each: no bounds checks, the quickest.
     Reserved,
@@ -47,6 +54,7 @@ pub struct Engine {
     stop: crossbeam_channel::Sender<()>,
     embedded: &'static [&'static [u8]],
     cache: Option<Cache>,
+    child: Option<Child>,
 }
 
 /// No engine could be made, in any layout.
@@ -61,9 +69,21 @@ impl Engine {
     ///
     /// If it has room for none, or gives no thread for the clock.
     pub fn new() -> Result<Engine, Error> {
+        Engine::with_slots(SLOTS)
+    }
+
+    /// The same with room for that many instances at once, where it is pooled;
+    /// [`Engine::new`] has 256.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::new`].
+    pub fn with_slots(slots: u32) -> Result<Engine, Error> {
         let layouts = [AddressSpace::Reserved, AddressSpace::Checked];
         for space in layouts {
-            if let Ok(engine) = wasmtime::Engine::new(&config(space)) {
+            let mut config = config(space);
+            config.allocation_strategy(pooled(slots));
+            if let Ok(engine) = wasmtime::Engine::new(&config) {
                 return Engine::start(engine, space);
             }
         }
@@ -74,11 +94,18 @@ impl Engine {
     fn start(engine: wasmtime::Engine, space: AddressSpace) -> Result<Engine, Error> {
         let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
         let weak = engine.weak();
+        let (started, mut ticks) = (Instant::now(), 0);
         let tick = move || {
             // A closed channel ends the wait; a timeout is the next tick.
             while stopped.recv_timeout(TICK) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
                 let Some(engine) = weak.upgrade() else { break };
-                engine.increment_epoch();
+                // Where others keep this thread waiting, ticks are made up for:
+                // deadlines are times, not a number of its turns.
+                let due = started.elapsed().as_millis();
+                while ticks < due {
+                    engine.increment_epoch();
+                    ticks += 1;
+                }
             }
         };
         let ticker = std::thread::Builder::new()
@@ -92,6 +119,7 @@ impl Engine {
             stop,
             embedded: &[],
             cache: None,
+            child: None,
         })
     }
 
@@ -114,8 +142,26 @@ impl Engine {
         self
     }
 
+    /// The same, which compiles in children that are limited in time and
+    /// memory. Only for the executable that answers `compile-policy` with
+    /// [`super::answer_order`]: the children run it.
+    #[must_use]
+    pub fn with_children(mut self) -> Engine {
+        self.child = Some(Child::of_this_executable());
+        self
+    }
+
+    pub(super) fn child(&self) -> Option<&Child> {
+        self.child.as_ref()
+    }
+
     pub(super) fn embedded(&self) -> &'static [&'static [u8]] {
         self.embedded
+    }
+
+    /// What was wrong first with the cache, see [`Cache::problem`].
+    pub fn cache_problem(&self) -> Option<&str> {
+        self.cache.as_ref()?.problem()
     }
 
     pub(super) fn cache(&self) -> Option<&Cache> {
@@ -137,8 +183,20 @@ impl Engine {
         &self.engine
     }
 
+    /// Has what runs in a store stopped at `deadline`: never before it, even if
+    /// the clock makes up for ticks, and hardly later.
+    pub(super) fn stop_at<T: 'static>(store: &mut Store<T>, deadline: Instant) {
+        store.set_epoch_deadline(Engine::ticks_until(deadline));
+        store.epoch_deadline_callback(move |_| {
+            if Instant::now() < deadline {
+                return Ok(UpdateDeadline::Continue(Engine::ticks_until(deadline)));
+            }
+            Err(Trap::Interrupt.into())
+        });
+    }
+
     /// `deadline` in ticks from now.
-    pub(super) fn ticks_until(deadline: Instant) -> u64 {
+    fn ticks_until(deadline: Instant) -> u64 {
         let left = deadline.saturating_duration_since(Instant::now());
         u64::try_from(left.as_millis()).unwrap_or(u64::MAX / 2) + 1
     }
@@ -183,14 +241,19 @@ impl fmt::Display for Engine {
 /// If wasmtime has no compiler for the architecture.
 pub(super) fn baseline() -> wasmtime::Result<wasmtime::Engine> {
     let mut config = config(AddressSpace::Reserved);
-    config
-        .target(env!("PORTCULLIS_TARGET"))?
-        .allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config.target(env!("PORTCULLIS_TARGET"))?;
     wasmtime::Engine::new(&config)
 }
 
+/// Compiles for this machine and a layout, of which it reserves nothing; runs
+/// nothing.
+pub(super) fn compiler(space: AddressSpace) -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&config(space))
+}
+
 /// The settings that wasm.md measured, and the features that a policy has no
-/// use for switched off: each is surface (reliability.md, section 5).
+/// use for switched off: each is surface (reliability.md, section 5). Memory is
+/// allocated on demand until [`pooled`] is asked for.
 fn config(space: AddressSpace) -> Config {
     let mut config = Config::new();
     config
@@ -208,39 +271,33 @@ fn config(space: AddressSpace) -> Config {
         .memory_guard_size(32 * MIB);
     match space {
         AddressSpace::Reserved => {
-            config
-                .memory_reservation(4 * GIB)
-                .allocation_strategy(pooled());
+            config.memory_reservation(4 * GIB);
         }
         AddressSpace::Checked => {
-            config
-                .memory_reservation(64 * MIB)
-                .memory_guard_size(0)
-                .allocation_strategy(pooled());
+            config.memory_reservation(64 * MIB).memory_guard_size(0);
         }
         AddressSpace::OnDemand => {
             config
                 .memory_reservation(0)
                 .memory_guard_size(0)
-                .memory_reservation_for_growth(MIB)
-                .allocation_strategy(InstanceAllocationStrategy::OnDemand);
+                .memory_reservation_for_growth(MIB);
         }
     }
     config
 }
 
-fn pooled() -> InstanceAllocationStrategy {
+fn pooled(slots: u32) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(SLOTS)
-        .total_core_instances(SLOTS)
-        .total_memories(SLOTS)
-        .total_tables(SLOTS)
+    pool.total_component_instances(slots)
+        .total_core_instances(slots)
+        .total_memories(slots)
+        .total_tables(slots)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(CORE_INSTANCES)
         .max_tables_per_component(CORE_INSTANCES)
         .table_elements(TABLE_ELEMENTS)
         .max_memory_size(Limits::MEMORY_MEBIBYTES as usize * MIB as usize)
-        .max_unused_warm_slots(SLOTS)
+        .max_unused_warm_slots(slots)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(64 * 1024)
         .pagemap_scan(Enabled::Auto);

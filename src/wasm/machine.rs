@@ -2,13 +2,16 @@
 //!
 //! Mapping compiled code means running whatever it says, outside any sandbox.
 //! So the type [`MachineCode`] can only be had from this module, and only of
-//! three origins: compiled by this process, part of this executable, or
-//! authenticated with the key of this installation's cache.
+//! four origins: compiled by this process, compiled by a child that runs this
+//! executable, part of this executable, or authenticated with the key of this
+//! installation's cache.
 
 use std::borrow::Cow;
 
 use aws_lc_rs::hmac;
 use wasmtime::component::Component;
+
+use super::compiler::FromChild;
 
 /// The length of the tag that authenticates code, in bytes: HMAC-SHA-256.
 pub(super) const TAG_BYTES: usize = 32;
@@ -24,6 +27,11 @@ impl MachineCode {
     /// What is no component, or more than the engine takes.
     pub(super) fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> wasmtime::Result<Self> {
         Ok(MachineCode(engine.precompile_component(bytes)?.into()))
+    }
+
+    /// Code that a child of this process compiled, see [`FromChild`].
+    pub(super) fn of_child(code: FromChild) -> Self {
+        MachineCode(code.into_bytes().into())
     }
 
     /// Code that `build.rs` made part of this executable.

@@ -10,6 +10,8 @@ mod cases;
 mod check;
 /// Compiled code, and the state that evaluations start from.
 mod code;
+/// Every parser that meets the outside, on mutated inputs.
+mod fuzz;
 /// Guests that misbehave, and what the host makes of them.
 mod guests;
 /// Upstream's own readers, as a program.

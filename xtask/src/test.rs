@@ -8,7 +8,7 @@ use crate::shell::{cargo, run};
 use crate::{build, cluster, documents};
 
 /// Modules of the integration tests that are hostile; the rest are verdicts.
-const HOSTILE: [&str; 3] = ["guests::", "serve::", "times::"];
+const HOSTILE: [&str; 4] = ["fuzz::", "guests::", "serve::", "times::"];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Extent {
@@ -147,14 +147,22 @@ fn hostile(extent: Extent) -> Result<()> {
         "--",
     ];
     // Deadlines are held to within milliseconds: nothing else runs beside them.
-    run(cargo(&test).args(["guests::", "--test-threads=1"]))?;
-    run(cargo(&test).arg("serve::"))?;
-    let mut times = cargo(&test);
-    if extent == Extent::Full {
-        times.env("PORTCULLIS_FULL", "1");
+    let runs: [&[&str]; 4] = [
+        &["guests::", "--test-threads=1"],
+        &["fuzz::"],
+        &["serve::"],
+        // They measure.
+        &["times::", "--test-threads=1"],
+    ];
+    for arguments in runs {
+        let mut command = cargo(&test);
+        if extent == Extent::Full {
+            // Stricter figures, and minutes instead of seconds.
+            command.env("PORTCULLIS_FULL", "1");
+        }
+        run(command.args(arguments))?;
     }
-    // They measure: nothing else runs beside them.
-    run(times.args(["times::", "--test-threads=1"]))
+    Ok(())
 }
 
 /// `--workspace`, and not the package alone: cargo would build its dependencies

@@ -25,6 +25,8 @@ pub(crate) struct Guest {
     pub(crate) realloc: Option<String>,
     /// What is called once the answer was read.
     pub(crate) post_return: Option<String>,
+    /// More fields of the core module.
+    pub(crate) module: String,
     /// Component text besides the guest proper.
     pub(crate) beside: String,
     /// Pages of memory at the start.
@@ -53,6 +55,7 @@ impl Default for Guest {
             start: String::new(),
             realloc: None,
             post_return: None,
+            module: String::new(),
             beside: String::new(),
             pages: 4,
             import: false,
@@ -156,7 +159,8 @@ impl Guest {
              (func $init (export \"init\") (param i32 i32) (result i32) {init})
              (func $evaluate (export \"evaluate\") (param i32 i32) (result i32) {evaluate})
              (func $start {start})
-             (start $start)",
+             (start $start)
+             {more}",
             pages = self.pages,
             description = escaped(&description),
             answer = escaped(&self.answer),
@@ -164,6 +168,7 @@ impl Guest {
             init = self.init.as_deref().unwrap_or(init),
             evaluate = evaluate.replace("LENGTH", &length(&self.answer).to_string()),
             start = self.start,
+            more = self.module,
             realloc = self.realloc.as_deref().unwrap_or(realloc),
             post = self.post_return.as_deref().unwrap_or_default(),
         )

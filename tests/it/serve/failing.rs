@@ -116,7 +116,8 @@ fn an_endless_guest_costs_its_deadline_and_is_answered_for_by_its_failure_policy
     );
     let allowed = server.review("/validate/ignore", &pod("nginx:1.2.3"));
     assert_eq!(allowed["allowed"], true);
-    let warning = allowed["warnings"][0].as_str().expect("a warning");
+    // The profile's policies warn of the Pod as well.
+    let warning = allowed["warnings"].to_string();
     assert!(
         warning.contains("`open`") && warning.contains("deadline"),
         "{warning}"
@@ -152,7 +153,9 @@ fn endless_guests_delay_neither_health_nor_the_callers_own_deadline() {
     // The one thread is free again for others.
     let response = server.review("/validate/ignore", &pod("nginx:1.2.3"));
     assert_eq!(response["allowed"], true);
-    assert_eq!(response["warnings"], Value::Null);
+    // What the profile's policies find of the Pod is no failure.
+    let warnings = response["warnings"].to_string();
+    assert!(!warnings.contains("deadline"), "{warnings}");
 }
 
 #[test]
@@ -177,4 +180,54 @@ fn what_a_guest_says_reaches_the_user_without_control_characters() {
     let hostile = |c: char| c.is_control() && c != '\n';
     assert!(!message.chars().any(hostile), "{message:?}");
     assert!(!message.contains("\nthing"), "{message:?}");
+}
+
+#[test]
+fn a_policy_that_hits_its_deadline_ten_times_in_a_row_is_suspended() {
+    let scratch = Scratch::new();
+    let limits = |extra: Value| {
+        let mut spec = json!({"limits": {"deadlineMilliseconds": 20}});
+        for (member, value) in extra.as_object().expect("a map") {
+            spec[member] = value.clone();
+        }
+        spec
+    };
+    write(
+        &scratch,
+        "closed",
+        &endless().component(),
+        limits(json!({})),
+    );
+    let ignored = limits(json!({"failurePolicy": "Ignore"}));
+    write(&scratch, "open", &endless().component(), ignored);
+    let server = start(scratch);
+    for _ in 0..10 {
+        let denied = server.review("/validate/fail", &pod("nginx:1.2.3"));
+        let message = denied["status"]["message"].as_str().expect("a message");
+        assert!(message.contains("deadline and was stopped"), "{message}");
+    }
+    // Its failurePolicy answers at once.
+    let denied = server.review("/validate/fail", &pod("nginx:1.2.3"));
+    assert_eq!(denied["allowed"], false);
+    let message = denied["status"]["message"].as_str().expect("a message");
+    assert!(message.contains("10 times in a row"), "{message}");
+    // The other is another policy, and is asked.
+    let allowed = server.review("/validate/ignore", &pod("nginx:1.2.3"));
+    let warnings = allowed["warnings"].to_string();
+    assert!(
+        warnings.contains("`open`") && warnings.contains("and was stopped"),
+        "{warnings}"
+    );
+    let metrics = server.get("/metrics").body;
+    for line in [
+        "portcullis_policy_suspensions_total{policy=\"closed\"} 1",
+        "portcullis_policy_failures_total{policy=\"closed\",blame=\"guest\",cause=\"suspended\"} 1",
+        "portcullis_policy_failures_total{policy=\"closed\",blame=\"guest\",cause=\"deadline\"} 10",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    assert!(
+        !metrics.contains("suspensions_total{policy=\"open\"}"),
+        "{metrics}"
+    );
 }
