@@ -31,9 +31,8 @@ impl Guarding {
     /// has all at once, and ten deadlines hit in a row suspend it for ten
     /// seconds.
     pub fn new(threads: usize, on_suspension: OnSuspension) -> Guarding {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Guarding {
-            at_once: cores.min(threads).saturating_sub(1).max(1),
+            at_once: at_once(threads),
             on_suspension,
         }
     }
@@ -55,6 +54,13 @@ impl Guarding {
         }
         policy
     }
+}
+
+/// How many evaluations of one policy may run at once, where `threads`
+/// evaluate: of the cores and of the threads, one is left to others.
+fn at_once(threads: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    cores.min(threads).saturating_sub(1).max(1)
 }
 
 struct Guard {
