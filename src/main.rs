@@ -23,7 +23,7 @@ use portcullis::pack::Pack;
 use portcullis::policy::{PolicyName, PolicySet};
 use portcullis::registration::target::{CaBundle, Target};
 use portcullis::registration::{self, Registration};
-use portcullis::server::{Options, Server, first_signal, second_signal};
+use portcullis::server::{Options, Server, Signals};
 use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
 use portcullis::wasm::cache::{self, Cache};
@@ -313,19 +313,20 @@ async fn serve(
     webhook: Arc<Webhook>,
     metrics: Arc<Metrics>,
 ) -> Result<u8> {
+    let mut signals = Signals::install().context("SIGTERM and SIGINT")?;
     let server = Server::bind(options, metrics).await?;
     let (https, plain) = server.addresses()?;
     tracing::info!(%https, %plain, guests = %engine, "serving");
     let (drain, draining) = tokio::sync::oneshot::channel();
     let run = server.run(webhook, async {
-        first_signal().await;
-        let _ = drain.send(());
+        // Whoever drops the other end has ended the process already.
+        let _ = draining.await;
     });
     let second = async {
-        match draining.await {
-            Ok(()) => second_signal().await,
-            Err(_) => std::future::pending().await,
-        }
+        let signal = signals.next().await;
+        tracing::info!(signal, "draining");
+        let _ = drain.send(());
+        128 + signals.next().await
     };
     tokio::select! {
         () = run => Ok(0),

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 pub use axum::body::Bytes;
 
 use crate::telemetry::Metrics;
-pub use signals::{first_signal, second_signal};
+pub use signals::Signals;
 
 /// The largest body that is read: an UPDATE carries two objects of at most
 /// 3 MiB each (reliability.md, F13).

@@ -1,30 +1,35 @@
 //! SIGTERM and SIGINT.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Returns at the next SIGTERM or SIGINT.
-async fn next_signal() -> i32 {
-    let (Ok(mut term), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        // Without handlers the signals end the process by themselves.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => 15,
-        _ = interrupt.recv() => 2,
+/// The signals that ask for an end. From when it is made on, none is lost.
+pub struct Signals {
+    term: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes the signals from now on; until then they end the process.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system does not let them be taken.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn install() -> std::io::Result<Signals> {
+        Ok(Signals {
+            term: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-}
 
-/// Returns at the first signal: drain.
-pub async fn first_signal() {
-    let number = next_signal().await;
-    tracing::info!(signal = number, "draining");
-}
-
-/// Returns at the second signal, with the exit code of a process that it
-/// ends: do not wait any longer. Call it after [`first_signal`].
-pub async fn second_signal() -> i32 {
-    128 + next_signal().await
+    /// The number of the next SIGTERM or SIGINT.
+    pub async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.term.recv() => 15,
+            _ = self.interrupt.recv() => 2,
+        }
+    }
 }
