@@ -54,7 +54,7 @@ pub(crate) fn run_commands() -> Result<()> {
 }
 
 /// Follows the documents that begin in an empty folder.
-pub(crate) fn from_nothing() -> Result<()> {
+fn from_nothing() -> Result<()> {
     for name in FROM_NOTHING {
         let folder = std::env::temp_dir().join(format!("portcullis-page-{}", std::process::id()));
         std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;

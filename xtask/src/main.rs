@@ -28,7 +28,7 @@ cargo xtask cluster [OPTIONS]    such a cluster to play with; OPTIONS as of `por
 cargo xtask build [--release]    the built-in policies, then the binary
 cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out
 cargo xtask docs                 writes docs/policies from the policies
-cargo xtask tutorial             follows docs/writing-a-policy.md from an empty folder
+cargo xtask documents            runs every command of README.md and docs/writing-a-policy.md
 cargo xtask lint                 format, clippy, documents, dependencies
 ";
 
@@ -51,7 +51,7 @@ fn run() -> Result<()> {
         "docs" => docs::docs(rest),
         "cluster" => cluster::play(rest),
         "test" => test::test(rest),
-        "tutorial" => documents::from_nothing(),
+        "documents" => documents::run_commands(),
         "lint" => lint::lint(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
