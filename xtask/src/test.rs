@@ -121,6 +121,10 @@ fn verdicts(extent: Extent) -> Result<()> {
     for module in HOSTILE {
         integration.args(["--skip", module]);
     }
+    if extent == Extent::Fast {
+        println!("author:: (builds policies) is skipped by --fast");
+        integration.args(["--skip", "author::"]);
+    }
     cases(&mut integration, extent);
     run(&mut integration)
 }
@@ -155,6 +159,10 @@ fn hostile(extent: Extent) -> Result<()> {
         &["times::", "--test-threads=1"],
     ];
     for arguments in runs {
+        if extent == Extent::Fast && arguments[0] == "times::" {
+            println!("times:: (load) is skipped by --fast");
+            continue;
+        }
         let mut command = cargo(&test);
         if extent == Extent::Full {
             // Stricter figures, and minutes instead of seconds.
