@@ -11,7 +11,6 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -29,7 +28,10 @@ use crate::policy::{
 };
 
 pub mod guard;
+mod labels;
 pub mod pool;
+
+use labels::Labels;
 
 /// One request to decide on.
 pub struct Subject<'a> {
@@ -131,53 +133,6 @@ impl Subject<'_> {
 
     fn old_object(&self) -> &Value {
         self.admission.get("oldObject").unwrap_or(&Value::Null)
-    }
-}
-
-/// The labels of the request's namespace.
-enum Labels {
-    ClusterScoped,
-    Known(BTreeMap<String, String>),
-    Partly(BTreeMap<String, String>),
-}
-
-impl Labels {
-    fn of(subject: &Subject<'_>) -> Labels {
-        let attributes = subject.attributes;
-        let object = match subject.object() {
-            Value::Null => subject.old_object(),
-            object => object,
-        };
-        let Some(name) = &attributes.namespace else {
-            return Labels::ClusterScoped;
-        };
-        let source = if attributes.is_namespace() {
-            object
-        } else {
-            subject.namespace
-        };
-        let labels = source
-            .pointer("/metadata/labels")
-            .and_then(Value::as_object);
-        let mut labels: BTreeMap<String, String> = labels
-            .into_iter()
-            .flatten()
-            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-            .collect();
-        labels.insert("kubernetes.io/metadata.name".into(), name.clone());
-        if attributes.is_namespace() || subject.namespace_is_known {
-            Labels::Known(labels)
-        } else {
-            Labels::Partly(labels)
-        }
-    }
-
-    fn view(&self) -> NamespaceLabels<'_> {
-        match self {
-            Labels::ClusterScoped => NamespaceLabels::ClusterScoped,
-            Labels::Known(labels) => NamespaceLabels::Known(labels),
-            Labels::Partly(labels) => NamespaceLabels::Partly(labels),
-        }
     }
 }
 
