@@ -62,7 +62,8 @@ pub(super) fn take(bytes: &[u8], settings: &str, limits: Limits) -> Result<Snaps
     Ok(snapshot.unwrap_or_else(|_| Snapshot::Impossible("wizer failed".into())))
 }
 
-fn scratch() -> Result<Arc<Engine>, Failure> {
+/// An engine for what runs once.
+pub(super) fn scratch() -> Result<Arc<Engine>, Failure> {
     let engine = Engine::scratch();
     engine
         .map(Arc::new)

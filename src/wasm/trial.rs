@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 use wasmtime::component::Component;
 
 use super::code::{Start, not_ours};
-use super::engine::Engine;
 use super::instances::{Instances, faults, settings_failure};
 use super::program::{LOAD_DEADLINE, Program, check, text};
+use super::snapshot::scratch;
+use crate::policy::Failure;
 use crate::policy::spec::Limits;
-use crate::policy::{Cause, Failure};
 
 /// A component that runs `init` for every evaluation.
 #[derive(Clone)]
@@ -83,9 +83,7 @@ pub(super) fn describe(bytes: &[u8]) -> Result<Description, Failure> {
 }
 
 fn instances(bytes: &[u8]) -> Result<Instances, Failure> {
-    let engine = Engine::scratch()
-        .map(Arc::new)
-        .map_err(|error| Failure::host(Cause::Program, error.to_string()))?;
+    let engine = scratch()?;
     let component = Component::new(engine.wasmtime(), bytes).map_err(not_ours)?;
     Instances::new(&engine, &component)
 }
