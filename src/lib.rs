@@ -13,6 +13,7 @@ pub mod args;
 pub mod author;
 pub mod certs;
 pub mod check;
+pub mod cluster;
 pub mod finding;
 pub mod load;
 pub mod pack;

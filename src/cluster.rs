@@ -1,0 +1,11 @@
+//! The cluster that Portcullis runs in: policies as resources, and what it
+//! writes there.
+//!
+//! Knows: kube, and the objects of its own installation. Must not know: how a
+//! policy is evaluated, HTTP servers. Everything that needs no connection (what
+//! is to be written, given what is there) is a pure function of its own file;
+//! the file that talks to the API server is small.
+
+pub mod home;
+
+pub use home::{Home, connect};
