@@ -29,6 +29,7 @@ use crate::policy::{
 };
 
 pub mod pool;
+pub mod verdicts;
 
 /// One request to decide on.
 pub struct Subject<'a> {

@@ -156,6 +156,11 @@ pub struct Serve {
     /// Threads that evaluate; by default one a core
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Room for verdicts that are given again to the same text (replicas of
+    /// one template): a size, `8MiB`, or `off`. Policies that are granted
+    /// `values` are never remembered
+    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = size)]
+    pub verdict_cache: usize,
     /// How long to serve on after SIGTERM, until nobody sends any more
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
     pub drain_delay: Duration,
@@ -273,6 +278,29 @@ pub struct WebhookConfig {
     /// Which policies are in force
     #[command(flatten)]
     pub policies: Policies,
+}
+
+/// `512KiB`, `8MiB`, `1GiB` in bytes; `off` is 0.
+fn size(text: &str) -> Result<usize, String> {
+    if text == "off" {
+        return Ok(0);
+    }
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[number.len()..] {
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err("write a size in KiB, MiB or GiB, or `off`: `8MiB`".into()),
+    };
+    let bytes = number
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit));
+    let bytes = bytes.ok_or("write a whole number and KiB, MiB or GiB: `8MiB`")?;
+    if bytes < 64 << 10 {
+        return Err("that is room for nothing: write 64KiB or more, or `off`".into());
+    }
+    Ok(bytes)
 }
 
 /// `250ms`, `15s`, `2m`.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use clap::Parser;
+use portcullis::admit::verdicts::{self, Verdicts};
 use portcullis::args::author::Form;
 use portcullis::args::{self, Arguments, Command, Output, Policy};
 use portcullis::check::{Input, check};
@@ -258,6 +259,14 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = arguments.threads.unwrap_or(cores);
     let metrics = Arc::new(Metrics::default());
+    let set = match arguments.verdict_cache {
+        0 => set,
+        bytes => {
+            let metrics = Arc::clone(&metrics);
+            let verdicts = Verdicts::new(bytes, move |known| metrics.verdict_lookup(known));
+            verdicts::remember(set, &Arc::new(verdicts))
+        }
+    };
     let webhook = Arc::new(Webhook::new(
         Arc::new(ArcSwap::from_pointee(set)),
         threads,

@@ -73,6 +73,8 @@ pub struct Metrics {
     evaluation_duration: Family<Policy, Histogram, fn() -> Histogram>,
     failures: Family<Failure, Counter>,
     policies: Family<State, Gauge>,
+    verdicts_known: Counter,
+    verdicts_unknown: Counter,
     rejections: Family<Reason, Counter>,
     connections: Gauge,
     handshake_failures: Counter,
@@ -94,6 +96,8 @@ impl Default for Metrics {
             evaluation_duration: Family::new_with_constructor(latency),
             failures: Family::default(),
             policies: Family::default(),
+            verdicts_known: Counter::default(),
+            verdicts_unknown: Counter::default(),
             rejections: Family::default(),
             connections: Gauge::default(),
             handshake_failures: Counter::default(),
@@ -123,6 +127,10 @@ impl Metrics {
         registry.register("policy_failures", help, self.failures.clone());
         let help = "Policies in force, ready or failed";
         registry.register("policies", help, self.policies.clone());
+        let help = "Evaluations that the verdict cache answered";
+        registry.register("verdict_cache_hits", help, self.verdicts_known.clone());
+        let help = "Evaluations that the verdict cache had no answer for";
+        registry.register("verdict_cache_misses", help, self.verdicts_unknown.clone());
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "What is running", Info::new(version));
     }
@@ -198,6 +206,16 @@ impl Metrics {
             cause,
         };
         self.failures.get_or_create(&label).inc();
+    }
+
+    /// The verdict cache was asked, and knew the answer or did not.
+    pub fn verdict_lookup(&self, known: bool) {
+        let counter = if known {
+            &self.verdicts_known
+        } else {
+            &self.verdicts_unknown
+        };
+        counter.inc();
     }
 
     /// How many policies are in force.

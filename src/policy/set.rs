@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Policy, PolicyName};
+use super::{Policy, PolicyName, Ready};
 
 /// Namespaces that are never judged unless the operator says otherwise: to
 /// refuse something there can keep a cluster from starting
@@ -41,6 +41,17 @@ impl PolicySet {
             policies,
             excluded_namespaces,
         })
+    }
+
+    /// The same set with other programs for those that are ready.
+    #[must_use]
+    pub fn with_programs(mut self, change: impl Fn(Ready) -> Ready) -> PolicySet {
+        for policy in &mut self.policies {
+            if let Ok(ready) = &mut policy.program {
+                *ready = change(ready.clone());
+            }
+        }
+        self
     }
 
     /// The policies, by name.
