@@ -88,13 +88,14 @@ impl Loaded {
     ) -> Result<Program, Failure> {
         let settings = text(settings);
         let code = code::obtain(&self.engine, &self.source, &settings, limits)?;
+        let identity = identity(&self.source.digest, &settings, limits);
         let program = Program {
             instances: Arc::new(Instances::new(&self.engine, &code.component)?),
             start: code.start,
             settings,
             limits,
             description: Arc::clone(&self.description),
-            identity: Some(identity(&self.source.digest, &text(settings), limits)),
+            identity: Some(identity),
         };
         let mut living = program.instance(Instant::now() + LOAD_DEADLINE)?;
         check(&program.instances, &mut living, &program.description)?;
