@@ -54,6 +54,11 @@ impl Webhook {
         scope: Scope,
         deadline: Instant,
     ) -> (Request, Decision) {
+        // What needs no guest needs no other thread: the way there and back is
+        // half of what such a request costs.
+        if let Some(decision) = admit::recall(&self.set.load(), &subject(&request), scope) {
+            return (request, decision);
+        }
         let request = Arc::new(request);
         let (answer, answered) = oneshot::channel();
         let (set, job) = (self.set.load_full(), Arc::clone(&request));

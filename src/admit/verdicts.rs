@@ -76,7 +76,6 @@ impl Verdicts {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(key);
-        (self.on_lookup)(kept.is_some());
         kept.map(|kept| kept.map_or_else(Verdict::default, |verdict| (*verdict).clone()))
     }
 
@@ -165,12 +164,26 @@ impl Remembering {
 impl Evaluate for Remembering {
     fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
         let key = self.key(request);
-        if let Some(verdict) = self.verdicts.get(&key) {
+        let known = self.verdicts.get(&key);
+        (self.verdicts.on_lookup)(known.is_some());
+        if let Some(verdict) = known {
             return Ok(verdict);
         }
         let verdict = self.program.evaluate(request, deadline)?;
         self.verdicts.put(key, &verdict);
         Ok(verdict)
+    }
+
+    fn remembers(&self) -> bool {
+        true
+    }
+
+    /// Counts when it is there only: whoever does not find it here will ask
+    /// [`Evaluate::evaluate`].
+    fn known(&self, request: &str) -> Option<Verdict> {
+        let verdict = self.verdicts.get(&self.key(request))?;
+        (self.verdicts.on_lookup)(true);
+        Some(verdict)
     }
 
     fn identity(&self) -> Option<[u8; 32]> {

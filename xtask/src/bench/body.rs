@@ -58,7 +58,7 @@ pub(crate) fn pod() -> Result<Payload> {
     let mut review = recorded("pod-create-bare")?;
     tidy(&mut review, "object", "/spec");
     let container = &mut review["request"]["object"]["spec"]["containers"][0];
-    container["env"] = (0..13)
+    container["env"] = (0..19)
         .map(|index| json!({"name": format!("SETTING_{index}"), "value": format!("value-{index}")}))
         .collect();
     Ok(Payload {
