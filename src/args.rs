@@ -10,6 +10,9 @@ use crate::finding::FailOn;
 use crate::pack::Profile;
 
 pub mod author;
+mod units;
+
+use units::{duration, size};
 
 /// Policy-as-code admission for Kubernetes.
 #[derive(Debug, Parser)]
@@ -278,41 +281,4 @@ pub struct WebhookConfig {
     /// Which policies are in force
     #[command(flatten)]
     pub policies: Policies,
-}
-
-/// `512KiB`, `8MiB`, `1GiB` in bytes; `off` is 0.
-fn size(text: &str) -> Result<usize, String> {
-    if text == "off" {
-        return Ok(0);
-    }
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[number.len()..] {
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return Err("write a size in KiB, MiB or GiB, or `off`: `8MiB`".into()),
-    };
-    let bytes = number
-        .parse::<usize>()
-        .ok()
-        .and_then(|number| number.checked_mul(unit));
-    let bytes = bytes.ok_or("write a whole number and KiB, MiB or GiB: `8MiB`")?;
-    if bytes < 64 << 10 {
-        return Err("that is room for nothing: write 64KiB or more, or `off`".into());
-    }
-    Ok(bytes)
-}
-
-/// `250ms`, `15s`, `2m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let value: u64 = number
-        .parse()
-        .map_err(|_| "write a whole number and ms, s or m: `15s`")?;
-    match &text[number.len()..] {
-        "ms" => Ok(Duration::from_millis(value)),
-        "s" => Ok(Duration::from_secs(value)),
-        "m" => Ok(Duration::from_secs(value * 60)),
-        _ => Err("write a unit, ms, s or m: `15s`".into()),
-    }
 }

@@ -5,7 +5,10 @@
 //! set as one that fails: it never vanishes.
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portcullis_contract::{Description, Redaction, reads::Reads};
 
@@ -15,7 +18,7 @@ use crate::policy::{Cause, Failure, Policy, PolicySet, Ready, Spec, matching, se
 use crate::source::{self, Found};
 use crate::wasm::{Engine, Loaded, inspect};
 
-/// Loads policies, in parallel: compiling one takes a moment.
+/// Loads policies, one a core at a time: compiling takes a moment, and memory.
 ///
 /// # Errors
 ///
@@ -26,15 +29,26 @@ pub fn load(
     found: &[Found],
     excluded_namespaces: BTreeSet<String>,
 ) -> Result<PolicySet, set::Duplicate> {
-    let policies = std::thread::scope(|scope| {
-        let loading: Vec<_> = found
-            .iter()
-            .map(|found| scope.spawn(move || policy(engine, pack, found)))
-            .collect();
-        let finish = |(thread, found): (std::thread::ScopedJoinHandle<'_, Policy>, &Found)| {
-            thread.join().unwrap_or_else(|_| panicked(found))
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let share = || {
+        let take = || found.get(next.fetch_add(1, Ordering::Relaxed));
+        let load = |found| {
+            catch_unwind(AssertUnwindSafe(|| policy(engine, pack, found)))
+                .unwrap_or_else(|_| panicked(found))
         };
-        loading.into_iter().zip(found).map(finish).collect()
+        std::iter::from_fn(take).map(load).collect::<Vec<_>>()
+    };
+    let policies = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..cores.min(found.len()))
+            .map(|_| scope.spawn(share))
+            .collect();
+        let mut policies = share();
+        for thread in others {
+            // A panic is caught above, policy by policy.
+            policies.extend(thread.join().unwrap_or_default());
+        }
+        policies
     });
     PolicySet::new(policies, excluded_namespaces)
 }

@@ -132,3 +132,47 @@ fn number(review: &mut Value, member: &str) {
     metadata["uid"] = format!("2fee716a-88ef-497e-8680-{NUMBER}").into();
     metadata["labels"]["pod-template-hash"] = NUMBER.into();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_have_the_sizes_that_the_table_is_about() {
+        for (payload, least, most) in [
+            (pod(), 4_600, 4_800),
+            (deployment(), 10_500, 11_500),
+            (config_map(), 195_000, 205_000),
+        ] {
+            let payload = payload.expect("a payload");
+            let size = payload.bytes().len();
+            assert!((least..=most).contains(&size), "{}: {size}", payload.name);
+        }
+    }
+
+    #[test]
+    fn requests_differ_in_name_uid_and_label() {
+        let bytes = pod().expect("a payload").bytes();
+        let mut template = Template::new(bytes).expect("places");
+        let mut request = |number| -> Value {
+            let body: Value = serde_json::from_slice(template.numbered(number)).expect("JSON");
+            body["request"].clone()
+        };
+        let (one, two) = (request(1), request(0xabc));
+        for at in [
+            "/uid",
+            "/name",
+            "/object/metadata/name",
+            "/object/metadata/uid",
+            "/object/metadata/labels/pod-template-hash",
+        ] {
+            assert!(one.pointer(at).is_some(), "{at}");
+            assert_ne!(one.pointer(at), two.pointer(at), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_body_without_places_is_refused() {
+        assert!(Template::new(b"{}".to_vec()).is_err());
+    }
+}

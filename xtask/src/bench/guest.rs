@@ -85,3 +85,31 @@ fn text(number: usize, description: &str) -> String {
 fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("\\{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use portcullis::policy::Evaluate;
+    use portcullis::policy::spec::Limits;
+    use portcullis::wasm::{Engine, Loaded};
+    use serde_json::Map;
+
+    use super::*;
+
+    #[test]
+    fn a_component_loads_and_takes_the_largest_body() {
+        let engine = Arc::new(Engine::new().expect("an engine"));
+        let one = component(1, &["object.data"]).expect("a component");
+        let two = component(2, &["object.data"]).expect("a component");
+        assert_ne!(one, two);
+        let loaded = Loaded::new(&engine, &one).expect("it loads");
+        let program = loaded
+            .program(&Map::new(), Limits::default())
+            .expect("it starts");
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let verdict = program.evaluate(&"x".repeat(250_000), deadline);
+        assert!(verdict.expect("a verdict").is_empty());
+    }
+}

@@ -53,3 +53,24 @@ pub(crate) fn machine() -> Result<Value> {
         "loadBefore": load.split(' ').next().unwrap_or_default(),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn the_cpu_of_a_process_is_what_it_spends() {
+        let this = std::process::id();
+        let before = cpu_seconds(this).expect("a figure");
+        let until = Instant::now() + Duration::from_millis(200);
+        while Instant::now() < until {
+            std::hint::spin_loop();
+        }
+        let used = cpu_seconds(this).expect("a figure") - before;
+        // Other tests run in this process, and others on this machine.
+        assert!(used > 0.02, "{used}");
+        assert!(resident_megabytes(this).expect("a figure") > 1.0);
+    }
+}

@@ -112,3 +112,35 @@ fn rows(value: &Value) -> impl Iterator<Item = &Value> {
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_part_of_the_report_is_in_the_tables() {
+        let row = json!({"payload": "Pod", "bytes": 4700, "server": "1 policies",
+            "cpuMicros": 30.4, "requestsPerSecond": 9000.0, "p50Micros": 70.0, "p99Micros": 90.0,
+            "busyP99Micros": 800.0, "residentMegabytes": 30.0,
+            "toNoop": {"cpu": 2.0, "requestsPerSecond": 0.5, "p50": 1.5, "p99": 1.6, "resident": 3.0}});
+        let text = render(&json!({
+            "machine": {"cpu": "A CPU", "cores": 2, "kernel": "6.1", "loadBefore": "0.1"},
+            "command": "cargo xtask bench", "build": "release", "seconds": 2.0, "rounds": 3,
+            "connections": 8, "requests": [row],
+            "start": [{"policies": "16 policies", "coldMillis": 900.0, "warmMillis": 80.0}],
+            "parts": [{"part": "decode", "payload": "Pod", "micros": 20.0}],
+            "check": [{"cores": 1, "objects": 100, "seconds": 0.5, "objectsPerSecond": 200.0}],
+        }));
+        for line in [
+            "Machine: A CPU, 2 cores, Linux 6.1",
+            "| 1 policies | 30 (2.00) | 9000 (0.50) | 70 (1.50) | 90 (1.60) | 800 | 30 (3.00) |",
+            "| 16 policies | 900 | 80 |",
+            "| decode | Pod | 20.0 |",
+            "| 1 | 100 | 0.50 | 200 |",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}
