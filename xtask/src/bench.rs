@@ -159,7 +159,7 @@ impl Bench<'_> {
             let cache = if cached { "8MiB" } else { "off" };
             let suffix = if cached { ", verdict cache" } else { "" };
             targets.push(Target {
-                name: format!("{count} policies{suffix}"),
+                name: counted(count) + suffix,
                 server: self.serve(&folder, &["--verdict-cache", cache])?,
             });
         }
@@ -178,6 +178,13 @@ impl Bench<'_> {
         let mut serve = Command::new(&self.portcullis);
         serve.arg("serve");
         Server::of(serve, &self.portcullis, &arguments)
+    }
+}
+
+fn counted(policies: usize) -> String {
+    match policies {
+        1 => "1 policy".into(),
+        number => format!("{number} policies"),
     }
 }
 
