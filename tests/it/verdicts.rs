@@ -114,7 +114,7 @@ fn scope(phase: Phase) -> Scope {
 }
 
 fn decide(set: &PolicySet, admission: &Map<String, Value>, phase: Phase) -> Decision {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     timeless(on(admission, |subject| {
         admit(set, subject, scope(phase), deadline)
     }))
@@ -129,7 +129,11 @@ fn every_request_is_decided_alike_with_and_without_the_cache() {
             .with_code(pack.compiled, None),
     );
     for profile in [Profile::Observe, Profile::Starter, Profile::Strict] {
-        let found = source::policies(&pack, profile, &[]).expect("policies");
+        let mut found = source::policies(&pack, profile, &[]).expect("policies");
+        for found in &mut found {
+            // A busy machine must not make a difference.
+            found.resource.spec.limits.deadline_milliseconds = 10_000;
+        }
         let set = || load::load(&engine, &pack, &found, BTreeSet::new()).expect("a set");
         let hits = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&hits);
