@@ -10,7 +10,7 @@
 #![deny(clippy::disallowed_types)]
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -30,6 +30,7 @@ use crate::policy::{
 pub mod guard;
 mod labels;
 pub mod pool;
+pub mod verdicts;
 
 use labels::Labels;
 
@@ -65,15 +66,44 @@ pub enum Phase {
     Validate,
 }
 
+/// Whether programs run, or are known to have answered the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guests {
+    Asked,
+    Remembered,
+}
+
 /// Decides on one request. Policies run by name, each to its own deadline and
 /// never past `deadline`; in the mutating half each sees what the ones before
 /// it made of the object.
 pub fn admit(set: &PolicySet, subject: &Subject<'_>, scope: Scope, deadline: Instant) -> Decision {
+    decide(set, subject, scope, deadline, Guests::Asked).0
+}
+
+/// The same without running a guest: None unless every verdict that is needed
+/// is known (see [`verdicts`]). Takes microseconds, so that it may run where a
+/// guest may not.
+pub fn recall(set: &PolicySet, subject: &Subject<'_>, scope: Scope) -> Option<Decision> {
+    let (decision, is_whole) = decide(set, subject, scope, Instant::now(), Guests::Remembered);
+    is_whole.then_some(decision)
+}
+
+/// A decision, and whether every policy that matches had a part in it.
+fn decide(
+    set: &PolicySet,
+    subject: &Subject<'_>,
+    scope: Scope,
+    deadline: Instant,
+    guests: Guests,
+) -> (Decision, bool) {
     let request = Request::new(subject.admission, subject.namespace);
+    let labels = Labels::of(subject);
     let mut admission = Admission {
         subject,
         scope,
         deadline,
+        guests,
+        missed: Cell::new(false),
         object: Cow::Borrowed(request.object),
         decision: Decision::default(),
         projections: Vec::new(),
@@ -81,14 +111,17 @@ pub fn admit(set: &PolicySet, subject: &Subject<'_>, scope: Scope, deadline: Ins
     };
     if !admission.passes_unjudged(set) {
         for policy in set.policies() {
-            admission.ask(policy);
+            admission.ask(policy, labels.view());
+            if admission.missed.get() {
+                return (admission.decision, false);
+            }
         }
     }
     let mut decision = admission.decision;
     if !decision.changed_by.is_empty() {
         decision.patch = patch::diff(request.object, &admission.object);
     }
-    decision
+    (decision, true)
 }
 
 /// A decision in which nobody could be asked: every matching policy's
@@ -141,6 +174,9 @@ struct Admission<'a> {
     subject: &'a Subject<'a>,
     scope: Scope,
     deadline: Instant,
+    guests: Guests,
+    /// A verdict was needed that is not known.
+    missed: Cell<bool>,
     /// The object as the policies so far made it.
     object: Cow<'a, Value>,
     decision: Decision,
@@ -166,20 +202,19 @@ impl Admission<'_> {
             )
     }
 
-    fn ask(&mut self, policy: &Policy) {
+    fn ask(&mut self, policy: &Policy, labels: NamespaceLabels<'_>) {
         if !self.scope.asks(policy) {
             return;
         }
-        let labels = Labels::of(self.subject);
         let selected = policy.constraints().map_or(true.into(), |constraints| {
             let objects = [&*self.object, self.subject.old_object()];
-            matching::matches(constraints, self.subject.attributes, objects, labels.view())
+            matching::matches(constraints, self.subject.attributes, objects, labels)
         });
         if !selected.matches {
             return;
         }
         let started = Instant::now();
-        let result = self.judge(policy, labels.view(), selected.guessed);
+        let result = self.judge(policy, labels, selected.guessed);
         let took = started.elapsed();
         self.decision.evaluations.push(Evaluation {
             policy: policy.name.clone(),
@@ -201,6 +236,9 @@ impl Admission<'_> {
         guessed: bool,
     ) -> Result<(), Failure> {
         let ready = policy.program.as_ref().map_err(Clone::clone)?;
+        if self.guests == Guests::Remembered && !ready.program.remembers() {
+            return Err(self.miss());
+        }
         let deadline = self
             .deadline
             .min(Instant::now() + policy.spec.limits.deadline());
@@ -311,10 +349,13 @@ impl Admission<'_> {
         projection: &str,
         deadline: Instant,
     ) -> Result<Verdict, Failure> {
-        let verdict = ready.program.evaluate(projection, deadline);
-        // Who says nothing repeats nothing: values are collected for others.
-        let is_silent = verdict.as_ref().is_ok_and(Verdict::is_empty);
-        if is_silent || ready.redaction == Redaction::None {
+        let verdict = match self.guests {
+            Guests::Asked => ready.program.evaluate(projection, deadline),
+            Guests::Remembered => ready.program.known(projection).ok_or_else(|| self.miss()),
+        };
+        let says_nothing = verdict.as_ref().is_ok_and(Verdict::is_empty);
+        if ready.redaction == Redaction::None || says_nothing {
+            // To collect the values of a large object takes a millisecond.
             return verdict;
         }
         let values = self
@@ -323,6 +364,12 @@ impl Admission<'_> {
         let mut verdict = verdict.map_err(|failure| values.scrub_failure(failure))?;
         values.scrub(&mut verdict)?;
         Ok(verdict)
+    }
+
+    /// Ends a decision without guests; nobody is shown what it says.
+    fn miss(&self) -> Failure {
+        self.missed.set(true);
+        Failure::host(Cause::Overload, "its verdict is not known")
     }
 
     fn change(&mut self, policy: &Policy, ready: &Ready, changes: Changes) -> Result<(), Failure> {

@@ -10,6 +10,9 @@ use crate::finding::FailOn;
 use crate::pack::Profile;
 
 pub mod author;
+mod units;
+
+use units::{duration, size};
 
 /// Policy-as-code admission for Kubernetes.
 #[derive(Debug, Parser)]
@@ -159,6 +162,11 @@ pub struct Serve {
     /// Threads that evaluate; by default one a core
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Room for verdicts that are given again to the same text (replicas of
+    /// one template): a size, `8MiB`, or `off`. Policies that are granted
+    /// `values` are never remembered
+    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = size)]
+    pub verdict_cache: usize,
     /// How long to serve on after SIGTERM, until nobody sends any more
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
     pub drain_delay: Duration,
@@ -279,18 +287,4 @@ pub struct WebhookConfig {
     /// Which policies are in force
     #[command(flatten)]
     pub policies: Policies,
-}
-
-/// `250ms`, `15s`, `2m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let value: u64 = number
-        .parse()
-        .map_err(|_| "write a whole number and ms, s or m: `15s`")?;
-    match &text[number.len()..] {
-        "ms" => Ok(Duration::from_millis(value)),
-        "s" => Ok(Duration::from_secs(value)),
-        "m" => Ok(Duration::from_secs(value * 60)),
-        _ => Err("write a unit, ms, s or m: `15s`".into()),
-    }
 }

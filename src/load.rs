@@ -7,7 +7,10 @@
 pub mod watch;
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portcullis_contract::{Description, Redaction, reads::Reads};
 
@@ -17,7 +20,7 @@ use crate::policy::{Cause, Failure, Policy, PolicySet, Ready, Spec, matching, se
 use crate::source::{self, Found};
 use crate::wasm::{Engine, Loaded, inspect};
 
-/// Loads policies, in parallel: compiling one takes a moment.
+/// Loads policies, one a core at a time: compiling takes a moment, and memory.
 ///
 /// # Errors
 ///
@@ -32,21 +35,32 @@ pub fn load(
     PolicySet::new(each(found.iter(), load), excluded_namespaces)
 }
 
-/// Loads each on a thread of its own; the results are in their order.
+/// Loads each, one a core at a time, since compiling takes tens of MB; the
+/// results are in no order.
 fn each<'a>(
-    found: impl Iterator<Item = &'a Found> + Clone,
+    found: impl Iterator<Item = &'a Found>,
     load: impl Fn(&Found) -> Policy + Sync,
 ) -> Vec<Policy> {
-    let load = &load;
-    std::thread::scope(|scope| {
-        let loading: Vec<_> = found
-            .clone()
-            .map(|found| scope.spawn(move || load(found)))
-            .collect();
-        let finish = |(thread, found): (std::thread::ScopedJoinHandle<'_, Policy>, &Found)| {
-            thread.join().unwrap_or_else(|_| panicked(found))
+    let found: Vec<&Found> = found.collect();
+    let next = AtomicUsize::new(0);
+    let share = || {
+        let take = || found.get(next.fetch_add(1, Ordering::Relaxed));
+        let load = |found: &&Found| {
+            catch_unwind(AssertUnwindSafe(|| load(found))).unwrap_or_else(|_| panicked(found))
         };
-        loading.into_iter().zip(found).map(finish).collect()
+        std::iter::from_fn(take).map(load).collect::<Vec<_>>()
+    };
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..cores.min(found.len()))
+            .map(|_| scope.spawn(share))
+            .collect();
+        let mut policies = share();
+        for thread in others {
+            // A panic is caught above, policy by policy.
+            policies.extend(thread.join().unwrap_or_default());
+        }
+        policies
     })
 }
 

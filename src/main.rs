@@ -13,12 +13,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use portcullis::admit::guard::Guarding;
+use portcullis::admit::verdicts::{self, Verdicts};
 use portcullis::args::author::Form;
 use portcullis::args::{self, Arguments, Command, Output, Policy};
 use portcullis::check::{Input, check};
 use portcullis::finding::baseline::Baseline;
 use portcullis::finding::{Report, human, json, junit, sarif};
-use portcullis::load::watch::{Wanted, Watch};
+use portcullis::load::watch::{Prepare, Wanted, Watch};
 use portcullis::pack::Pack;
 use portcullis::policy::{PolicyName, PolicySet};
 use portcullis::registration::target::{CaBundle, Target};
@@ -110,16 +111,15 @@ fn excluded(arguments: &args::Policies) -> BTreeSet<String> {
     arguments.excluded_namespaces.iter().cloned().collect()
 }
 
-/// Policies that are loaded again when their files change, each of which
-/// `guard` keeps from holding up the others.
-fn watched(engine: &Arc<Engine>, arguments: &args::Policies, guard: Guarding) -> Result<Watch> {
+/// Policies that are loaded again when their files change.
+fn watched(engine: &Arc<Engine>, arguments: &args::Policies, prepare: Prepare) -> Result<Watch> {
     let wanted = Wanted {
         pack: PACK,
         profile: arguments.profile,
         paths: arguments.paths.clone(),
         excluded_namespaces: excluded(arguments),
     };
-    let watch = Watch::start(engine, wanted, guard)?;
+    let watch = Watch::start(engine, wanted, prepare)?;
     if watch.set().load().policies().is_empty() {
         bail!(NO_POLICY);
     }
@@ -275,7 +275,8 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     let threads = arguments.threads.unwrap_or(cores);
     let metrics = Arc::new(Metrics::default());
     let engine = engine(&arguments.policies)?;
-    let watch = watched(&engine, &arguments.policies, guarding(threads, &metrics))?;
+    let prepare = preparing(threads, arguments.verdict_cache, &metrics);
+    let watch = watched(&engine, &arguments.policies, prepare)?;
     let webhook = Arc::new(Webhook::new(
         Arc::clone(watch.set()),
         threads,
@@ -285,14 +286,22 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     runtime.block_on(serve(options(arguments), &engine, webhook, metrics))
 }
 
-/// No policy of a server holds up the others.
-fn guarding(threads: usize, metrics: &Arc<Metrics>) -> Guarding {
-    let metrics = Arc::clone(metrics);
+/// No policy of a server holds up the others, and none is asked twice what it
+/// said already: `cache` bytes of verdicts are kept.
+fn preparing(threads: usize, cache: usize, metrics: &Arc<Metrics>) -> Prepare {
+    let counted = Arc::clone(metrics);
     let on_suspension = move |policy: &PolicyName| {
-        metrics.suspension(policy.as_str());
+        counted.suspension(policy.as_str());
         tracing::error!(%policy, "a policy hit its deadline again and again and is suspended");
     };
-    Guarding::new(threads, Arc::new(on_suspension))
+    let guarding = Guarding::new(threads, Arc::new(on_suspension));
+    if cache == 0 {
+        return Arc::new(move |policy| guarding.guard(policy));
+    }
+    let metrics = Arc::clone(metrics);
+    let on_lookup = move |known| metrics.verdict_lookup(known);
+    let verdicts = Arc::new(Verdicts::new(cache, on_lookup));
+    Arc::new(move |policy| verdicts::remember(guarding.guard(policy), &verdicts))
 }
 
 fn options(arguments: &args::Serve) -> Options {

@@ -45,6 +45,23 @@ pub trait Evaluate: Send + Sync {
     ///
     /// Whatever kept the program from answering, before `deadline` or at it.
     fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure>;
+
+    /// Whether [`Evaluate::known`] can ever give a verdict.
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    /// The verdict on a projected request, if it was given before; runs
+    /// nothing.
+    fn known(&self, _request: &str) -> Option<Verdict> {
+        None
+    }
+
+    /// SHA-256 of everything but the request that a verdict depends on: the
+    /// program and its settings. None if a verdict may depend on more.
+    fn identity(&self) -> Option<[u8; 32]> {
+        None
+    }
 }
 
 impl<F> Evaluate for F

@@ -76,6 +76,8 @@ pub struct Metrics {
     suspensions: Family<Policy, Counter>,
     policies: Family<State, Gauge>,
     policy_reloads: Family<Reason, Counter>,
+    verdicts_known: Counter,
+    verdicts_unknown: Counter,
     rejections: Family<Reason, Counter>,
     connections: Gauge,
     handshake_failures: Counter,
@@ -99,6 +101,8 @@ impl Default for Metrics {
             suspensions: Family::default(),
             policies: Family::default(),
             policy_reloads: Family::default(),
+            verdicts_known: Counter::default(),
+            verdicts_unknown: Counter::default(),
             rejections: Family::default(),
             connections: Gauge::default(),
             handshake_failures: Counter::default(),
@@ -133,6 +137,10 @@ impl Metrics {
         registry.register("policies", help, self.policies.clone());
         let help = "Changed policy files, taken or refused";
         registry.register("policy_reloads", help, self.policy_reloads.clone());
+        let help = "Evaluations that the verdict cache answered";
+        registry.register("verdict_cache_hits", help, self.verdicts_known.clone());
+        let help = "Evaluations that the verdict cache had no answer for";
+        registry.register("verdict_cache_misses", help, self.verdicts_unknown.clone());
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "What is running", Info::new(version));
     }
@@ -216,6 +224,16 @@ impl Metrics {
             policy: policy.to_owned(),
         };
         self.suspensions.get_or_create(&label).inc();
+    }
+
+    /// The verdict cache was asked, and knew the answer or did not.
+    pub fn verdict_lookup(&self, known: bool) {
+        let counter = if known {
+            &self.verdicts_known
+        } else {
+            &self.verdicts_unknown
+        };
+        counter.inc();
     }
 
     /// How many policies are in force, and in which state.

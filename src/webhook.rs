@@ -51,6 +51,11 @@ impl Webhook {
         scope: Scope,
         deadline: Instant,
     ) -> (Request, Decision) {
+        // What needs no guest needs no other thread: the way there and back is
+        // half of what such a request costs.
+        if let Some(decision) = admit::recall(&self.set.load(), &subject(&request), scope) {
+            return (request, decision);
+        }
         let request = Arc::new(request);
         let (answer, answered) = oneshot::channel();
         // One set from here on, whatever is swapped meanwhile.

@@ -102,6 +102,10 @@ impl Evaluate for Guard {
         self.note(&result, given);
         result
     }
+
+    fn identity(&self) -> Option<[u8; 32]> {
+        self.program.identity()
+    }
 }
 
 impl Guard {

@@ -1,4 +1,4 @@
-//! What is known of the labels of a request's namespace.
+//! The labels of the namespace that an object is in.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,7 @@ pub(super) enum Labels {
 }
 
 impl Labels {
+    /// What the request, and what was looked up for it, tells of them.
     pub(super) fn of(subject: &Subject<'_>) -> Labels {
         let attributes = subject.attributes;
         let object = match subject.object() {
@@ -45,6 +46,7 @@ impl Labels {
         }
     }
 
+    /// As policies match against them.
     pub(super) fn view(&self) -> NamespaceLabels<'_> {
         match self {
             Labels::ClusterScoped => NamespaceLabels::ClusterScoped,

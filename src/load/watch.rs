@@ -14,9 +14,8 @@ use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 
 use super::{each, policy};
-use crate::admit::guard::Guarding;
 use crate::pack::{Pack, Profile};
-use crate::policy::{Failure, PolicyName, PolicySet, set};
+use crate::policy::{Failure, Policy, PolicyName, PolicySet, set};
 use crate::source::{self, Found};
 use crate::telemetry::Metrics;
 use crate::wasm::Engine;
@@ -37,11 +36,15 @@ pub struct Wanted {
     pub excluded_namespaces: BTreeSet<String>,
 }
 
+/// What a server does with each policy that was loaded before it is in force:
+/// guards it, and remembers what it said.
+pub type Prepare = Arc<dyn Fn(Policy) -> Policy + Send + Sync>;
+
 /// Loads policies, and again what changes of them.
 pub struct Watch {
     engine: Arc<Engine>,
     wanted: Wanted,
-    guard: Guarding,
+    prepare: Prepare,
     set: Arc<ArcSwap<PolicySet>>,
     /// Of which documents and programs the set in force was made.
     in_force: Forms,
@@ -123,12 +126,13 @@ fn seen(look: &Result<Look, source::Error>) -> Result<Forms, String> {
 }
 
 impl Watch {
-    /// Loads what is wanted, for the first time; each policy is guarded.
+    /// Loads what is wanted, for the first time; `prepare` gets each policy that
+    /// was loaded, now and later.
     ///
     /// # Errors
     ///
     /// As for [`source::policies`] and [`super::load`].
-    pub fn start(engine: &Arc<Engine>, wanted: Wanted, guard: Guarding) -> Result<Watch, Error> {
+    pub fn start(engine: &Arc<Engine>, wanted: Wanted, prepare: Prepare) -> Result<Watch, Error> {
         // Files that never come to rest are taken as they are, and later anew.
         let look = wanted.settled().unwrap_or_else(|| wanted.look())?;
         let mut watch = Watch {
@@ -138,7 +142,7 @@ impl Watch {
                 BTreeSet::new(),
             )?)),
             wanted,
-            guard,
+            prepare,
             in_force: Forms::new(),
             seen: Ok(Forms::new()),
         };
@@ -213,10 +217,9 @@ impl Watch {
             let known = before.get(name.as_str()).filter(|policy| {
                 is_known && policy.program.is_ok() && before.stale(name).is_none()
             });
-            known.cloned().unwrap_or_else(|| {
-                self.guard
-                    .guard(policy(&self.engine, found, programs[name]))
-            })
+            known
+                .cloned()
+                .unwrap_or_else(|| (self.prepare)(policy(&self.engine, found, programs[name])))
         };
         let loaded = each(look.policies.iter().map(|(found, _)| found), load);
         let set = PolicySet::new(loaded, self.wanted.excluded_namespaces.clone())?.after(&before);

@@ -1,6 +1,9 @@
 //! The set of policies in force: immutable, swapped whole.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use portcullis_contract::reads::Reads;
 
 use super::{Failure, Policy, PolicyName};
 
@@ -36,6 +39,18 @@ pub struct Counts {
 #[error("two policies are named `{0}`: rename or remove one of them")]
 pub struct Duplicate(pub PolicyName);
 
+/// Equal reads become the same ones: to compare those costs nothing, and
+/// every request compares them.
+fn share_reads(policies: &mut [Policy]) {
+    let mut distinct: Vec<Arc<Reads>> = Vec::new();
+    for ready in policies.iter_mut().filter_map(|p| p.program.as_mut().ok()) {
+        match distinct.iter().find(|known| **known == ready.reads) {
+            Some(known) => ready.reads = Arc::clone(known),
+            None => distinct.push(Arc::clone(&ready.reads)),
+        }
+    }
+}
+
 impl PolicySet {
     /// A set of these policies.
     ///
@@ -52,6 +67,7 @@ impl PolicySet {
                 return Err(Duplicate(pair[0].name.clone()));
             }
         }
+        share_reads(&mut policies);
         Ok(PolicySet {
             policies,
             excluded_namespaces,

@@ -40,5 +40,7 @@ mod times;
 mod truth;
 /// `probes` on the corpora against `truth.json`.
 mod truth_probes;
+/// The verdict cache.
+mod verdicts;
 /// The reader of manifests against kubectl.s own.
 mod yaml;

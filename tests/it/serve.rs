@@ -7,6 +7,7 @@ mod defaults;
 mod drain;
 mod failing;
 mod http;
+mod remembered;
 mod server;
 mod start;
 
