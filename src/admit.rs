@@ -30,6 +30,7 @@ use crate::policy::{
 pub mod guard;
 mod labels;
 pub mod pool;
+mod usual;
 pub mod verdicts;
 
 use labels::Labels;
@@ -66,25 +67,31 @@ pub enum Phase {
     Validate,
 }
 
-/// Whether programs run, or are known to have answered the same.
+/// Whether every program has the time that it is given, or only those have a
+/// say that answer at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Guests {
-    Asked,
-    Remembered,
+    Waited,
+    AtOnce,
 }
 
 /// Decides on one request. Policies run by name, each to its own deadline and
 /// never past `deadline`; in the mutating half each sees what the ones before
 /// it made of the object.
 pub fn admit(set: &PolicySet, subject: &Subject<'_>, scope: Scope, deadline: Instant) -> Decision {
-    decide(set, subject, scope, deadline, Guests::Asked).0
+    decide(set, subject, scope, deadline, Guests::Waited).0
 }
 
-/// The same without running a guest: None unless every verdict that is needed
-/// is known (see [`verdicts`]). Takes microseconds, so that it may run where a
-/// guest may not.
-pub fn recall(set: &PolicySet, subject: &Subject<'_>, scope: Scope) -> Option<Decision> {
-    let (decision, is_whole) = decide(set, subject, scope, Instant::now(), Guests::Remembered);
+/// The same, if every verdict that is needed can be had at once (see
+/// [`verdicts`] and [`guard`]): None where a program would have to be waited
+/// for. Ends before `deadline`, so that it may run where nothing else may wait.
+pub fn at_once(
+    set: &PolicySet,
+    subject: &Subject<'_>,
+    scope: Scope,
+    deadline: Instant,
+) -> Option<Decision> {
+    let (decision, is_whole) = decide(set, subject, scope, deadline, Guests::AtOnce);
     is_whole.then_some(decision)
 }
 
@@ -236,7 +243,7 @@ impl Admission<'_> {
         guessed: bool,
     ) -> Result<(), Failure> {
         let ready = policy.program.as_ref().map_err(Clone::clone)?;
-        if self.guests == Guests::Remembered && !ready.program.remembers() {
+        if self.guests == Guests::AtOnce && !ready.program.is_prompt() {
             return Err(self.miss());
         }
         let deadline = self
@@ -350,8 +357,11 @@ impl Admission<'_> {
         deadline: Instant,
     ) -> Result<Verdict, Failure> {
         let verdict = match self.guests {
-            Guests::Asked => ready.program.evaluate(projection, deadline),
-            Guests::Remembered => ready.program.known(projection).ok_or_else(|| self.miss()),
+            Guests::Waited => ready.program.evaluate(projection, deadline),
+            Guests::AtOnce => {
+                let result = ready.program.at_once(projection, deadline);
+                result.unwrap_or_else(|| Err(self.miss()))
+            }
         };
         let says_nothing = verdict.as_ref().is_ok_and(Verdict::is_empty);
         if ready.redaction == Redaction::None || says_nothing {
@@ -366,10 +376,10 @@ impl Admission<'_> {
         Ok(verdict)
     }
 
-    /// Ends a decision without guests; nobody is shown what it says.
+    /// Ends a decision that cannot be had at once; nobody is shown what it says.
     fn miss(&self) -> Failure {
         self.missed.set(true);
-        Failure::host(Cause::Overload, "its verdict is not known")
+        Failure::host(Cause::Overload, "its verdict cannot be had at once")
     }
 
     fn change(&mut self, policy: &Policy, ready: &Ready, changes: Changes) -> Result<(), Failure> {

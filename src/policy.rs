@@ -46,14 +46,17 @@ pub trait Evaluate: Send + Sync {
     /// Whatever kept the program from answering, before `deadline` or at it.
     fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure>;
 
-    /// Whether [`Evaluate::known`] can ever give a verdict.
-    fn remembers(&self) -> bool {
+    /// Whether [`Evaluate::at_once`] may have an answer, before there is a
+    /// projection to ask about.
+    fn is_prompt(&self) -> bool {
         false
     }
 
-    /// The verdict on a projected request, if it was given before; runs
-    /// nothing.
-    fn known(&self, _request: &str) -> Option<Verdict> {
+    /// The verdict on a projected request, if it can be had within
+    /// microseconds: it is known, or the program proved quick of late. None
+    /// says nothing of the policy; [`Evaluate::evaluate`] will. Nobody waits
+    /// for it past `deadline`.
+    fn at_once(&self, _request: &str, _deadline: Instant) -> Option<Result<Verdict, Failure>> {
         None
     }
 

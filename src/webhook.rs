@@ -3,8 +3,9 @@
 //! Decodes on the server's threads, evaluates on threads of its own, logs
 //! and counts each decision. Never logs a body or a value.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
@@ -18,6 +19,10 @@ use crate::telemetry::Metrics;
 
 /// A body up to this is decoded where it came in: that takes about 1 ms.
 const QUICK: usize = 128 * 1024;
+
+/// How long a thread that also accepts connections may be kept by what is
+/// expected to take microseconds.
+const AT_ONCE: Duration = Duration::from_millis(2);
 
 /// Answers AdmissionReviews by the policy set in force.
 pub struct Webhook {
@@ -47,19 +52,16 @@ impl Webhook {
 
     async fn decide(
         &self,
+        set: Arc<PolicySet>,
         request: Request,
         scope: Scope,
         deadline: Instant,
     ) -> (Request, Decision) {
-        // What needs no guest needs no other thread: the way there and back is
-        // half of what such a request costs.
-        if let Some(decision) = admit::recall(&self.set.load(), &subject(&request), scope) {
+        if let Some(decision) = at_once(&set, &request, scope, deadline) {
             return (request, decision);
         }
         let request = Arc::new(request);
         let (answer, answered) = oneshot::channel();
-        // One set from here on, whatever is swapped meanwhile.
-        let set = self.set.load_full();
         let (judging, job) = (Arc::clone(&set), Arc::clone(&request));
         let submitted = self.pool.submit(move || {
             // A caller that is gone needs no verdict.
@@ -115,6 +117,20 @@ impl Webhook {
         }
         log(call, request, decision, verdict, micros);
     }
+}
+
+/// What can be had at once needs no other thread: the way there and back is
+/// half of what such a request costs.
+fn at_once(
+    set: &PolicySet,
+    request: &Request,
+    scope: Scope,
+    deadline: Instant,
+) -> Option<Decision> {
+    let deadline = deadline.min(Instant::now() + AT_ONCE);
+    let decide = || admit::at_once(set, &subject(request), scope, deadline);
+    // Where judging panics, it does so again where it ends one request.
+    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_default()
 }
 
 /// What is logged of a call besides its request.
@@ -173,11 +189,16 @@ fn subject(request: &Request) -> Subject<'_> {
 }
 
 /// Decodes a body: a large one apart from the threads that answer others.
-async fn decode(body: Bytes) -> Result<Review, Malformed> {
+async fn decode(body: Bytes, set: &PolicySet) -> Result<Review, Malformed> {
+    let decode = if set.reads_managed_fields() {
+        review::decode
+    } else {
+        review::decode_lean
+    };
     if body.len() <= QUICK {
-        return review::decode(&body);
+        return decode(&body);
     }
-    let decoded = tokio::task::spawn_blocking(move || review::decode(&body)).await;
+    let decoded = tokio::task::spawn_blocking(move || decode(&body)).await;
     decoded.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
 }
 
@@ -205,7 +226,9 @@ impl Judge for Webhook {
             group: group_name,
             arrived,
         };
-        let Review { uid, request } = match decode(call.body).await {
+        // One set for all of it, whatever is swapped meanwhile.
+        let set = self.set.load_full();
+        let Review { uid, request } = match decode(call.body, &set).await {
             Ok(review) => review,
             Err(malformed) => {
                 self.metrics.rejection("body");
@@ -217,7 +240,7 @@ impl Judge for Webhook {
         };
         match request {
             Ok(request) => {
-                let (request, decision) = self.decide(request, scope, call.deadline).await;
+                let (request, decision) = self.decide(set, request, scope, call.deadline).await;
                 self.record(&recorded, &request, &decision);
                 Reply {
                     status: 200,

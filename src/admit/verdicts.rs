@@ -174,16 +174,24 @@ impl Evaluate for Remembering {
         Ok(verdict)
     }
 
-    fn remembers(&self) -> bool {
+    fn is_prompt(&self) -> bool {
         true
     }
 
-    /// Counts when it is there only: whoever does not find it here will ask
-    /// [`Evaluate::evaluate`].
-    fn known(&self, request: &str) -> Option<Verdict> {
-        let verdict = self.verdicts.get(&self.key(request))?;
-        (self.verdicts.on_lookup)(true);
-        Some(verdict)
+    /// Counts what it finds, and what it can have answered; whoever gets
+    /// nothing here will ask [`Evaluate::evaluate`].
+    fn at_once(&self, request: &str, deadline: Instant) -> Option<Result<Verdict, Failure>> {
+        let key = self.key(request);
+        if let Some(verdict) = self.verdicts.get(&key) {
+            (self.verdicts.on_lookup)(true);
+            return Some(Ok(verdict));
+        }
+        let result = self.program.at_once(request, deadline)?;
+        (self.verdicts.on_lookup)(false);
+        if let Ok(verdict) = &result {
+            self.verdicts.put(key, verdict);
+        }
+        Some(result)
     }
 
     fn identity(&self) -> Option<[u8; 32]> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portcullis_contract::reads::Reads;
+use portcullis_contract::reads::{Reads, WHOLE_OBJECTS};
 
 use super::{Failure, Policy, PolicyName};
 
@@ -17,6 +17,9 @@ pub struct PolicySet {
     policies: Vec<Policy>,
     /// Namespaces whose objects no policy judges.
     pub excluded_namespaces: BTreeSet<String>,
+    /// Whether a policy reads `metadata.managedFields`, which most of a
+    /// request's nodes are in.
+    reads_managed_fields: bool,
     /// Policies that are not in the form the operator wrote last, and why.
     stale: BTreeMap<PolicyName, Failure>,
     /// Why what the operator wrote after this set is not in force.
@@ -51,6 +54,17 @@ fn share_reads(policies: &mut [Policy]) {
     }
 }
 
+/// Whether a policy sees who owns which field of an object.
+fn reads_managed_fields(policies: &[Policy]) -> bool {
+    let ready = policies.iter().filter_map(|p| p.program.as_ref().ok());
+    let sees = |reads: &Reads| {
+        WHOLE_OBJECTS
+            .iter()
+            .any(|member| reads.touches(&[*member, "metadata", "managedFields"]))
+    };
+    ready.into_iter().any(|ready| sees(&ready.reads))
+}
+
 impl PolicySet {
     /// A set of these policies.
     ///
@@ -69,6 +83,7 @@ impl PolicySet {
         }
         share_reads(&mut policies);
         Ok(PolicySet {
+            reads_managed_fields: reads_managed_fields(&policies),
             policies,
             excluded_namespaces,
             stale: BTreeMap::new(),
@@ -96,6 +111,7 @@ impl PolicySet {
                 *policy = good.clone();
             }
         }
+        self.reads_managed_fields = reads_managed_fields(&self.policies);
         self
     }
 
@@ -106,6 +122,7 @@ impl PolicySet {
         PolicySet {
             policies: self.policies.clone(),
             excluded_namespaces: self.excluded_namespaces.clone(),
+            reads_managed_fields: self.reads_managed_fields,
             stale: self.stale.clone(),
             refused: Some(problem),
         }
@@ -131,6 +148,12 @@ impl PolicySet {
             stale,
             failed,
         }
+    }
+
+    /// Whether a policy reads `metadata.managedFields` of an object; if not,
+    /// requests need not be decoded with them.
+    pub fn reads_managed_fields(&self) -> bool {
+        self.reads_managed_fields
     }
 
     /// The policies, by name.

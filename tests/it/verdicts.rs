@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use portcullis::admit::verdicts::{Verdicts, remember};
-use portcullis::admit::{Phase, Scope, Subject, admit, recall};
+use portcullis::admit::{Phase, Scope, Subject, admit, at_once};
 use portcullis::pack::{Pack, Profile};
 use portcullis::policy::decision::Decision;
 use portcullis::policy::{Attributes, Evaluate, Failure, Policy, PolicySet, Ready};
@@ -98,6 +98,10 @@ fn on<T>(admission: &Map<String, Value>, ask: impl Fn(&Subject<'_>) -> T) -> T {
     })
 }
 
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(1)
+}
+
 /// A decision without the times.
 fn timeless(mut decision: Decision) -> Decision {
     for evaluation in &mut decision.evaluations {
@@ -156,8 +160,10 @@ fn every_request_is_decided_alike_with_and_without_the_cache() {
                 for _ in 0..2 {
                     assert_eq!(decide(&behind, admission, phase), expected);
                 }
-                let recalled = on(admission, |subject| recall(&behind, subject, scope(phase)));
-                assert_eq!(recalled.map(timeless), Some(expected));
+                let again = on(admission, |subject| {
+                    at_once(&behind, subject, scope(phase), soon())
+                });
+                assert_eq!(again.map(timeless), Some(expected));
             }
         }
         assert!(judged > 300, "{judged} evaluations");
@@ -167,7 +173,7 @@ fn every_request_is_decided_alike_with_and_without_the_cache() {
 }
 
 #[test]
-fn nothing_is_recalled_of_a_set_that_does_not_remember() {
+fn nothing_is_had_at_once_of_a_set_that_nothing_is_known_of() {
     let pack = pack();
     let engine = Arc::new(
         Engine::new()
@@ -182,10 +188,10 @@ fn nothing_is_recalled_of_a_set_that_does_not_remember() {
         |_, _| false,
     );
     decide(&set, &pod, Phase::Validate);
-    let recalled = on(&pod, |subject| {
-        recall(&set, subject, scope(Phase::Validate))
+    let again = on(&pod, |subject| {
+        at_once(&set, subject, scope(Phase::Validate), soon())
     });
-    assert_eq!(recalled, None);
+    assert_eq!(again, None);
 }
 
 /// Says the same whatever it is shown.
