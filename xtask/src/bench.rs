@@ -22,6 +22,7 @@ use target::{Lane, Measured, Target};
 mod body;
 mod check;
 mod guest;
+mod instructions;
 mod load;
 mod noop;
 mod options;
@@ -32,6 +33,7 @@ mod start;
 mod table;
 mod target;
 
+pub(crate) use instructions::{HOT, hot, instructions};
 pub(crate) use load::load;
 pub(crate) use noop::noop;
 

@@ -18,7 +18,7 @@ use super::target::median;
 use crate::shell::root;
 
 /// Policies of the pack that are measured.
-const PROGRAMS: [&str; 3] = ["image-tags", "probes", "resources"];
+pub(super) const PROGRAMS: [&str; 3] = ["image-tags", "probes", "resources"];
 
 /// Microseconds of each part, by payload.
 pub(super) fn measure(options: &Options, payloads: &[Payload]) -> Result<Value> {
@@ -32,6 +32,10 @@ pub(super) fn measure(options: &Options, payloads: &[Payload]) -> Result<Value> 
             rows.push(json!({"payload": payload.name, "part": part, "micros": micros}));
         };
         row("decode".into(), micros(options, || review::decode(&bytes)));
+        row(
+            "decode without managedFields".into(),
+            micros(options, || review::decode_lean(&bytes)),
+        );
         let admission = &request.admission;
         row(
             "attributes".into(),
