@@ -38,6 +38,8 @@ pub enum Command {
     Certs(Certs),
     /// Print the registration of the webhook, for `kubectl apply`
     WebhookConfig(WebhookConfig),
+    /// Print the definition of the resource WasmPolicy, for `kubectl apply`
+    Crd,
     /// Compile one policy, for the process that started this one
     #[command(hide = true)]
     CompilePolicy,

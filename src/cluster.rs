@@ -6,6 +6,8 @@
 //! is to be written, given what is there) is a pure function of its own file;
 //! the file that talks to the API server is small.
 
+pub mod crd;
 pub mod home;
+pub mod status;
 
 pub use home::{Home, connect};

@@ -28,7 +28,7 @@ use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
 use portcullis::wasm::cache::{self, Cache};
 use portcullis::webhook::Webhook;
-use portcullis::{admit, author, certs, load, page, replay, review, source, wasm};
+use portcullis::{admit, author, certs, cluster, load, page, replay, review, source, wasm};
 
 include!(concat!(env!("OUT_DIR"), "/pack.rs"));
 
@@ -73,6 +73,9 @@ fn run(command: Command) -> Result<u8> {
         )?),
         Command::Certs(arguments) => run_certs(&arguments),
         Command::WebhookConfig(arguments) => run_webhook_config(&arguments),
+        Command::Crd => print(&registration::yaml::documents(
+            &[cluster::crd::definition()],
+        )),
         Command::CompilePolicy => Ok(wasm::answer_order().map(|()| 0)?),
     }
 }

@@ -176,6 +176,11 @@ pub fn program(pack: &Pack, found: &Found) -> Result<Vec<u8>, Failure> {
             let path = folder.join(path);
             read_bounded(&path).map_err(|error| source(format!("{}: {error}", path.display())))
         }
+        ProgramRef::ConfigMap(place) => Err(source(format!(
+            "the program is in the ConfigMap `{}`, which only `portcullis serve --cluster` reads: \
+             name a copy on disk with `file`, or a `builtin`",
+            place.object()
+        ))),
     }
 }
 

@@ -97,7 +97,7 @@ fn profiles() -> Result<BTreeMap<&'static str, BTreeMap<String, Spec>>> {
             let spec = found.resource.spec;
             match &spec.program {
                 ProgramRef::Builtin(name) => Some((name.clone(), spec)),
-                ProgramRef::File(_) => None,
+                ProgramRef::File(_) | ProgramRef::ConfigMap(_) => None,
             }
         });
         Ok((profile, specs.collect()))
