@@ -4,6 +4,7 @@
 //! neither knows of the other. A policy that cannot be loaded stays in the
 //! set as one that fails: it never vanishes.
 
+pub mod taker;
 pub mod watch;
 
 use std::collections::BTreeSet;
@@ -29,24 +30,24 @@ pub fn load(
     excluded_namespaces: BTreeSet<String>,
 ) -> Result<PolicySet, set::Duplicate> {
     let load = |found: &Found| policy(engine, found, source::program(pack, found).as_deref());
-    PolicySet::new(each(found.iter(), load), excluded_namespaces)
+    PolicySet::new(each(found, |found| found, load), excluded_namespaces)
 }
 
-/// Loads each on a thread of its own; the results are in their order.
-fn each<'a>(
-    found: impl Iterator<Item = &'a Found> + Clone,
-    load: impl Fn(&Found) -> Policy + Sync,
+/// Loads each on a thread of its own; the results are in their order. `found`
+/// tells of each which policy it is.
+fn each<T: Sync>(
+    wanted: &[T],
+    found: impl Fn(&T) -> &Found,
+    load: impl Fn(&T) -> Policy + Sync,
 ) -> Vec<Policy> {
     let load = &load;
     std::thread::scope(|scope| {
-        let loading: Vec<_> = found
-            .clone()
-            .map(|found| scope.spawn(move || load(found)))
-            .collect();
-        let finish = |(thread, found): (std::thread::ScopedJoinHandle<'_, Policy>, &Found)| {
-            thread.join().unwrap_or_else(|_| panicked(found))
+        let start = |one| scope.spawn(move || load(one));
+        let loading: Vec<_> = wanted.iter().map(start).collect();
+        let finish = |(thread, one): (std::thread::ScopedJoinHandle<'_, Policy>, &T)| {
+            thread.join().unwrap_or_else(|_| panicked(found(one)))
         };
-        loading.into_iter().zip(found).map(finish).collect()
+        loading.into_iter().zip(wanted).map(finish).collect()
     })
 }
 

@@ -91,11 +91,11 @@ fn constraints() -> Vec<(String, &'static str, Value)> {
         "resources are plural and lower case, as in `kubectl api-resources`: `pods`, \
          `deployments`, `pods/ephemeralcontainers`",
     );
-    let mut rules = vec![(
-        format!("{CONSTRAINTS}/properties/resourceRules"),
-        "minItems",
-        json!(1),
-    )];
+    let required = format!("{CONSTRAINTS}/properties/resourceRules");
+    let mut rules = vec![
+        (required, "minItems", json!(1)),
+        (CONSTRAINTS.to_owned(), "required", json!(["resourceRules"])),
+    ];
     for list in ["resourceRules", "excludeResourceRules"] {
         let list = format!("{CONSTRAINTS}/properties/{list}");
         rules.push((list.clone(), "maxItems", json!(64)));

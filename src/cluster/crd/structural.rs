@@ -16,7 +16,9 @@ pub(super) fn rewrite(schema: &mut Value) {
     };
     members.remove("title");
     members.remove("nullable");
+    join_lines(members);
     merge(members);
+    leave_out_empty_lists(members);
     collect_values(members);
     name_sets(members);
     bound_numbers(members);
@@ -28,6 +30,20 @@ pub(super) fn rewrite(schema: &mut Value) {
     }
     if let Some(Value::Object(properties)) = members.get_mut("properties") {
         properties.values_mut().for_each(rewrite);
+    }
+}
+
+/// A description is one line; only variants of an enum get lines of their own.
+fn join_lines(members: &mut Map<String, Value>) {
+    if let Some(Value::String(text)) = members.get_mut("description") {
+        *text = text.replace('\n', " ");
+    }
+}
+
+/// An absent list is an empty one, and stays absent.
+fn leave_out_empty_lists(members: &mut Map<String, Value>) {
+    if members.get("default") == Some(&json!([])) {
+        members.remove("default");
     }
 }
 
@@ -69,6 +85,7 @@ fn collect_values(members: &mut Map<String, Value>) {
         let of_variant: Vec<Value> = listed.into_iter().chain(named).collect();
         if let (Some(value), Some(says)) = (of_variant.first(), variant["description"].as_str()) {
             let value = value.as_str().unwrap_or_default();
+            let says = says.replace('\n', " ");
             text.push_str(&format!("\n{value}: {says}"));
         }
         values.extend(of_variant);
