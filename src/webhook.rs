@@ -3,18 +3,27 @@
 //! Decodes on the server's threads, evaluates on threads of its own, logs
 //! and counts each decision. Never logs a body or a value.
 
+mod policies;
+pub mod surroundings;
+
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::admit::{self, Scope, Subject, pool::Pool};
+use crate::admit::{self, Known, Scope, Subject, pool::Pool};
 use crate::policy::action::Action;
 use crate::policy::{Cause, Decision, Failure, FailurePolicy, PolicySet};
 use crate::review::{self, Malformed, Request, Review};
 use crate::server::{Bytes, Call, Group, Health, Judge, Phase, Reply};
 use crate::telemetry::Metrics;
+pub use surroundings::Surroundings;
+
+/// How long the cluster may take to tell of one namespace; its answer takes
+/// milliseconds where there is one.
+const LOOKUP: Duration = Duration::from_secs(1);
 
 /// A body up to this is decoded where it came in: that takes about 1 ms.
 const QUICK: usize = 128 * 1024;
@@ -24,6 +33,7 @@ pub struct Webhook {
     set: Arc<ArcSwap<PolicySet>>,
     pool: Pool,
     metrics: Arc<Metrics>,
+    surroundings: Option<Arc<dyn Surroundings>>,
 }
 
 impl Webhook {
@@ -42,23 +52,60 @@ impl Webhook {
             set,
             pool: Pool::new(threads)?,
             metrics,
+            surroundings: None,
         })
+    }
+
+    /// The same webhook in a cluster.
+    #[must_use]
+    pub fn within(mut self, surroundings: Arc<dyn Surroundings>) -> Webhook {
+        self.surroundings = Some(surroundings);
+        self
+    }
+
+    /// Completes what the request tells of its namespace by what the cluster
+    /// knows of it.
+    async fn look_up(&self, request: &mut Request, set: &PolicySet, deadline: Instant) -> Known {
+        let Some(surroundings) = &self.surroundings else {
+            return Known::InPart;
+        };
+        let Some(name) = &request.attributes.namespace else {
+            return Known::InPart;
+        };
+        // A Namespace tells of itself; in an excluded one nothing is judged.
+        if request.attributes.is_namespace() || set.excluded_namespaces.contains(name) {
+            return Known::InPart;
+        }
+        let until = deadline.min(Instant::now() + LOOKUP);
+        match surroundings.namespace(name, until).await {
+            Some(namespace) => {
+                request.namespace = Value::clone(&namespace);
+                Known::Whole
+            }
+            None => Known::Lost,
+        }
     }
 
     async fn decide(
         &self,
-        request: Request,
+        mut request: Request,
         scope: Scope,
         deadline: Instant,
     ) -> (Request, Decision) {
-        let request = Arc::new(request);
-        let (answer, answered) = oneshot::channel();
         // One set from here on, whatever is swapped meanwhile.
         let set = self.set.load_full();
+        let known = self.look_up(&mut request, &set, deadline).await;
+        let request = Arc::new(request);
+        let (answer, answered) = oneshot::channel();
         let (judging, job) = (Arc::clone(&set), Arc::clone(&request));
         let submitted = self.pool.submit(move || {
             // A caller that is gone needs no verdict.
-            let _ = answer.send(admit::admit(&judging, &subject(&job), scope, deadline));
+            let _ = answer.send(admit::admit(
+                &judging,
+                &subject(&job, known),
+                scope,
+                deadline,
+            ));
         });
         let failure = match submitted {
             Err(full) => Failure::host(Cause::Overload, full.to_string()),
@@ -70,7 +117,7 @@ impl Webhook {
                 Err(_) => Failure::host(Cause::Deadline, "there was no time left to judge it"),
             },
         };
-        let decision = admit::refuse(&set, &subject(&request), scope, &failure);
+        let decision = admit::refuse(&set, &subject(&request, known), scope, &failure);
         (unshare(request), decision)
     }
 
@@ -157,13 +204,12 @@ fn log(call: &Recorded, request: &Request, decision: &Decision, verdict: &str, m
     }
 }
 
-/// A cluster's watch will know the namespace; until then its name does.
-fn subject(request: &Request) -> Subject<'_> {
+fn subject(request: &Request, known: Known) -> Subject<'_> {
     Subject {
         admission: &request.admission,
         attributes: &request.attributes,
         namespace: &request.namespace,
-        namespace_is_known: false,
+        known,
     }
 }
 
@@ -186,7 +232,15 @@ impl Judge for Webhook {
         let (phase, phase_name) = match call.phase {
             Phase::Validate => (admit::Phase::Validate, "validate"),
             Phase::Mutate => (admit::Phase::Mutate, "mutate"),
+            Phase::Policies => {
+                return policies::answer(self.surroundings.as_deref(), call).await;
+            }
         };
+        if self.surroundings.as_ref().is_some_and(|s| !s.is_ready()) {
+            self.metrics.rejection("not-ready");
+            let body = b"the policies of the cluster are not known yet\n".to_vec();
+            return Reply { status: 503, body };
+        }
         let (group, group_name) = match call.group {
             Group::Fail => (FailurePolicy::Fail, "Fail"),
             Group::Ignore => (FailurePolicy::Ignore, "Ignore"),
@@ -256,6 +310,8 @@ impl Judge for Webhook {
             state: format!("the last change was refused, what was before stays: {problem}"),
             ready: true,
         });
-        set.policies().iter().map(line).chain(refused).collect()
+        let around = self.surroundings.iter().flat_map(|s| s.health());
+        let policies = set.policies().iter().map(line);
+        policies.chain(refused).chain(around).collect()
     }
 }

@@ -127,6 +127,11 @@ impl Reads {
             .collect()
     }
 
+    /// Whether anything of this member of a request is read.
+    pub fn has(&self, member: &str) -> bool {
+        self.members.contains_key(member)
+    }
+
     /// The request reduced to these reads, as JSON text.
     pub fn project(&self, request: &Request<'_>, redaction: Redaction) -> String {
         let mut out = Vec::with_capacity(512);
