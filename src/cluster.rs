@@ -8,6 +8,10 @@
 
 pub mod crd;
 pub mod home;
+pub mod kept;
+pub mod object;
+pub mod programs;
 pub mod status;
+pub mod watching;
 
 pub use home::{Home, connect};

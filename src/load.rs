@@ -96,6 +96,19 @@ fn policy(engine: &Arc<Engine>, found: &Found, program: Result<&[u8], &Failure>)
     }
 }
 
+/// Whether a policy would load, without putting it in force.
+///
+/// # Errors
+///
+/// Why it would not.
+pub fn attempt(
+    engine: &Arc<Engine>,
+    found: &Found,
+    program: Result<&[u8], &Failure>,
+) -> Result<(), Failure> {
+    policy(engine, found, program).program.map(drop)
+}
+
 /// The parsed reads of a description that the host can keep to.
 ///
 /// # Errors

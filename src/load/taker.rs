@@ -21,9 +21,18 @@ pub struct Candidate {
     pub found: Found,
     /// The program's bytes, or why there are none.
     pub program: Result<Vec<u8>, Failure>,
-    /// An earlier form, to go on with if this one does not load. None for the
-    /// one that is in force here.
-    pub last_good: Option<LastGood>,
+    /// What to go on with if it does not load.
+    pub earlier: Earlier,
+}
+
+/// What a policy that does not load goes on with.
+pub enum Earlier {
+    /// The form that is in force here, if there is one.
+    InForce,
+    /// This form; if it does not load either, the one that is in force here.
+    Known(LastGood),
+    /// Nothing: another policy had this name before.
+    Nothing,
 }
 
 /// An earlier form of a policy, which loaded.
@@ -46,7 +55,7 @@ pub struct Taker {
     /// Of which documents and programs the set in force was made.
     forms: Forms,
     /// And of which earlier ones, where those do not load.
-    last_good: Forms,
+    earlier: Forms,
 }
 
 impl Taker {
@@ -64,7 +73,7 @@ impl Taker {
             excluded_namespaces,
             set: Arc::new(ArcSwap::from_pointee(set)),
             forms: Forms::new(),
-            last_good: Forms::new(),
+            earlier: Forms::new(),
         }
     }
 
@@ -81,20 +90,36 @@ impl Taker {
     ///
     /// Two policies of one name; nothing changes then.
     pub fn take(&mut self, candidates: &[Candidate]) -> Result<bool, set::Duplicate> {
-        let (forms, last_good) = (forms(candidates), forms_of_last_good(candidates));
-        let is_first = self.set.load().is_unset();
-        if !is_first && (&forms, &last_good) == (&self.forms, &self.last_good) {
+        let before = self.set.load_full();
+        let forms = forms(candidates);
+        if !before.is_unset() && forms == self.forms && self.has_earlier(candidates, &before) {
             return Ok(false);
         }
-        let before = self.set.load_full();
         let loaded = self.load(candidates, &forms, &before);
         let set = PolicySet::new(loaded, self.excluded_namespaces.clone())?;
         let earlier = self.load_last_good(candidates, &set);
-        let set = set.or_last_good(|name| earlier.get(name).or_else(|| before.get(name.as_str())));
+        let is_another = |name: &PolicyName| {
+            let mut others = candidates
+                .iter()
+                .filter(|c| matches!(c.earlier, Earlier::Nothing));
+            others.any(|candidate| candidate.found.resource.name == *name)
+        };
+        let here = |name: &PolicyName| before.get(name.as_str()).filter(|_| !is_another(name));
+        let set = set.or_last_good(|name| earlier.get(name).or_else(|| here(name)));
         self.tell(&set, &forms);
         self.set.store(Arc::new(set));
-        (self.forms, self.last_good) = (forms, last_good);
+        self.forms = forms;
+        self.earlier = forms_of_earlier(candidates);
         Ok(true)
+    }
+
+    /// Whether those that do not load go on with what is in force for them.
+    fn has_earlier(&self, candidates: &[Candidate], set: &PolicySet) -> bool {
+        let earlier = forms_of_earlier(candidates);
+        let is_broken =
+            |policy: &&Policy| policy.program.is_err() || set.stale(&policy.name).is_some();
+        let mut broken = set.policies().iter().filter(is_broken);
+        broken.all(|policy| earlier.get(&policy.name) == self.earlier.get(&policy.name))
     }
 
     fn load(&self, candidates: &[Candidate], forms: &Forms, before: &PolicySet) -> Vec<Policy> {
@@ -121,7 +146,9 @@ impl Taker {
             policy.is_some_and(|policy| policy.program.is_err())
         };
         let earlier = candidates.iter().filter_map(|candidate| {
-            let last_good = candidate.last_good.as_ref()?;
+            let Earlier::Known(last_good) = &candidate.earlier else {
+                return None;
+            };
             let mut found = candidate.found.clone();
             found.resource.spec = last_good.spec.clone();
             is_needed(&found.resource.name).then_some((found, last_good))
@@ -173,9 +200,11 @@ pub(super) fn forms(candidates: &[Candidate]) -> Forms {
     candidates.iter().map(form).collect()
 }
 
-fn forms_of_last_good(candidates: &[Candidate]) -> Forms {
+fn forms_of_earlier(candidates: &[Candidate]) -> Forms {
     let form = |candidate: &Candidate| {
-        let last_good = candidate.last_good.as_ref()?;
+        let Earlier::Known(last_good) = &candidate.earlier else {
+            return None;
+        };
         let name = candidate.found.resource.name.clone();
         Some((name, form(&last_good.spec, Ok(&last_good.program))))
     };

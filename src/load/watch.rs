@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::taker::{Candidate, Forms, Taker, forms};
+use super::taker::{Candidate, Earlier, Forms, Taker, forms};
 use crate::admit::guard::Guarding;
 use crate::pack::{Pack, Profile};
 use crate::policy::{PolicySet, set};
@@ -61,7 +61,7 @@ impl Wanted {
         let candidate = |found: Found| Candidate {
             program: source::program(&self.pack, &found),
             found,
-            last_good: None,
+            earlier: Earlier::InForce,
         };
         Ok(found.into_iter().map(candidate).collect())
     }

@@ -22,7 +22,9 @@ pub enum ProgramRef {
 
 /// A component in `binaryData` of a ConfigMap: for small programs and for
 /// clusters without a registry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConfigMapRef {
     /// The namespace of the ConfigMap.

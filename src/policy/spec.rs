@@ -268,6 +268,22 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 }
 
 impl Spec {
+    /// The spec of a document that names a program and nothing else.
+    pub fn of(program: ProgramRef) -> Spec {
+        Spec {
+            program,
+            settings: Map::new(),
+            match_constraints: None,
+            validation_actions: deny(),
+            overrides: Vec::new(),
+            failure_policy: FailurePolicy::default(),
+            on_update: OnUpdate::default(),
+            inherited: Inherited::default(),
+            grants: BTreeSet::new(),
+            limits: Limits::default(),
+        }
+    }
+
     /// What the types cannot say.
     fn validate(&self) -> Result<(), Error> {
         check_actions("/spec/validationActions", &self.validation_actions)?;

@@ -149,5 +149,11 @@ fn status() -> Vec<(String, &'static str, Value)> {
     vec![
         (conditions.clone(), "x-kubernetes-list-type", json!("map")),
         (conditions, "x-kubernetes-list-map-keys", json!(["type"])),
+        // A record is replaced whole.
+        (
+            "/properties/status/properties/inForce".to_owned(),
+            "x-kubernetes-map-type",
+            json!("atomic"),
+        ),
     ]
 }
