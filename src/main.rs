@@ -278,14 +278,49 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     let threads = arguments.threads.unwrap_or(cores);
     let metrics = Arc::new(Metrics::default());
     let engine = engine(&arguments.policies)?;
-    let watch = watched(&engine, &arguments.policies, guarding(threads, &metrics))?;
-    let webhook = Arc::new(Webhook::new(
-        Arc::clone(watch.set()),
-        threads,
-        Arc::clone(&metrics),
-    )?);
-    watch.run(arguments.policies_poll, Arc::clone(&metrics))?;
-    runtime.block_on(serve(options(arguments), &engine, webhook, metrics))
+    let guard = guarding(threads, &metrics);
+    let webhook = if arguments.cluster {
+        let running = runtime.block_on(in_cluster(arguments, &engine, guard, &metrics))?;
+        let webhook = Webhook::new(running.set, threads, Arc::clone(&metrics))?;
+        webhook.within(running.surroundings)
+    } else {
+        let watch = watched(&engine, &arguments.policies, guard)?;
+        let set = Arc::clone(watch.set());
+        watch.run(arguments.policies_poll, Arc::clone(&metrics))?;
+        Webhook::new(set, threads, Arc::clone(&metrics))?
+    };
+    runtime.block_on(serve(
+        options(arguments),
+        &engine,
+        Arc::new(webhook),
+        metrics,
+    ))
+}
+
+/// Starts watching the cluster.
+async fn in_cluster(
+    arguments: &args::Serve,
+    engine: &Arc<Engine>,
+    guard: Guarding,
+    metrics: &Arc<Metrics>,
+) -> Result<cluster::run::Running> {
+    let asked = &arguments.home;
+    let home = cluster::Home::find(
+        asked.namespace.clone(),
+        asked.service.clone(),
+        asked.identity.clone(),
+    )?;
+    let client = cluster::connect(asked.kubeconfig.as_deref()).await?;
+    let policies = cluster::run::Policies {
+        pack: PACK,
+        engine: Arc::clone(engine),
+        guard,
+        excluded_namespaces: excluded(&arguments.policies),
+        metrics: Arc::clone(metrics),
+    };
+    // Nobody else writes yet; without a sender it stays so.
+    let (_, is_leader) = tokio::sync::watch::channel(true);
+    Ok(cluster::run::start(&client, &home, policies, is_leader))
 }
 
 /// No policy of a server holds up the others.

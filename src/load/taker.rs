@@ -89,9 +89,14 @@ impl Taker {
     /// # Errors
     ///
     /// Two policies of one name; nothing changes then.
-    pub fn take(&mut self, candidates: &[Candidate]) -> Result<bool, set::Duplicate> {
+    pub fn take<'a>(
+        &mut self,
+        candidates: impl IntoIterator<Item = &'a Candidate>,
+    ) -> Result<bool, set::Duplicate> {
+        let candidates: Vec<&Candidate> = candidates.into_iter().collect();
+        let candidates = &candidates[..];
         let before = self.set.load_full();
-        let forms = forms(candidates);
+        let forms = forms(candidates.iter().copied());
         if !before.is_unset() && forms == self.forms && self.has_earlier(candidates, &before) {
             return Ok(false);
         }
@@ -114,7 +119,7 @@ impl Taker {
     }
 
     /// Whether those that do not load go on with what is in force for them.
-    fn has_earlier(&self, candidates: &[Candidate], set: &PolicySet) -> bool {
+    fn has_earlier(&self, candidates: &[&Candidate], set: &PolicySet) -> bool {
         let earlier = forms_of_earlier(candidates);
         let is_broken =
             |policy: &&Policy| policy.program.is_err() || set.stale(&policy.name).is_some();
@@ -122,8 +127,8 @@ impl Taker {
         broken.all(|policy| earlier.get(&policy.name) == self.earlier.get(&policy.name))
     }
 
-    fn load(&self, candidates: &[Candidate], forms: &Forms, before: &PolicySet) -> Vec<Policy> {
-        let load = |candidate: &Candidate| {
+    fn load(&self, candidates: &[&Candidate], forms: &Forms, before: &PolicySet) -> Vec<Policy> {
+        let load = |candidate: &&Candidate| {
             let name = &candidate.found.resource.name;
             let is_known = self.forms.get(name) == forms.get(name);
             let known = before.get(name.as_str()).filter(|policy| {
@@ -138,7 +143,7 @@ impl Taker {
     /// The earlier forms of those that did not load.
     fn load_last_good(
         &self,
-        candidates: &[Candidate],
+        candidates: &[&Candidate],
         set: &PolicySet,
     ) -> BTreeMap<PolicyName, Policy> {
         let is_needed = |name: &PolicyName| {
@@ -190,18 +195,18 @@ impl Taker {
     }
 }
 
-pub(super) fn forms(candidates: &[Candidate]) -> Forms {
+pub(super) fn forms<'a>(candidates: impl IntoIterator<Item = &'a Candidate>) -> Forms {
     let form = |candidate: &Candidate| {
         let resource = &candidate.found.resource;
         let program = candidate.program.as_deref();
         let program = program.map_err(|failure| failure.message.as_str());
         (resource.name.clone(), form(&resource.spec, program))
     };
-    candidates.iter().map(form).collect()
+    candidates.into_iter().map(form).collect()
 }
 
-fn forms_of_earlier(candidates: &[Candidate]) -> Forms {
-    let form = |candidate: &Candidate| {
+fn forms_of_earlier(candidates: &[&Candidate]) -> Forms {
+    let form = |candidate: &&Candidate| {
         let Earlier::Known(last_good) = &candidate.earlier else {
             return None;
         };
