@@ -27,7 +27,7 @@ cargo xtask demo --cluster       the same with a real API server, kubelet and ku
 cargo xtask cluster [OPTIONS]    such a cluster to play with; OPTIONS as of `portcullis serve`
 cargo xtask build [--release]    the built-in policies, then the binary
 cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out
-cargo xtask docs                 writes docs/policies from the policies
+cargo xtask docs                 writes docs/policies and deploy/crd.yaml
 cargo xtask documents            runs every command of README.md and docs/writing-a-policy.md
 cargo xtask lint                 format, clippy, documents, dependencies
 ";
