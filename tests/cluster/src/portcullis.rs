@@ -79,7 +79,7 @@ impl Portcullis {
     /// Starts it with `--cluster`: it finds the cluster by `kubeconfig`, lives
     /// in the namespace `home` and is the replica `identity`. Waits until it is
     /// ready. [`Portcullis::register`] registers it for what the profile
-    /// `starter` judges.
+    /// `strict` judges.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Portcullis {
         let options = ["--cluster", "--kubeconfig", &kubeconfig];
         let place = ["--namespace", home, "--identity", identity];
         let mut portcullis = Portcullis::start(cluster, &[&options[..], &place].concat())?;
-        portcullis.arguments = vec!["--profile".into(), "starter".into()];
+        portcullis.arguments = vec!["--profile".into(), "strict".into()];
         let plain = portcullis.plain;
         wait("it is ready", PATIENCE, &mut portcullis.process, || {
             Ok(http::get(plain, "/readyz").is_ok())
