@@ -393,3 +393,6 @@ fn undeclared(code: &str) -> Failure {
     let message = format!("it reported the code {code:?}, which its description does not declare");
     Failure::guest(Cause::Output, message)
 }
+
+#[cfg(test)]
+mod tests;

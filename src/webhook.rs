@@ -315,3 +315,6 @@ impl Judge for Webhook {
         policies.chain(refused).chain(around).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

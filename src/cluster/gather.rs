@@ -126,14 +126,16 @@ impl Gatherer {
             }
             Choice::Recorded(record) => record.clone(),
         };
-        gathered.candidate.earlier = Earlier::Nothing;
+        if self.memory.get(&gathered.object).is_none() {
+            gathered.candidate.earlier = Earlier::Nothing;
+        }
         let is_same = record.generation == object::generation(&gathered.object);
         if is_same && gathered.candidate.program.is_ok() {
             return;
         }
         match self.last_good(&gathered.object, &record).await {
             Ok(last_good) => {
-                gathered.candidate.earlier = Earlier::Known(last_good);
+                gathered.candidate.earlier = Earlier::Known(Box::new(last_good));
                 gathered.recorded = Some(record);
             }
             Err(Missing::Unknown(_)) => gathered.is_unknown = true,

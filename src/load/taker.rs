@@ -30,7 +30,7 @@ pub enum Earlier {
     /// The form that is in force here, if there is one.
     InForce,
     /// This form; if it does not load either, the one that is in force here.
-    Known(LastGood),
+    Known(Box<LastGood>),
     /// Nothing: another policy had this name before.
     Nothing,
 }
@@ -156,7 +156,7 @@ impl Taker {
             };
             let mut found = candidate.found.clone();
             found.resource.spec = last_good.spec.clone();
-            is_needed(&found.resource.name).then_some((found, last_good))
+            is_needed(&found.resource.name).then_some((found, &**last_good))
         });
         let earlier: Vec<(Found, &LastGood)> = earlier.collect();
         let load = |(found, last_good): &(Found, &LastGood)| {

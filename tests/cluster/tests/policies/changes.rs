@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client, Config};
@@ -66,14 +66,16 @@ async fn change(api: &Api<DynamicObject>, number: usize, other: &Value) {
         .await;
     changed.expect("a change");
     let force = PatchParams::apply("test").force();
-    if number % 4 == 0 {
-        let applied = api.patch("other", &force, &Patch::Apply(other)).await;
-        applied.expect("another policy");
-    } else if number % 4 == 2 {
-        let deleted = api
-            .delete("other", &kube::api::DeleteParams::default())
-            .await;
-        deleted.expect("another policy less");
+    match number % 4 {
+        0 => {
+            let applied = api.patch("other", &force, &Patch::Apply(other)).await;
+            applied.expect("another policy");
+        }
+        2 => {
+            let deleted = api.delete("other", &DeleteParams::default()).await;
+            deleted.expect("another policy less");
+        }
+        _ => {}
     }
 }
 
