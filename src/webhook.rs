@@ -3,14 +3,14 @@
 //! Decodes on the server's threads, evaluates on threads of its own, logs
 //! and counts each decision. Never logs a body or a value.
 
+mod namespace;
 mod policies;
 pub mod surroundings;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::admit::{self, Known, Scope, Subject, pool::Pool};
@@ -20,10 +20,6 @@ use crate::review::{self, Malformed, Request, Review};
 use crate::server::{Bytes, Call, Group, Health, Judge, Phase, Reply};
 use crate::telemetry::Metrics;
 pub use surroundings::Surroundings;
-
-/// How long the cluster may take to tell of one namespace; its answer takes
-/// milliseconds where there is one.
-const LOOKUP: Duration = Duration::from_secs(1);
 
 /// A body up to this is decoded where it came in: that takes about 1 ms.
 const QUICK: usize = 128 * 1024;
@@ -63,29 +59,6 @@ impl Webhook {
         self
     }
 
-    /// Completes what the request tells of its namespace by what the cluster
-    /// knows of it.
-    async fn look_up(&self, request: &mut Request, set: &PolicySet, deadline: Instant) -> Known {
-        let Some(surroundings) = &self.surroundings else {
-            return Known::InPart;
-        };
-        let Some(name) = &request.attributes.namespace else {
-            return Known::InPart;
-        };
-        // A Namespace tells of itself; in an excluded one nothing is judged.
-        if request.attributes.is_namespace() || set.excluded_namespaces.contains(name) {
-            return Known::InPart;
-        }
-        let until = deadline.min(Instant::now() + LOOKUP);
-        match surroundings.namespace(name, until).await {
-            Some(namespace) => {
-                request.namespace = Value::clone(&namespace);
-                Known::Whole
-            }
-            None => Known::Lost,
-        }
-    }
-
     async fn decide(
         &self,
         mut request: Request,
@@ -94,7 +67,8 @@ impl Webhook {
     ) -> (Request, Decision) {
         // One set from here on, whatever is swapped meanwhile.
         let set = self.set.load_full();
-        let known = self.look_up(&mut request, &set, deadline).await;
+        let around = self.surroundings.as_deref();
+        let known = namespace::complete(around, &mut request, &set, deadline).await;
         let request = Arc::new(request);
         let (answer, answered) = oneshot::channel();
         let (judging, job) = (Arc::clone(&set), Arc::clone(&request));
