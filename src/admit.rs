@@ -43,9 +43,20 @@ pub struct Subject<'a> {
     pub attributes: &'a Attributes,
     /// The object's namespace; null if unknown or cluster-scoped.
     pub namespace: &'a Value,
-    /// Whether `namespace` was looked up, so that a label it lacks is known
-    /// to be absent.
-    pub namespace_is_known: bool,
+    /// How much of it that is.
+    pub known: Known,
+}
+
+/// How much of a request's namespace is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// All: a label that it lacks is known to be absent.
+    Whole,
+    /// What files or the request itself tell; there is nobody to ask.
+    InPart,
+    /// No more than in part, since the cluster did not answer: what hangs on
+    /// more is not judged by guessing, it fails.
+    Lost,
 }
 
 /// Which policies are asked.
@@ -221,7 +232,10 @@ impl Admission<'_> {
             return;
         }
         let started = Instant::now();
-        let result = self.judge(policy, labels, selected.guessed);
+        let result = match selected.guessed {
+            true if self.subject.known == Known::Lost => Err(lost(self.subject, MATCH)),
+            guessed => self.judge(policy, labels, guessed),
+        };
         let took = started.elapsed();
         self.decision.evaluations.push(Evaluation {
             policy: policy.name.clone(),
@@ -246,6 +260,10 @@ impl Admission<'_> {
         if self.guests == Guests::AtOnce && !ready.program.is_prompt() {
             return Err(self.miss());
         }
+        let is_lost = self.subject.known == Known::Lost;
+        if is_lost && ready.reads.has("namespaceObject") {
+            return Err(lost(self.subject, READS));
+        }
         let deadline = self
             .deadline
             .min(Instant::now() + policy.spec.limits.deadline());
@@ -265,6 +283,9 @@ impl Admission<'_> {
                 .map(|code| code.level)
                 .ok_or_else(|| undeclared(&finding.code))?;
             let (mut actions, by_override) = actions(&policy.spec, &finding.code, level, labels);
+            if by_override && is_lost {
+                return Err(lost(self.subject, OVERRIDES));
+            }
             if let Some(most) = most {
                 actions = actions.at_most(most);
             }
@@ -296,7 +317,7 @@ impl Admission<'_> {
 
     fn project(&self, ready: &Ready, object: &Value) -> String {
         let request = Request {
-            namespace_is_known: self.subject.namespace_is_known,
+            namespace_is_known: self.subject.known == Known::Whole,
             ..Request::new(self.subject.admission, self.subject.namespace)
         };
         ready
@@ -410,8 +431,25 @@ impl Admission<'_> {
     }
 }
 
+const MATCH: &str = "whether it judges this request";
+const READS: &str = "what it reads";
+const OVERRIDES: &str = "what its finding leads to";
+
+/// `what` hangs on a namespace that the cluster did not tell.
+fn lost(subject: &Subject<'_>, what: &str) -> Failure {
+    let namespace = subject.attributes.namespace.as_deref().unwrap_or_default();
+    let message = format!(
+        "{what} hangs on the namespace `{namespace}`, which could not be read from the API \
+         server: see the log of Portcullis"
+    );
+    Failure::host(Cause::Lookup, message)
+}
+
 fn undeclared(code: &str) -> Failure {
     let code: String = code.chars().take(64).collect();
     let message = format!("it reported the code {code:?}, which its description does not declare");
     Failure::guest(Cause::Output, message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ pub enum Command {
     /// Answer one recorded AdmissionReview
     Review(Review),
     /// Serve the webhook over TLS
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// List and show policies; write, build, test and trace your own
     #[command(subcommand)]
     Policy(Policy),
@@ -41,6 +41,8 @@ pub enum Command {
     Certs(Certs),
     /// Print the registration of the webhook, for `kubectl apply`
     WebhookConfig(WebhookConfig),
+    /// Print the definition of the resource WasmPolicy, for `kubectl apply`
+    Crd,
     /// Compile one policy, for the process that started this one
     #[command(hide = true)]
     CompilePolicy,
@@ -141,6 +143,12 @@ pub struct Serve {
     /// Which policies are in force
     #[command(flatten)]
     pub policies: Policies,
+    /// Policies are the WasmPolicies of a cluster
+    #[arg(long, conflicts_with_all = ["paths", "profile"])]
+    pub cluster: bool,
+    /// Where Portcullis lives in the cluster
+    #[command(flatten)]
+    pub home: Home,
     /// The server's certificate, PEM; read again when it changes
     #[arg(long, value_name = "FILE")]
     pub tls_cert: PathBuf,
@@ -190,6 +198,28 @@ pub struct Serve {
         env = "PORTCULLIS_LOG"
     )]
     pub log: String,
+}
+
+/// Where Portcullis lives in the cluster, with `--cluster`.
+#[derive(Debug, Args)]
+pub struct Home {
+    /// The way to the cluster; by default kubectl's, else that of a pod
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace of its own objects; by default that of its pod
+    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The Service, in that namespace, by which the API server calls
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "portcullis",
+        requires = "cluster"
+    )]
+    pub service: String,
+    /// Who this replica is among the others; by default the machine's name
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pub identity: Option<String>,
 }
 
 /// How log lines look.

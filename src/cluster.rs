@@ -6,6 +6,21 @@
 //! is to be written, given what is there) is a pure function of its own file;
 //! the file that talks to the API server is small.
 
+pub mod controller;
+pub mod crd;
+pub mod earlier;
+pub mod gather;
 pub mod home;
+pub mod kept;
+pub mod link;
+pub mod namespaces;
+pub mod object;
+pub mod programs;
+pub mod report;
+pub mod reporter;
+pub mod run;
+pub mod status;
+pub mod vetting;
+pub mod watching;
 
 pub use home::{Home, connect};

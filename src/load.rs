@@ -4,6 +4,7 @@
 //! neither knows of the other. A policy that cannot be loaded stays in the
 //! set as one that fails: it never vanishes.
 
+pub mod taker;
 pub mod watch;
 
 use std::collections::BTreeSet;
@@ -32,27 +33,27 @@ pub fn load(
     excluded_namespaces: BTreeSet<String>,
 ) -> Result<PolicySet, set::Duplicate> {
     let load = |found: &Found| policy(engine, found, source::program(pack, found).as_deref());
-    PolicySet::new(each(found.iter(), load), excluded_namespaces)
+    PolicySet::new(each(found, |found| found, load), excluded_namespaces)
 }
 
 /// Loads each, one a core at a time, since compiling takes tens of MB; the
-/// results are in no order.
-fn each<'a>(
-    found: impl Iterator<Item = &'a Found>,
-    load: impl Fn(&Found) -> Policy + Sync,
+/// results are in no order. `found` tells of each which policy it is.
+fn each<T: Sync>(
+    wanted: &[T],
+    found: impl Fn(&T) -> &Found + Sync,
+    load: impl Fn(&T) -> Policy + Sync,
 ) -> Vec<Policy> {
-    let found: Vec<&Found> = found.collect();
     let next = AtomicUsize::new(0);
     let share = || {
-        let take = || found.get(next.fetch_add(1, Ordering::Relaxed));
-        let load = |found: &&Found| {
-            catch_unwind(AssertUnwindSafe(|| load(found))).unwrap_or_else(|_| panicked(found))
+        let take = || wanted.get(next.fetch_add(1, Ordering::Relaxed));
+        let load = |one: &T| {
+            catch_unwind(AssertUnwindSafe(|| load(one))).unwrap_or_else(|_| panicked(found(one)))
         };
         std::iter::from_fn(take).map(load).collect::<Vec<_>>()
     };
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..cores.min(found.len()))
+        let others: Vec<_> = (1..cores.min(wanted.len()))
             .map(|_| scope.spawn(share))
             .collect();
         let mut policies = share();
@@ -107,6 +108,19 @@ fn policy(engine: &Arc<Engine>, found: &Found, program: Result<&[u8], &Failure>)
         },
         Err(failure) => failing(found, Some(description), failure),
     }
+}
+
+/// Whether a policy would load, without putting it in force.
+///
+/// # Errors
+///
+/// Why it would not.
+pub fn attempt(
+    engine: &Arc<Engine>,
+    found: &Found,
+    program: Result<&[u8], &Failure>,
+) -> Result<(), Failure> {
+    policy(engine, found, program).program.map(drop)
 }
 
 /// The parsed reads of a description that the host can keep to.

@@ -19,7 +19,8 @@ use portcullis::args::{self, Arguments, Command, Output, Policy};
 use portcullis::check::{Input, check};
 use portcullis::finding::baseline::Baseline;
 use portcullis::finding::{Report, human, json, junit, sarif};
-use portcullis::load::watch::{Prepare, Wanted, Watch};
+use portcullis::load::taker::Prepare;
+use portcullis::load::watch::{Wanted, Watch};
 use portcullis::pack::Pack;
 use portcullis::policy::{PolicyName, PolicySet};
 use portcullis::registration::target::{CaBundle, Target};
@@ -29,7 +30,7 @@ use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
 use portcullis::wasm::cache::{self, Cache};
 use portcullis::webhook::Webhook;
-use portcullis::{admit, author, certs, load, page, replay, review, source, wasm};
+use portcullis::{admit, author, certs, cluster, load, page, replay, review, source, wasm};
 
 /// Requests become trees of small nodes, and a third of what they cost was
 /// glibc's part in it (docs/performance.md).
@@ -79,6 +80,9 @@ fn run(command: Command) -> Result<u8> {
         )?),
         Command::Certs(arguments) => run_certs(&arguments),
         Command::WebhookConfig(arguments) => run_webhook_config(&arguments),
+        Command::Crd => print(&registration::yaml::documents(
+            &[cluster::crd::definition()],
+        )),
         Command::CompilePolicy => Ok(wasm::answer_order().map(|()| 0)?),
     }
 }
@@ -281,14 +285,48 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     let metrics = Arc::new(Metrics::default());
     let engine = engine(&arguments.policies)?;
     let prepare = preparing(threads, arguments.verdict_cache, &metrics);
-    let watch = watched(&engine, &arguments.policies, prepare)?;
-    let webhook = Arc::new(Webhook::new(
-        Arc::clone(watch.set()),
-        threads,
-        Arc::clone(&metrics),
-    )?);
-    watch.run(arguments.policies_poll, Arc::clone(&metrics))?;
-    runtime.block_on(serve(options(arguments), &engine, webhook, metrics))
+    let webhook = if arguments.cluster {
+        let running = runtime.block_on(in_cluster(arguments, &engine, prepare, &metrics))?;
+        let webhook = Webhook::new(running.set, threads, Arc::clone(&metrics))?;
+        webhook.within(running.surroundings)
+    } else {
+        let watch = watched(&engine, &arguments.policies, prepare)?;
+        let set = Arc::clone(watch.set());
+        watch.run(arguments.policies_poll, Arc::clone(&metrics))?;
+        Webhook::new(set, threads, Arc::clone(&metrics))?
+    };
+    runtime.block_on(serve(
+        options(arguments),
+        &engine,
+        Arc::new(webhook),
+        metrics,
+    ))
+}
+
+/// Starts watching the cluster.
+async fn in_cluster(
+    arguments: &args::Serve,
+    engine: &Arc<Engine>,
+    prepare: Prepare,
+    metrics: &Arc<Metrics>,
+) -> Result<cluster::run::Running> {
+    let asked = &arguments.home;
+    let home = cluster::Home::find(
+        asked.namespace.clone(),
+        asked.service.clone(),
+        asked.identity.clone(),
+    )?;
+    let client = cluster::connect(asked.kubeconfig.as_deref()).await?;
+    let policies = cluster::run::Policies {
+        pack: PACK,
+        engine: Arc::clone(engine),
+        prepare,
+        excluded_namespaces: excluded(&arguments.policies),
+        metrics: Arc::clone(metrics),
+    };
+    // Nobody else writes yet; without a sender it stays so.
+    let (_, is_leader) = tokio::sync::watch::channel(true);
+    Ok(cluster::run::start(&client, &home, policies, is_leader))
 }
 
 /// No policy of a server holds up the others, and none is asked twice what it

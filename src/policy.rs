@@ -13,11 +13,13 @@
 pub mod action;
 pub mod attributes;
 pub mod decision;
+pub mod digest;
 pub mod failure;
 pub mod kinds;
 pub mod matching;
 pub mod name;
 pub mod patch;
+pub mod program;
 pub mod ratchet;
 pub mod scrub;
 pub mod set;
@@ -31,6 +33,7 @@ use portcullis_contract::{Code, Description, MatchConstraints, Redaction, Verdic
 pub use action::Action;
 pub use attributes::Attributes;
 pub use decision::{Decision, Judged};
+pub use digest::Digest;
 pub use failure::{Blame, Cause, Failure};
 pub use name::PolicyName;
 pub use set::PolicySet;

@@ -227,6 +227,15 @@ pub fn encode_refusal(uid: &str, message: &str) -> Vec<u8> {
     envelope(denial(uid, message))
 }
 
+/// The answer that allows what was not judged, with a warning.
+pub fn encode_allowance(uid: &str, warning: Option<&str>) -> Vec<u8> {
+    let mut response = allowance(uid, &[]);
+    if let Some(warning) = warning {
+        response.insert("warnings".into(), json!([warning]));
+    }
+    envelope(response)
+}
+
 fn allowance(uid: &str, patch: &[portcullis_contract::PatchOperation]) -> Map<String, Value> {
     let mut response = Map::new();
     response.insert("uid".into(), uid.into());

@@ -61,6 +61,11 @@ struct State {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Watch {
+    resource: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Reason {
     reason: &'static str,
 }
@@ -78,6 +83,7 @@ pub struct Metrics {
     policy_reloads: Family<Reason, Counter>,
     verdicts_known: Counter,
     verdicts_unknown: Counter,
+    watches: Family<Watch, Gauge>,
     rejections: Family<Reason, Counter>,
     connections: Gauge,
     handshake_failures: Counter,
@@ -103,6 +109,7 @@ impl Default for Metrics {
             policy_reloads: Family::default(),
             verdicts_known: Counter::default(),
             verdicts_unknown: Counter::default(),
+            watches: Family::default(),
             rejections: Family::default(),
             connections: Gauge::default(),
             handshake_failures: Counter::default(),
@@ -135,12 +142,14 @@ impl Metrics {
         registry.register("policy_suspensions", help, self.suspensions.clone());
         let help = "Policies in force: ready, failed, or stale, in their last good form";
         registry.register("policies", help, self.policies.clone());
-        let help = "Changed policy files, taken or refused";
+        let help = "Changed policies, taken or refused";
         registry.register("policy_reloads", help, self.policy_reloads.clone());
         let help = "Evaluations that the verdict cache answered";
         registry.register("verdict_cache_hits", help, self.verdicts_known.clone());
         let help = "Evaluations that the verdict cache had no answer for";
         registry.register("verdict_cache_misses", help, self.verdicts_unknown.clone());
+        let help = "Whether the API server is watched for changes of a resource: 1 or 0";
+        registry.register("watch_up", help, self.watches.clone());
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "What is running", Info::new(version));
     }
@@ -252,6 +261,13 @@ impl Metrics {
     pub fn policy_reload(&self, taken: bool) {
         let reason = if taken { "taken" } else { "refused" };
         self.policy_reloads.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// The API server is watched for a resource, or that failed.
+    pub fn watch(&self, resource: &'static str, is_up: bool) {
+        self.watches
+            .get_or_create(&Watch { resource })
+            .set(is_up.into());
     }
 
     /// An HTTP request was turned away.

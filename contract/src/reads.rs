@@ -137,6 +137,11 @@ impl Reads {
         node.is_some_and(|node| node.touches(rest))
     }
 
+    /// Whether anything of this member of a request is read.
+    pub fn has(&self, member: &str) -> bool {
+        self.members.contains_key(member)
+    }
+
     /// The request reduced to these reads, as JSON text.
     pub fn project(&self, request: &Request<'_>, redaction: Redaction) -> String {
         let mut out = Vec::with_capacity(512);

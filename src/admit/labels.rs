@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Subject;
+use super::{Known, Subject};
 use crate::policy::action::NamespaceLabels;
 
 /// The labels of the request's namespace.
@@ -39,7 +39,7 @@ impl Labels {
             .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
             .collect();
         labels.insert("kubernetes.io/metadata.name".into(), name.clone());
-        if attributes.is_namespace() || subject.namespace_is_known {
+        if attributes.is_namespace() || subject.known == Known::Whole {
             Labels::Known(labels)
         } else {
             Labels::Partly(labels)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
@@ -22,6 +22,47 @@ pub struct Home {
     pub port: u16,
     /// Who this replica is among the others: the name of its pod.
     pub identity: String,
+}
+
+/// Where a pod finds its namespace (Kubernetes: "Accessing the API from a pod").
+const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+/// The name of the machine, or of the pod.
+const HOSTNAME_FILE: &str = "/proc/sys/kernel/hostname";
+/// The port of the Service unless somebody says otherwise.
+const PORT: u16 = 443;
+
+impl Home {
+    /// Where this installation lives, as far as nobody says otherwise: in the
+    /// namespace of its pod, by the name of that.
+    ///
+    /// # Errors
+    ///
+    /// Nobody said, and this is no pod.
+    pub fn find(
+        namespace: Option<String>,
+        service: String,
+        identity: Option<String>,
+    ) -> Result<Home> {
+        let read = |file: &str| {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+        };
+        let namespace = namespace
+            .filter(|namespace| !namespace.is_empty())
+            .or_else(|| read(NAMESPACE_FILE))
+            .context("this is no pod of a cluster: give --namespace NAME")?;
+        let identity = identity
+            .filter(|identity| !identity.is_empty())
+            .or_else(|| read(HOSTNAME_FILE))
+            .context("this machine has no name: give --identity NAME")?;
+        ensure!(!service.is_empty(), "--service is empty: give its name");
+        Ok(Home {
+            namespace,
+            service,
+            port: PORT,
+            identity,
+        })
+    }
 }
 
 /// A connection: by the file that is named, else as kubectl finds its own,

@@ -24,6 +24,7 @@ pub struct PolicySet {
     stale: BTreeMap<PolicyName, Failure>,
     /// Why what the operator wrote after this set is not in force.
     refused: Option<String>,
+    is_unset: bool,
 }
 
 /// How many policies of a set are in which state.
@@ -88,22 +89,42 @@ impl PolicySet {
             excluded_namespaces,
             stale: BTreeMap::new(),
             refused: None,
+            is_unset: false,
         })
     }
 
-    /// This set as the successor of `before`: a policy that fails to load goes
-    /// on in its last good form, document and program together, and is stale.
-    /// It fails all the same where it was not there before, or where going on
-    /// would use a grant that the operator has just withdrawn.
+    /// No policy at all, until the first are known.
+    pub fn empty(excluded_namespaces: BTreeSet<String>) -> Self {
+        PolicySet {
+            reads_managed_fields: false,
+            policies: Vec::new(),
+            excluded_namespaces,
+            stale: BTreeMap::new(),
+            refused: None,
+            is_unset: true,
+        }
+    }
+
+    /// Whether no policies were ever put in force.
+    pub fn is_unset(&self) -> bool {
+        self.is_unset
+    }
+
+    /// This set, in which a policy that fails to load goes on in the form that
+    /// `last_good` gives for it, document and program together, and is stale.
+    /// It fails all the same where there is none, or where going on would use
+    /// a grant that the operator has just withdrawn.
     #[must_use]
-    pub fn after(mut self, before: &PolicySet) -> Self {
+    pub fn or_last_good<'a>(
+        mut self,
+        last_good: impl Fn(&PolicyName) -> Option<&'a Policy>,
+    ) -> Self {
         for policy in &mut self.policies {
             let Err(failure) = &policy.program else {
                 continue;
             };
             let keeps_grants = |old: &&Policy| old.spec.grants.is_subset(&policy.spec.grants);
-            let good = before
-                .get(policy.name.as_str())
+            let good = last_good(&policy.name)
                 .filter(|old| old.program.is_ok())
                 .filter(keeps_grants);
             if let Some(good) = good {
@@ -125,6 +146,7 @@ impl PolicySet {
             reads_managed_fields: self.reads_managed_fields,
             stale: self.stale.clone(),
             refused: Some(problem),
+            is_unset: self.is_unset,
         }
     }
 

@@ -336,6 +336,11 @@ fn a_policy_that_does_not_load_is_one_failure() {
         ),
         (json!({"program": {"file": "absent.wasm"}}), "absent.wasm"),
         (
+            json!({"program": {"configMap": {"namespace": "home", "name": "tags", "key": "a",
+                "digest": format!("sha256:{}", "0".repeat(64))}}}),
+            "the ConfigMap `home/tags`, which only `portcullis serve --cluster` reads",
+        ),
+        (
             settings(json!({"precision": "exact"})),
             "`settings.precision`: unknown variant `exact`, expected one of `major`",
         ),

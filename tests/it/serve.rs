@@ -2,6 +2,7 @@
 
 mod canary;
 mod certificates;
+mod cluster;
 mod connections;
 mod defaults;
 mod drain;

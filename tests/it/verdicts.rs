@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use portcullis::admit::verdicts::{Verdicts, remember};
-use portcullis::admit::{Phase, Scope, Subject, admit, at_once};
+use portcullis::admit::{Known, Phase, Scope, Subject, admit, at_once};
 use portcullis::pack::{Pack, Profile};
 use portcullis::policy::decision::Decision;
 use portcullis::policy::{Attributes, Evaluate, Failure, Policy, PolicySet, Ready};
@@ -94,7 +94,7 @@ fn on<T>(admission: &Map<String, Value>, ask: impl Fn(&Subject<'_>) -> T) -> T {
         admission,
         attributes: &attributes,
         namespace: &namespace.map_or(Value::Null, review::namespace),
-        namespace_is_known: false,
+        known: Known::InPart,
     })
 }
 

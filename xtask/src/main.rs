@@ -30,7 +30,7 @@ cargo xtask build [--release]    the built-in policies, then the binary
 cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out, --soak N sends N requests
 cargo xtask bench [OPTIONS]      what a request costs (--output json, --seconds N, --rounds N, --debug)
 cargo xtask instructions         what the host's part costs in instructions, against a baseline (--renew)
-cargo xtask docs                 writes docs/policies from the policies
+cargo xtask docs                 writes docs/policies and deploy/crd.yaml
 cargo xtask documents            runs every command of README.md and docs/writing-a-policy.md
 cargo xtask lint                 format, clippy, documents, dependencies
 ";

@@ -17,6 +17,7 @@ mod folder;
 mod http;
 mod kubeconfig;
 mod kubectl;
+mod line;
 mod namespace;
 pub mod plane;
 mod portcullis;
@@ -30,6 +31,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use cluster::{AuditLevel, Cluster};
 pub use kubectl::{Answer, User};
+pub use line::Line;
 pub use namespace::Namespace;
 pub use portcullis::Portcullis;
 pub use registration::Registration;

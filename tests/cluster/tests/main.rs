@@ -10,6 +10,8 @@ mod defaults;
 mod down;
 /// The control plane itself: several at once, and their end.
 mod lifetime;
+/// Policies as resources of the cluster.
+mod policies;
 /// Objects that were there before.
 mod ratchet;
 /// What is registered, and what is not.
