@@ -21,6 +21,7 @@ mod namespace;
 pub mod plane;
 mod portcullis;
 mod process;
+pub mod proxy;
 mod registration;
 mod shared;
 pub mod story;

@@ -10,6 +10,8 @@ mod defaults;
 mod down;
 /// The control plane itself: several at once, and their end.
 mod lifetime;
+/// The proxy in front of the API server.
+mod proxy;
 /// Objects that were there before.
 mod ratchet;
 /// What is registered, and what is not.
