@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::flags::{self, Ports};
 use crate::folder::Folder;
-use crate::kubectl::{self, Answer, User};
+use crate::kubectl::{self, Answer, Program, User};
 use crate::process::{PortTaken, Process, wait};
 use crate::{certificates, kubeconfig, plane};
 
@@ -178,6 +178,11 @@ impl Cluster {
         self.folder
             .path()
             .join(format!("{}.kubeconfig", user.name()))
+    }
+
+    /// The kubectl that is as old as the API server.
+    pub fn program(&self) -> Program {
+        Program::built(&self.plane)
     }
 
     /// Runs kubectl as that user and gives what it did, whatever that was.

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use cluster::{AuditLevel, Cluster};
-pub use kubectl::{Answer, User};
+pub use kubectl::{Answer, Program, User};
 pub use namespace::Namespace;
 pub use portcullis::Portcullis;
 pub use registration::Registration;

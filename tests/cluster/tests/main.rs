@@ -8,6 +8,8 @@ mod audit;
 mod defaults;
 /// What happens while nobody answers.
 mod down;
+/// Every kind that holds a pod spec.
+mod kinds;
 /// The control plane itself: several at once, and their end.
 mod lifetime;
 /// The proxy in front of the API server.
@@ -20,3 +22,5 @@ mod registration;
 mod story;
 /// What each test starts with.
 mod support;
+/// What people see.
+mod words;
