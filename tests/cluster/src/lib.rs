@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub use cluster::{AuditLevel, Cluster};
 pub use kubectl::{Answer, Program, User};
 pub use namespace::Namespace;
-pub use portcullis::Portcullis;
+pub use portcullis::{Portcullis, binary};
 pub use registration::Registration;
 pub use shared::{KUBECONFIG_VARIABLE, shared};
 

@@ -4,6 +4,8 @@
 
 /// Who is named in the audit log.
 mod audit;
+/// Three repositories of manifests.
+mod corpora;
 /// Objects that are changed.
 mod defaults;
 /// What happens while nobody answers.
