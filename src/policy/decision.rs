@@ -177,7 +177,7 @@ impl Judged {
         let (what, place) = self.parts();
         let room = WARNING_BYTES
             .saturating_sub(place.len())
-            .max(WARNING_BYTES / 2);
+            .max(WARNING_BYTES / 4);
         format!("{}{place}", cut(what, room))
     }
 
@@ -285,6 +285,32 @@ mod tests {
             )
         );
         assert_eq!(warnings(["one".to_owned()].into_iter()), ["one"]);
+    }
+
+    #[test]
+    fn a_long_warning_keeps_its_place_and_its_code() {
+        let finding = portcullis_contract::Finding {
+            code: "image-minor-only".into(),
+            message: "m".repeat(100),
+            remedy: "r".repeat(100),
+            path: "/spec/jobTemplate/spec/template/spec/initContainers/0/image".into(),
+            container: Some("fetch-bookmarked-media-attachments".into()),
+        };
+        let judged = Judged {
+            policy: "image-tags".parse().expect("a name"),
+            finding,
+            level: portcullis_contract::Level::Info,
+            actions: Actions {
+                action: Action::Warn,
+                audit: false,
+            },
+            guessed: false,
+        };
+        let [warning] = &warnings([judged.warning()].into_iter())[..] else {
+            panic!("one warning");
+        };
+        assert!(warning.starts_with("rrr") && warning.len() == WARNING_BYTES);
+        assert!(warning.ends_with("initContainers[0].image) [image-tags/image-minor-only]"));
     }
 
     #[test]
