@@ -17,6 +17,7 @@ mod folder;
 mod http;
 mod kubeconfig;
 mod kubectl;
+mod meddler;
 mod namespace;
 pub mod plane;
 mod portcullis;
@@ -25,12 +26,14 @@ pub mod proxy;
 mod registration;
 mod shared;
 pub mod story;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use cluster::{AuditLevel, Cluster};
 pub use kubectl::{Answer, Program, User};
+pub use meddler::{Meddler, Turn};
 pub use namespace::Namespace;
 pub use portcullis::{Portcullis, binary};
 pub use registration::Registration;

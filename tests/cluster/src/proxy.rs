@@ -20,13 +20,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use rustls::ServerConfig;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use anyhow::Result;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio_rustls::TlsAcceptor;
 
 pub use call::Access;
 pub use fault::Fault;
@@ -35,7 +31,7 @@ pub use rule::Rule;
 use crate::cluster::Cluster;
 use crate::folder::Folder;
 use crate::kubectl::{self, Answer, User};
-use crate::{certificates, kubeconfig};
+use crate::{kubeconfig, tls};
 use rule::Active;
 use serve::State;
 use upstream::Upstream;
@@ -80,7 +76,7 @@ impl<'c> Proxy<'c> {
         let config = cluster.kubectl(User::Admin, &view, "")?.ok()?;
         let state = Arc::new(State::new(Upstream::parse(&config)?));
         let folder = Folder::new(cluster.plane())?;
-        let acceptor = acceptor(&folder)?;
+        let acceptor = tls::acceptor(&folder)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -181,20 +177,4 @@ impl Drop for Outage {
     fn drop(&mut self) {
         self.0.outages.send_modify(|outages| *outages -= 1);
     }
-}
-
-/// Makes certificates, and what ends TLS with them.
-fn acceptor(folder: &Folder) -> Result<TlsAcceptor> {
-    certificates::write_server(folder)?;
-    let read = |name: &str| std::fs::read(folder.path().join(name));
-    let certificate = CertificateDer::from_pem_slice(&read("server.crt")?)?;
-    let key = PrivateKeyDer::from_pem_slice(&read("server.key")?)?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .context("the proxy's certificate")?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }

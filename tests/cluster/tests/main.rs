@@ -4,6 +4,8 @@
 
 /// Who is named in the audit log.
 mod audit;
+/// What was there before, on the day of the installation.
+mod brownfield;
 /// Three repositories of manifests.
 mod corpora;
 /// Objects that are changed.
@@ -14,6 +16,8 @@ mod down;
 mod kinds;
 /// The control plane itself: several at once, and their end.
 mod lifetime;
+/// Other webhooks.
+mod meddling;
 /// The proxy in front of the API server.
 mod proxy;
 /// Objects that were there before.

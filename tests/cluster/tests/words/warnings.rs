@@ -7,7 +7,7 @@ use crate::support::{Scene, cluster};
 type Step = (&'static str, bool, &'static str);
 
 /// All speak of a Deployment with `redis:8`.
-const WARNED: [Step; 8] = [
+const WARNED: [Step; 7] = [
     ("create --dry-run=server", true, "created (server dry run)"),
     // It is written all the same.
     ("create --save-config --warnings-as-errors", true, "created"),
@@ -25,8 +25,6 @@ const WARNED: [Step; 8] = [
     ("replace --save-config", true, "replaced"),
     ("rollout restart deployment/web", false, "restarted"),
     ("rollout pause deployment/web", false, "paused"),
-    // The object is judged as it is, whatever changes.
-    ("label deployment/web team=blue", false, "labeled"),
 ];
 
 /// Either nobody asks us, or no more is said than was said before.
