@@ -128,17 +128,8 @@ impl Cluster {
         let plane = plane::build()?;
         let folder = Folder::new(&plane)?;
         let config = std::path::absolute(config)?;
-        let view = [
-            "config",
-            "view",
-            "--raw",
-            "--minify",
-            "--flatten",
-            "-o",
-            "json",
-        ];
         let context = || format!("the kubeconfig {}", config.display());
-        let flat = kubectl::run(&plane, &config, folder.path(), &view, "")
+        let flat = kubectl::run(&plane, &config, folder.path(), &kubeconfig::VIEW, "")
             .and_then(Answer::ok)
             .with_context(context)?;
         kubeconfig::write_foreign(&folder, &flat).with_context(context)?;

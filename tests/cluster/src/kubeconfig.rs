@@ -8,6 +8,17 @@ use serde_json::{Value, json};
 use crate::folder::Folder;
 use crate::kubectl::{DEV_GROUP, DEV_USER};
 
+/// Makes kubectl print the context in use, with all files inlined.
+pub(crate) const VIEW: [&str; 7] = [
+    "config",
+    "view",
+    "--raw",
+    "--minify",
+    "--flatten",
+    "-o",
+    "json",
+];
+
 /// Writes NAME.kubeconfig for a client of `certificates`.
 pub(crate) fn write(folder: &Folder, name: &str, port: u16) -> Result<()> {
     let user = json!({

@@ -64,16 +64,7 @@ impl<'c> Proxy<'c> {
     ///
     /// The cluster's kubeconfig has no address or no CA.
     pub fn start(cluster: &'c Cluster) -> Result<Proxy<'c>> {
-        let view = [
-            "config",
-            "view",
-            "--raw",
-            "--minify",
-            "--flatten",
-            "-o",
-            "json",
-        ];
-        let config = cluster.kubectl(User::Admin, &view, "")?.ok()?;
+        let config = cluster.kubectl(User::Admin, &kubeconfig::VIEW, "")?.ok()?;
         let state = Arc::new(State::new(Upstream::parse(&config)?));
         let folder = Folder::new(cluster.plane())?;
         let acceptor = tls::acceptor(&folder)?;
