@@ -1,4 +1,5 @@
 use portcullis_cluster::Program;
+use serde_json::{Value, json};
 
 use super::{IMAGE_TAGS, TEMPLATE, finding, programs, web};
 use crate::support::{Scene, cluster};
@@ -6,17 +7,12 @@ use crate::support::{Scene, cluster};
 /// A command, whether the manifest is its input, and what it prints.
 type Step = (&'static str, bool, &'static str);
 
-/// All speak of a Deployment with `redis:8`.
+/// Each changes a Deployment with `redis:8`.
 const WARNED: [Step; 7] = [
     ("create --dry-run=server", true, "created (server dry run)"),
     // It is written all the same.
     ("create --save-config --warnings-as-errors", true, "created"),
-    (
-        "apply --server-side --force-conflicts",
-        true,
-        "serverside-applied",
-    ),
-    // A server-side apply asks again, even if nothing changes.
+    ("apply", true, "configured"),
     (
         "apply --server-side --force-conflicts",
         true,
@@ -27,7 +23,7 @@ const WARNED: [Step; 7] = [
     ("rollout pause deployment/web", false, "paused"),
 ];
 
-/// Either nobody asks us, or no more is said than was said before.
+/// Nobody asks us.
 const SILENT: [Step; 4] = [
     // No write is sent for what is there already.
     ("apply", true, "unchanged"),
@@ -36,15 +32,20 @@ const SILENT: [Step; 4] = [
     ("delete deployment/web --wait=false", false, "deleted"),
 ];
 
-fn try_one(scene: &Scene, program: &Program, step: &Step, warnings: &str) {
+/// The manifest in its form of that number.
+fn manifest(form: usize) -> String {
+    let mut manifest: Value = serde_json::from_str(&web(&["nginx:1.29.1", "redis:8"])).unwrap();
+    manifest["spec"]["template"]["metadata"]["annotations"] = json!({"form": form.to_string()});
+    manifest.to_string()
+}
+
+fn try_one(scene: &Scene, program: &Program, step: &Step, form: usize, warnings: &str) {
     let (command, has_input, printed) = step;
     let mut arguments: Vec<&str> = command.split(' ').collect();
-    let mut manifest = String::new();
     if *has_input {
         arguments.extend(["-f", "-"]);
-        manifest = web(&["nginx:1.29.1", "redis:8"]);
     }
-    let answer = scene.dev(program, &arguments, &manifest);
+    let answer = scene.dev(program, &arguments, &manifest(form));
     let is_strict = command.contains("--warnings-as-errors");
     assert_eq!(answer.code, i32::from(is_strict), "{command}: {answer:?}");
     assert!(answer.stdout.contains(printed), "{command}: {answer:?}");
@@ -64,11 +65,12 @@ fn a_warning_is_one_line_whatever_the_command_and_silence_is_silence() {
     let warning = format!("Warning: {}", finding("redis:8", 1, TEMPLATE));
     for (name, program) in programs() {
         eprintln!("{name}");
-        for step in &WARNED {
-            try_one(&scene, &program, step, &warning);
+        for (form, step) in WARNED.iter().enumerate() {
+            try_one(&scene, &program, step, form, &warning);
         }
+        let replaced = WARNED.iter().rposition(|(_, has_input, _)| *has_input);
         for step in &SILENT {
-            try_one(&scene, &program, step, "");
+            try_one(&scene, &program, step, replaced.unwrap(), "");
         }
     }
 }
