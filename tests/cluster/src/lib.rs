@@ -18,22 +18,26 @@ mod http;
 mod kubeconfig;
 mod kubectl;
 mod line;
+mod meddler;
 mod namespace;
 pub mod plane;
 mod portcullis;
 mod process;
+pub mod proxy;
 mod registration;
 mod shared;
 pub mod story;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use cluster::{AuditLevel, Cluster};
-pub use kubectl::{Answer, User};
+pub use kubectl::{Answer, Program, User};
 pub use line::Line;
+pub use meddler::{Meddler, Turn};
 pub use namespace::Namespace;
-pub use portcullis::Portcullis;
+pub use portcullis::{Portcullis, binary};
 pub use registration::Registration;
 pub use shared::{KUBECONFIG_VARIABLE, shared};
 

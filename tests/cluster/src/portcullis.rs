@@ -286,7 +286,11 @@ fn serving(log: &str) -> Result<Option<(SocketAddr, SocketAddr)>> {
 }
 
 /// The executable that `cargo xtask build` makes.
-fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+///
+/// It is not there.
+pub fn binary() -> Result<PathBuf> {
     let path = crate::target().join("debug/portcullis");
     ensure!(
         path.is_file(),
