@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use anyhow::{Context, Result, anyhow, ensure};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
 /// The field manager of everything that is written, and the prefix of the
@@ -83,8 +83,16 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client> {
 
 async fn of_file(file: &Path) -> Result<Config> {
     let place = || format!("--kubeconfig {}", file.display());
-    let kubeconfig = Kubeconfig::read_from(file).with_context(place)?;
+    let kubeconfig = Kubeconfig::read_from(file).map_err(|error| one_line(&error));
+    let kubeconfig = kubeconfig.with_context(place)?;
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
+        .map_err(|error| one_line(&error))
         .with_context(place)
+}
+
+/// Errors of YAML show the lines they are about, which may hold a token.
+fn one_line(error: &KubeconfigError) -> anyhow::Error {
+    let text = error.to_string();
+    anyhow!("{}", text.lines().next().unwrap_or_default().trim_end())
 }

@@ -101,7 +101,8 @@ impl Taker {
         let candidates = &candidates[..];
         let before = self.set.load_full();
         let forms = forms(candidates.iter().copied());
-        if !before.is_unset() && forms == self.forms && self.has_earlier(candidates, &before) {
+        let is_whole = !before.is_unset() && before.refused().is_none();
+        if is_whole && forms == self.forms && self.has_earlier(candidates, &before) {
             return Ok(false);
         }
         let loaded = self.load(candidates, &forms, &before);
