@@ -23,7 +23,7 @@ use portcullis::pack::Pack;
 use portcullis::policy::{PolicyName, PolicySet};
 use portcullis::registration::target::{CaBundle, Target};
 use portcullis::registration::{self, Registration};
-use portcullis::server::{Options, Server, Signals};
+use portcullis::server::{Options, Server, Signals, Source};
 use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
 use portcullis::wasm::cache::{self, Cache};
@@ -255,10 +255,11 @@ fn run_webhook_config(arguments: &args::WebhookConfig) -> Result<u8> {
     let registration = Registration {
         name: registration::name::Name::parse(&arguments.name)?,
         target: Target::new(arguments.url.as_deref(), arguments.service.as_deref())?,
-        ca_bundle: CaBundle::parse(&pem).with_context(|| file.display().to_string())?,
+        ca_bundle: Some(CaBundle::parse(&pem).with_context(|| file.display().to_string())?),
         namespaces: selectors
             .map(|text| registration::selector::parse(text))
             .collect::<Result<_, _>>()?,
+        objects: vec![],
     };
     let (_, set) = policy_set(&arguments.policies)?;
     let configurations = registration.configurations(&set)?;
@@ -296,14 +297,17 @@ fn guarding(threads: usize, metrics: &Arc<Metrics>) -> Guarding {
 }
 
 fn options(arguments: &args::Serve) -> Options {
-    let (cert, key) = (arguments.tls_cert.clone(), arguments.tls_key.clone());
+    let source = Source::Files {
+        cert: arguments.tls_cert.clone(),
+        key: arguments.tls_key.clone(),
+    };
     Options {
         client_ca: arguments.client_ca.clone(),
         http2: arguments.http2,
         tls_poll: arguments.tls_poll,
         drain_delay: arguments.drain_delay,
         drain_timeout: arguments.drain_timeout,
-        ..Options::new(arguments.listen, arguments.metrics_listen, cert, key)
+        ..Options::new(arguments.listen, arguments.metrics_listen, source)
     }
 }
 
