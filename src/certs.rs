@@ -102,6 +102,15 @@ impl Ca {
     }
 }
 
+/// The public half of a private key, PEM, as certificates hold it.
+///
+/// # Errors
+///
+/// A key that cannot be read.
+pub fn public_key(pem: &str) -> Result<Vec<u8>, Error> {
+    Ok(KeyPair::from_pem(pem)?.public_key_raw().to_vec())
+}
+
 /// Makes a CA of this common name, valid from `now` on for `life`.
 ///
 /// # Errors

@@ -6,6 +6,10 @@
 //! is to be written, given what is there) is a pure function of its own file;
 //! the file that talks to the API server is small.
 
+pub mod certificates;
 pub mod home;
+pub mod lease;
+pub mod self_call;
+pub mod state;
 
 pub use home::{Home, connect};
