@@ -10,6 +10,7 @@ use crate::finding::FailOn;
 use crate::pack::Profile;
 
 pub mod author;
+pub mod cluster;
 
 /// Policy-as-code admission for Kubernetes.
 #[derive(Debug, Parser)]
@@ -38,6 +39,12 @@ pub enum Command {
     Certs(Certs),
     /// Print the registration of the webhook, for `kubectl apply`
     WebhookConfig(WebhookConfig),
+    /// Take the registration out of a cluster until `resume`
+    Pause(cluster::Place),
+    /// Let a registration come back that was paused or deleted
+    Resume(cluster::Place),
+    /// Take the registration out of a cluster before it is uninstalled
+    Deregister(cluster::Place),
     /// Compile one policy, for the process that started this one
     #[command(hide = true)]
     CompilePolicy,
@@ -138,12 +145,26 @@ pub struct Serve {
     /// Which policies are in force
     #[command(flatten)]
     pub policies: Policies,
-    /// The server's certificate, PEM; read again when it changes
-    #[arg(long, value_name = "FILE")]
-    pub tls_cert: PathBuf,
+    /// The server's certificate, PEM; read again when it changes. With
+    /// --cluster it is made where none is given
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "cluster",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
     /// Its private key, PEM
-    #[arg(long, value_name = "FILE")]
-    pub tls_key: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "cluster",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
+    /// What is written to a cluster
+    #[command(flatten)]
+    pub writes: cluster::Writes,
     /// Only callers with a certificate of this CA, PEM, are answered
     #[arg(long, value_name = "FILE")]
     pub client_ca: Option<PathBuf>,

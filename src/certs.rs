@@ -142,12 +142,7 @@ fn ca_parameters(name: &str) -> CertificateParams {
 /// # Errors
 ///
 /// A name that no certificate can hold.
-pub fn leaf(
-    names: &[String],
-    now: OffsetDateTime,
-    life: Duration,
-    ca: &Ca,
-) -> Result<Pair, Error> {
+pub fn leaf(names: &[String], now: OffsetDateTime, life: Duration, ca: &Ca) -> Result<Pair, Error> {
     if let Some(bad) = names.iter().find(|name| !is_name(name)) {
         return Err(Error::Name(bad.clone()));
     }

@@ -7,9 +7,13 @@
 //! the file that talks to the API server is small.
 
 pub mod certificates;
+pub mod commands;
 pub mod home;
 pub mod lease;
+pub mod registrations;
+pub mod safety;
 pub mod self_call;
 pub mod state;
+pub mod writes;
 
 pub use home::{Home, connect};

@@ -16,6 +16,9 @@ use portcullis::admit::guard::Guarding;
 use portcullis::args::author::Form;
 use portcullis::args::{self, Arguments, Command, Output, Policy};
 use portcullis::check::{Input, check};
+use portcullis::cluster::commands::{self, Installation};
+use portcullis::cluster::state::How;
+use portcullis::cluster::writes::Writes;
 use portcullis::finding::baseline::Baseline;
 use portcullis::finding::{Report, human, json, junit, sarif};
 use portcullis::load::watch::{Wanted, Watch};
@@ -23,12 +26,15 @@ use portcullis::pack::Pack;
 use portcullis::policy::{PolicyName, PolicySet};
 use portcullis::registration::target::{CaBundle, Target};
 use portcullis::registration::{self, Registration};
+use portcullis::server::tls::Certificate;
 use portcullis::server::{Options, Server, Signals, Source};
 use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
 use portcullis::wasm::cache::{self, Cache};
 use portcullis::webhook::Webhook;
-use portcullis::{admit, author, certs, load, page, replay, review, source, wasm};
+use portcullis::{admit, author, certs, cluster, load, page, replay, review, source, wasm};
+
+mod installed;
 
 include!(concat!(env!("OUT_DIR"), "/pack.rs"));
 
@@ -73,6 +79,9 @@ fn run(command: Command) -> Result<u8> {
         )?),
         Command::Certs(arguments) => run_certs(&arguments),
         Command::WebhookConfig(arguments) => run_webhook_config(&arguments),
+        Command::Pause(place) => registered(&place, Some(How::Paused)),
+        Command::Deregister(place) => registered(&place, Some(How::Deregistered)),
+        Command::Resume(place) => registered(&place, None),
         Command::CompilePolicy => Ok(wasm::answer_order().map(|()| 0)?),
     }
 }
@@ -282,8 +291,31 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
         threads,
         Arc::clone(&metrics),
     )?);
+    let source = match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(cert), Some(key)) => Source::Files {
+            cert: cert.clone(),
+            key: key.clone(),
+        },
+        _ => Source::Given(Arc::new(Certificate::awaited(&installed::secret(
+            arguments,
+        )))),
+    };
+    let set = Arc::clone(watch.set());
     watch.run(arguments.policies_poll, Arc::clone(&metrics))?;
-    runtime.block_on(serve(options(arguments), &engine, webhook, metrics))
+    runtime.block_on(async {
+        let writes = match arguments.writes.cluster {
+            true => Some(installed::writes(arguments, &source, set, Arc::clone(&metrics)).await?),
+            false => None,
+        };
+        serve(
+            options(arguments, source),
+            &engine,
+            webhook,
+            metrics,
+            writes,
+        )
+        .await
+    })
 }
 
 /// No policy of a server holds up the others.
@@ -296,18 +328,32 @@ fn guarding(threads: usize, metrics: &Arc<Metrics>) -> Guarding {
     Guarding::new(threads, Arc::new(on_suspension))
 }
 
-fn options(arguments: &args::Serve) -> Options {
-    let source = Source::Files {
-        cert: arguments.tls_cert.clone(),
-        key: arguments.tls_key.clone(),
+/// Takes the registration away, or lets it come back.
+fn registered(place: &args::cluster::Place, away: Option<How>) -> Result<u8> {
+    let installation = Installation {
+        namespace: place.namespace.clone(),
+        name: place.registration.clone(),
     };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    print(&runtime.block_on(async {
+        let client = cluster::connect(place.kubeconfig.as_deref()).await?;
+        match away {
+            Some(how) => commands::take_away(client, &installation, how).await,
+            None => commands::resume(client, &installation).await,
+        }
+    })?)
+}
+
+fn options(arguments: &args::Serve, certificate: Source) -> Options {
     Options {
         client_ca: arguments.client_ca.clone(),
         http2: arguments.http2,
         tls_poll: arguments.tls_poll,
         drain_delay: arguments.drain_delay,
         drain_timeout: arguments.drain_timeout,
-        ..Options::new(arguments.listen, arguments.metrics_listen, source)
+        ..Options::new(arguments.listen, arguments.metrics_listen, certificate)
     }
 }
 
@@ -316,6 +362,7 @@ async fn serve(
     engine: &Engine,
     webhook: Arc<Webhook>,
     metrics: Arc<Metrics>,
+    writes: Option<Writes>,
 ) -> Result<u8> {
     let mut signals = Signals::install().context("SIGTERM and SIGINT")?;
     let server = Server::bind(options, metrics).await?;
@@ -326,14 +373,24 @@ async fn serve(
         // Whoever drops the other end has ended the process already.
         let _ = draining.await;
     });
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let writing = writes.map(|writes| tokio::spawn(writes.run(stopped)));
     let second = async {
         let signal = signals.next().await;
         tracing::info!(signal, "draining");
+        // Another replica may write while this one still serves.
+        stop.send_replace(true);
         let _ = drain.send(());
         128 + signals.next().await
     };
+    let all = async {
+        run.await;
+        if let Some(writing) = writing {
+            let _ = writing.await;
+        }
+    };
     tokio::select! {
-        () = run => Ok(0),
+        () = all => Ok(0),
         code = second => {
             tracing::warn!("ended by a second signal");
             Ok(u8::try_from(code).unwrap_or(BROKEN))

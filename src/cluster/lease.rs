@@ -90,7 +90,10 @@ impl Election {
         if !self.holds(found) {
             self.renewed = None;
             let since = self.seen.as_ref().map_or(now, |(_, since)| *since);
-            let is_held = found.holder_identity.as_ref().is_some_and(|h| !h.is_empty());
+            let is_held = found
+                .holder_identity
+                .as_ref()
+                .is_some_and(|h| !h.is_empty());
             if is_held && now < since + self.duration_of(found) {
                 return Step::Wait;
             }

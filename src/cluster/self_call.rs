@@ -47,7 +47,12 @@ impl SelfCall {
     ///
     /// What is in the way, and where.
     pub async fn call(&self, bundle: Option<&str>) -> Result<()> {
-        let place = || format!("calling ourselves at https://{} as {}", self.address, self.name);
+        let place = || {
+            format!(
+                "calling ourselves at https://{} as {}",
+                self.address, self.name
+            )
+        };
         let Some(bundle) = bundle else {
             return Err(anyhow!("no CA is known yet")).with_context(place);
         };
@@ -67,7 +72,10 @@ impl SelfCall {
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         // Who closes without a word has answered all the same.
-        let read = (&mut stream).take(MAX_ANSWER).read_to_string(&mut answer).await;
+        let read = (&mut stream)
+            .take(MAX_ANSWER)
+            .read_to_string(&mut answer)
+            .await;
         if answer.starts_with("HTTP/1.1 200 ") {
             return Ok(());
         }

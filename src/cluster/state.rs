@@ -59,7 +59,7 @@ pub struct Away {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// `Registered`, `FailWithheld`, `CertificatesKept`.
+    /// `CertificatesKept`, `FailWithheld`, `Registered`.
     pub r#type: String,
     /// Whether it is so.
     pub status: bool,
@@ -91,6 +91,9 @@ pub struct State {
     /// Of what is in them, only objects that fulfil this: `--object-selector`.
     #[serde(default)]
     pub object_selector: Vec<String>,
+    /// Namespaces that keep policies from failing closed (`safety`).
+    #[serde(default)]
+    pub withheld_by: BTreeSet<String>,
 }
 
 /// A state that nobody can read.
@@ -154,7 +157,8 @@ impl State {
         };
         self.conditions.retain(|known| known.r#type != kind);
         self.conditions.push(condition);
-        self.conditions.sort_by(|one, other| one.r#type.cmp(&other.r#type));
+        self.conditions
+            .sort_by(|one, other| one.r#type.cmp(&other.r#type));
     }
 }
 
@@ -173,7 +177,10 @@ mod tests {
     fn what_is_written_is_read_back_and_nothing_is_a_first_start() {
         let mut state = State::default();
         assert_eq!(State::parse(None), Ok(State::default()));
-        assert_eq!(State::parse(Some(&ConfigMap::default())), Ok(State::default()));
+        assert_eq!(
+            State::parse(Some(&ConfigMap::default())),
+            Ok(State::default())
+        );
         state.registered.insert(Kind::Validating);
         state.say("Registered", true, "AsAsked", "all", "t0");
         assert_eq!(State::parse(Some(&stored(&state))), Ok(state.clone()));
@@ -190,7 +197,10 @@ mod tests {
                 ..ConfigMap::default()
             };
             let error = State::parse(Some(&map)).expect_err(text).to_string();
-            assert!(error.starts_with("ConfigMap portcullis-state, `state.json`: "), "{error}");
+            assert!(
+                error.starts_with("ConfigMap portcullis-state, `state.json`: "),
+                "{error}"
+            );
             assert!(!error.contains('\n'), "{error}");
         }
     }
@@ -202,10 +212,19 @@ mod tests {
         state.say("FailWithheld", false, "None", "", "t0");
         state.say("Registered", false, "SelfCall", "b", "t1");
         let registered = |state: &State| {
-            let condition = state.conditions.iter().find(|one| one.r#type == "Registered");
+            let condition = state
+                .conditions
+                .iter()
+                .find(|one| one.r#type == "Registered");
             condition.expect("a condition").clone()
         };
-        assert_eq!((registered(&state).since.as_str(), registered(&state).message.as_str()), ("t0", "b"));
+        assert_eq!(
+            (
+                registered(&state).since.as_str(),
+                registered(&state).message.as_str()
+            ),
+            ("t0", "b")
+        );
         state.say("Registered", true, "AsAsked", "", "t2");
         assert_eq!(registered(&state).since, "t2");
         assert_eq!(state.conditions.len(), 2);

@@ -111,10 +111,22 @@ fn field(step: &str) -> Option<&str> {
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
     // Words that CEL keeps for itself (its language definition).
-    let is_word = ["in", "as", "break", "const", "continue", "else", "for", "function", "if"]
+    let is_word = [
+        "in", "as", "break", "const", "continue", "else", "for", "function", "if",
+    ]
+    .contains(&name)
+        || [
+            "import",
+            "let",
+            "loop",
+            "package",
+            "namespace",
+            "return",
+            "var",
+            "void",
+            "while",
+        ]
         .contains(&name)
-        || ["import", "let", "loop", "package", "namespace", "return", "var", "void", "while"]
-            .contains(&name)
         || ["true", "false", "null"].contains(&name);
     (is_name && !is_word).then_some(name)
 }

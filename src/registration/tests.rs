@@ -218,17 +218,26 @@ fn condition(policies: Vec<Policy>) -> Option<String> {
 #[test]
 fn an_update_is_sent_only_where_something_changes_that_a_policy_reads() {
     let spec = condition(vec![
-        reading("a", &["object.spec.containers[*].image", "object.metadata.name"]),
+        reading(
+            "a",
+            &["object.spec.containers[*].image", "object.metadata.name"],
+        ),
         reading("b", &["object.spec", "oldObject.spec.replicas"]),
     ]);
     let expected = "request.operation != \"UPDATE\" \
                     || has(object.spec) != has(oldObject.spec) \
                     || (has(object.spec) && object.spec != oldObject.spec)";
     assert_eq!(spec.as_deref(), Some(expected));
-    let pods = condition(vec![reading("a", &["pod.spec.containers", "pod.metadata.labels"])]);
+    let pods = condition(vec![reading(
+        "a",
+        &["pod.spec.containers", "pod.metadata.labels"],
+    )]);
     let pods = pods.expect("a condition");
     for part in ["object.spec", "object.template", "object.metadata.labels"] {
-        assert!(pods.contains(&format!("has({part}) != has(old")), "{part}: {pods}");
+        assert!(
+            pods.contains(&format!("has({part}) != has(old")),
+            "{part}: {pods}"
+        );
     }
     assert!(!pods.contains("finalizers"), "{pods}");
 }
@@ -248,7 +257,10 @@ fn an_update_is_always_sent_where_it_is_not_known_what_counts() {
     }
     let mut unknown = reading("b", &["object.spec"]);
     unknown.spec.match_constraints = unknown.description.take().map(|d| d.matches.clone());
-    assert_eq!(condition(vec![reading("a", &["object.spec"]), unknown]), None);
+    assert_eq!(
+        condition(vec![reading("a", &["object.spec"]), unknown]),
+        None
+    );
 }
 
 #[test]
@@ -276,7 +288,8 @@ fn objects_are_opted_in_and_a_bundle_may_be_somebody_elses() {
     let [validating, _] = registration.of_known(&set);
     let entry = &validating["webhooks"][0];
     assert_eq!(entry["clientConfig"].get("caBundle"), None);
-    let expected = json!({"matchExpressions": [{"key": "judge", "operator": "In", "values": ["yes"]}]});
+    let expected =
+        json!({"matchExpressions": [{"key": "judge", "operator": "In", "values": ["yes"]}]});
     assert_eq!(entry["objectSelector"], expected);
     assert_eq!(entry["sideEffects"], "None");
 }

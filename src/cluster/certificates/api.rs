@@ -44,6 +44,8 @@ pub struct Kept {
     pub contents: Contents,
     /// Whether its newest CA has to get into every caBundle.
     pub to_publish: bool,
+    /// When something is due next, Unix seconds.
+    pub until: i64,
     secret: Secret,
 }
 
@@ -57,12 +59,19 @@ impl Keeper {
     pub async fn keep(&self, now: i64, own: &SelfCall) -> Result<Kept> {
         let (mut secret, mut contents) = self.read().await?;
         for _ in 0..STEPS {
-            let facts = contents.as_ref().map(|contents| contents.facts(&self.names));
+            let facts = contents
+                .as_ref()
+                .map(|contents| contents.facts(&self.names));
             let facts = facts.transpose().context(self.place.clone())?;
             let action = next(now, facts.as_ref(), &self.lifetimes);
             let changed = match (&contents, action) {
                 (Some(contents), Action::Wait { .. } | Action::Publish) => {
+                    let until = match action {
+                        Action::Wait { until } => until,
+                        _ => now,
+                    };
                     return Ok(Kept {
+                        until,
                         contents: contents.clone(),
                         to_publish: action == Action::Publish,
                         secret: secret.unwrap_or_default(),
@@ -167,7 +176,11 @@ fn new(data: Option<std::collections::BTreeMap<String, k8s_openapi::ByteString>>
 fn parse(secret: &Secret, place: &str) -> Result<Result<Contents, super::contents::Damage>> {
     let (key, value) = OWNED_BY;
     let labels = secret.metadata.labels.as_ref();
-    if labels.and_then(|labels| labels.get(key)).map(String::as_str) != Some(value) {
+    if labels
+        .and_then(|labels| labels.get(key))
+        .map(String::as_str)
+        != Some(value)
+    {
         bail!(
             "Secret {place} is not of Portcullis, which leaves it alone: rename or delete it, or \
              label it {key}={value} to have it overwritten"
@@ -192,7 +205,9 @@ pub async fn serve(
                 Ok(()) => {}
                 Err(error) => {
                     metrics.certificate_reload(false);
-                    tracing::error!("the changed certificate was refused; the old one stays: {error:#}");
+                    tracing::error!(
+                        "the changed certificate was refused; the old one stays: {error:#}"
+                    );
                 }
             },
             Ok(None) => tracing::info!(secret = keeper.place, "there are no certificates yet"),

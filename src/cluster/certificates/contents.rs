@@ -123,7 +123,9 @@ impl Contents {
             .collect::<Result<_, _>>()?;
         let leaf = Certificate::read(&self.leaf.certificate);
         let leaf = leaf.ok_or(damage("tls.crt", "holds no certificate, or a broken one"))?;
-        let newest = cas.first().ok_or(damage("ca.crt", "holds no certificate"))?;
+        let newest = cas
+            .first()
+            .ok_or(damage("ca.crt", "holds no certificate"))?;
         Ok(Facts {
             of_newest: leaf.issuer_key.is_some() && leaf.issuer_key == newest.own_key,
             names_fit: names.iter().all(|name| leaf.names.contains(name)),
@@ -322,7 +324,10 @@ fn common_name(certificate: &X509Certificate<'_>) -> Option<String> {
 /// A short digest by which bundles are told apart in logs.
 pub fn fingerprint(pem: &str) -> String {
     let digest = digest(&SHA256, pem.as_bytes());
-    digest.as_ref()[..8].iter().map(|b| format!("{b:02x}")).collect()
+    digest.as_ref()[..8]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -350,11 +355,18 @@ mod tests {
         assert!(facts.of_newest && facts.names_fit && facts.published.is_none());
         assert_eq!(next(NOW, Some(&facts), &lives), Action::Publish);
         let later = NOW + 244 * 86_400;
-        let second = reread(&first.published_at(NOW).with_new_ca(later, &lives).expect("a CA"));
+        let second = reread(
+            &first
+                .published_at(NOW)
+                .with_new_ca(later, &lives)
+                .expect("a CA"),
+        );
         let facts = second.facts(&names()).expect("facts");
         assert!(!facts.of_newest && facts.cas.len() == 2 && facts.published.is_none());
         assert!(second.bundle().ends_with(&first.bundle()));
-        let third = second.published_at(later).with_new_leaf(&names(), later, &lives);
+        let third = second
+            .published_at(later)
+            .with_new_leaf(&names(), later, &lives);
         let third = reread(&third.expect("a leaf"));
         let facts = third.facts(&names()).expect("facts");
         assert!(facts.of_newest && facts.published == Some(later));
@@ -374,16 +386,19 @@ mod tests {
         let ca = CertificateDer::from_pem_slice(renewed.bundle().as_bytes()).expect("a CA");
         roots.add(ca).expect("a root");
         let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(roots.into(), provider)
-            .build()
-            .expect("a verifier");
+        let verifier =
+            rustls::client::WebPkiServerVerifier::builder_with_provider(roots.into(), provider)
+                .build()
+                .expect("a verifier");
         let leaf = CertificateDer::from_pem_slice(renewed.leaf.certificate.as_bytes());
         let leaf = leaf.expect("a leaf");
         let check = |name: &str| {
             use rustls::client::danger::ServerCertVerifier;
             let name = rustls_pki_types::ServerName::try_from(name.to_owned()).expect("a name");
             let at = rustls_pki_types::UnixTime::now();
-            verifier.verify_server_cert(&leaf, &[], &name, &[], at).is_ok()
+            verifier
+                .verify_server_cert(&leaf, &[], &name, &[], at)
+                .is_ok()
         };
         assert!(check("portcullis.here.svc"));
         assert!(!check("portcullis.there.svc"));
@@ -406,7 +421,10 @@ mod tests {
             Contents::parse(&data).expect_err(key).to_string()
         };
         assert_eq!(with("ca.key", None), "`ca.key` is missing");
-        assert_eq!(with("tls.crt", Some("x")), "`tls.crt` holds no certificate, or a broken one");
+        assert_eq!(
+            with("tls.crt", Some("x")),
+            "`tls.crt` holds no certificate, or a broken one"
+        );
         assert_eq!(with("ca.crt", Some("x")), "`ca.crt` holds no certificate");
         assert_eq!(with("ca.key", Some("x")), "`ca.key` holds no private key");
         let mixed = with("ca.key", Some(&other.ca_key));
@@ -415,7 +433,10 @@ mod tests {
         assert_eq!(mixed, "`tls.key` does not belong to its certificate");
         assert!(with("published", Some("soon")).starts_with("`published` is no time"));
         let shown = format!("{whole:?}");
-        assert!(!shown.contains("PRIVATE") && !shown.contains("BEGIN"), "{shown}");
+        assert!(
+            !shown.contains("PRIVATE") && !shown.contains("BEGIN"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -27,13 +27,20 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     let leases: Api<Lease> = Api::namespaced(client, &home.namespace);
-    let mut election = Election::new(&home.identity, timing);
+    // A container that is started again in its pod is another holder.
+    let started = Timestamp::now().as_microsecond();
+    let identity = format!("{}_{started:x}_{:x}", home.identity, std::process::id());
+    let mut election = Election::new(&identity, timing);
     let mut last_problem = None;
     while !*stop.borrow() {
         let tried = attempt(&leases, &mut election).await;
         let problem = tried.err().map(|error| format!("{error:#}"));
         if let Some(problem) = problem.as_ref().filter(|_| problem != last_problem) {
-            tracing::warn!(problem, "the Lease {}/{NAME} is not written", home.namespace);
+            tracing::warn!(
+                problem,
+                "the Lease {}/{NAME} is not written",
+                home.namespace
+            );
         }
         last_problem = problem;
         tell(&leading, election.leads(Instant::now()));
@@ -65,7 +72,9 @@ async fn attempt(leases: &Api<Lease>, election: &mut Election) -> Result<()> {
         let written = match (step, found) {
             (Step::Wait, _) => return Ok(()),
             (Step::Create(spec), _) => create(leases, spec).await?,
-            (Step::Replace(spec), found) => replace(leases, found.unwrap_or_default(), spec).await?,
+            (Step::Replace(spec), found) => {
+                replace(leases, found.unwrap_or_default(), spec).await?
+            }
         };
         if let Some(written) = written {
             election.written(written, started);
@@ -93,11 +102,7 @@ async fn create(leases: &Api<Lease>, spec: LeaseSpec) -> Result<Option<LeaseSpec
 }
 
 /// With the resourceVersion that was read: whoever wrote meanwhile has won.
-async fn replace(
-    leases: &Api<Lease>,
-    found: Lease,
-    spec: LeaseSpec,
-) -> Result<Option<LeaseSpec>> {
+async fn replace(leases: &Api<Lease>, found: Lease, spec: LeaseSpec) -> Result<Option<LeaseSpec>> {
     let lease = Lease {
         spec: Some(spec),
         ..found

@@ -42,7 +42,11 @@ fn the_first_takes_it_and_keeps_it_while_it_renews() {
     for turn in 0..60 {
         let now = f64::from(turn) * 2.0;
         world.attempt(&mut one, now, 0);
-        assert_eq!(world.attempt(&mut other, now + 0.5, 7200), Step::Wait, "{now}");
+        assert_eq!(
+            world.attempt(&mut other, now + 0.5, 7200),
+            Step::Wait,
+            "{now}"
+        );
         assert!(one.leads(world.at(now)) && !other.leads(world.at(now)));
     }
     let lease = world.lease.expect("a lease");
@@ -100,7 +104,10 @@ fn a_released_lease_is_taken_at_once() {
     assert_eq!(other.release(world.at(1.0), Timestamp::UNIX_EPOCH), None);
     world.lease = one.release(world.at(2.0), Timestamp::UNIX_EPOCH);
     assert!(world.lease.is_some() && !one.leads(world.at(2.0)));
-    assert!(matches!(world.attempt(&mut other, 2.1, 0), Step::Replace(_)));
+    assert!(matches!(
+        world.attempt(&mut other, 2.1, 0),
+        Step::Replace(_)
+    ));
     assert!(other.leads(world.at(2.1)));
 }
 
@@ -108,7 +115,10 @@ fn a_released_lease_is_taken_at_once() {
 fn a_write_that_did_not_arrive_is_no_lease() {
     let mut one = replica("a");
     let now = Instant::now();
-    assert!(matches!(one.step(None, now, Timestamp::UNIX_EPOCH), Step::Create(_)));
+    assert!(matches!(
+        one.step(None, now, Timestamp::UNIX_EPOCH),
+        Step::Create(_)
+    ));
     assert!(!one.leads(now));
 }
 

@@ -22,7 +22,10 @@ pub struct Stored {
 ///
 /// One that nobody can read; whatever the API server says.
 pub async fn read(maps: &Api<ConfigMap>) -> Result<Stored> {
-    let object = maps.get_opt(NAME).await.context("reading ConfigMap portcullis-state")?;
+    let object = maps
+        .get_opt(NAME)
+        .await
+        .context("reading ConfigMap portcullis-state")?;
     let state = State::parse(object.as_ref())?;
     Ok(Stored {
         before: state.clone(),
@@ -53,7 +56,9 @@ impl Stored {
             }
             None => maps.create(&parameters, &new(data)).await,
         };
-        written.map(drop).context("writing ConfigMap portcullis-state")
+        written
+            .map(drop)
+            .context("writing ConfigMap portcullis-state")
     }
 }
 

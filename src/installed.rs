@@ -1,0 +1,131 @@
+//! `serve --cluster`: from what was typed to what is written to the cluster.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use arc_swap::ArcSwap;
+use portcullis::args;
+use portcullis::cluster::certificates::{self, Lifetimes};
+use portcullis::cluster::lease::Timing;
+use portcullis::cluster::registrations::Wish;
+use portcullis::cluster::self_call::SelfCall;
+use portcullis::cluster::writes::{Certificates, Options, Writes};
+use portcullis::cluster::{self, Home};
+use portcullis::policy::PolicySet;
+use portcullis::registration::{Registration, name, selector, target::Target};
+use portcullis::server::Source;
+use portcullis::telemetry::Metrics;
+
+/// The Secret that certificates come from, for messages.
+pub(crate) fn secret(arguments: &args::Serve) -> String {
+    let namespace = &arguments.writes.place.namespace;
+    format!("Secret {namespace}/{}", certificates::api::NAME)
+}
+
+/// What writes to the cluster.
+pub(crate) async fn writes(
+    arguments: &args::Serve,
+    source: &Source,
+    set: Arc<ArcSwap<PolicySet>>,
+    metrics: Arc<Metrics>,
+) -> Result<Writes> {
+    let home = home(&arguments.writes)?;
+    let options = options(&arguments.writes, source, &home)?;
+    let client = cluster::connect(arguments.writes.place.kubeconfig.as_deref()).await?;
+    Ok(Writes {
+        client,
+        home,
+        options,
+        set,
+        metrics,
+    })
+}
+
+fn home(typed: &args::cluster::Writes) -> Result<Home> {
+    let place = format!("{}/{}", typed.place.namespace, typed.service);
+    // Checked as `webhook-config --service` is.
+    let Target::Service {
+        namespace,
+        name,
+        port,
+    } = Target::new(None, Some(&place))?
+    else {
+        bail!(
+            "--service `{}` is no Service: write NAME or NAME:PORT",
+            typed.service
+        );
+    };
+    let identity = match &typed.identity {
+        Some(identity) => identity.clone(),
+        None => std::fs::read_to_string("/proc/sys/kernel/hostname")?
+            .trim()
+            .to_owned(),
+    };
+    Ok(Home {
+        namespace,
+        service: name,
+        port,
+        identity,
+    })
+}
+
+fn options(typed: &args::cluster::Writes, source: &Source, home: &Home) -> Result<Options> {
+    let parse = |texts: &[String]| {
+        let parsed = texts.iter().map(|text| selector::parse(text));
+        parsed.collect::<Result<Vec<_>, _>>()
+    };
+    let service = format!("{}/{}:{}", home.namespace, home.service, home.port);
+    Ok(Options {
+        wish: Wish {
+            registration: Registration {
+                name: name::Name::parse(&typed.place.registration)?,
+                target: Target::new(None, Some(&service))?,
+                ca_bundle: None,
+                namespaces: parse(&typed.namespace_selectors)?,
+                objects: selector::opting_in(&typed.object_selectors)?,
+            },
+            ca_from: typed.ca_from.clone(),
+        },
+        selectors: [
+            typed.namespace_selectors.clone(),
+            typed.object_selectors.clone(),
+        ],
+        certificates: certificates(typed, source)?,
+        lifetimes: lifetimes(typed)?,
+        timing: Timing::default(),
+        self_call: SelfCall::new(home, typed.self_call_address.as_deref()),
+        settle: typed.settle,
+        resync: typed.resync,
+    })
+}
+
+fn certificates(typed: &args::cluster::Writes, source: &Source) -> Result<Certificates> {
+    Ok(match (source, &typed.ca_from, &typed.ca_file) {
+        (Source::Given(served), ..) => Certificates::Own(Arc::clone(served)),
+        (Source::Files { .. }, Some(from), _) => {
+            let is_place = from.split_once('/').is_some_and(|(namespace, name)| {
+                !namespace.is_empty() && !name.is_empty() && !name.contains('/')
+            });
+            if !is_place {
+                bail!("--ca-from `{from}` is no Certificate: write `NAMESPACE/NAME`");
+            }
+            Certificates::Injected
+        }
+        (Source::Files { .. }, None, Some(file)) => Certificates::File(file.clone()),
+        (Source::Files { .. }, None, None) => bail!(
+            "--tls-cert with --cluster needs the CA, too: give --ca-from NAMESPACE/CERTIFICATE of \
+             cert-manager, or --ca-file FILE; or give no --tls-cert, and certificates are made"
+        ),
+    })
+}
+
+fn lifetimes(typed: &args::cluster::Writes) -> Result<Lifetimes> {
+    if typed.leaf_lifetime > typed.ca_lifetime / 3 {
+        bail!("--leaf-lifetime is more than a third of --ca-lifetime: a leaf would outlive its CA");
+    }
+    Ok(Lifetimes {
+        ca: typed.ca_lifetime,
+        leaf: typed.leaf_lifetime,
+        propagation: typed.ca_propagation,
+    })
+}
