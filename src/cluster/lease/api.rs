@@ -13,7 +13,7 @@ use super::{Election, Step, Timing};
 use crate::cluster::home::{Home, MANAGER};
 
 /// The Lease, in the namespace of the installation.
-pub const NAME: &str = "portcullis";
+pub const NAME: &str = "portcullis-leader";
 /// One try: with the deadline to renew less than the duration of the Lease.
 const ATTEMPT: Duration = Duration::from_secs(3);
 

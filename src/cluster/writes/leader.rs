@@ -25,7 +25,8 @@ use crate::policy::PolicySet;
 use crate::registration::{self, target::CaBundle};
 use crate::telemetry::Metrics;
 
-/// How long a look at the cluster counts: CNI plugins do not come and go.
+/// How long a look at the cluster counts: CNI plugins do not come and go. Who
+/// waits for somebody to exclude a namespace looks with every pass.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// Until a pass is tried again that met another writer.
@@ -46,6 +47,7 @@ pub(super) struct Leader {
     /// What was written last, so that an edit is known from a change of ours.
     applied: BTreeMap<Kind, Value>,
     looked: Option<(Instant, World)>,
+    is_withheld: bool,
     problem: Option<String>,
 }
 
@@ -73,6 +75,7 @@ impl Leader {
             open_since: BTreeMap::new(),
             applied: BTreeMap::new(),
             looked: None,
+            is_withheld: false,
             problem: None,
         }
     }
@@ -212,8 +215,11 @@ impl Leader {
         {
             return Ok(BTreeSet::new());
         }
-        let is_fresh = |looked: &&(Instant, World)| looked.0.elapsed() < LOOK;
-        if self.looked.as_ref().filter(is_fresh).is_none() {
+        let is_fresh = self
+            .looked
+            .as_ref()
+            .is_some_and(|looked| looked.0.elapsed() < LOOK);
+        if !is_fresh || self.is_withheld {
             let uses_cert_manager = self.options.wish.ca_from.is_some();
             let world = safety::api::look(&self.client, &self.home, uses_cert_manager).await?;
             self.looked = Some((Instant::now(), world));

@@ -26,6 +26,17 @@ pub(crate) fn write(folder: &Folder, name: &str, port: u16) -> Result<()> {
     Ok(())
 }
 
+/// Writes account.kubeconfig: the cluster of another kubeconfig, by a token.
+pub(crate) fn write_token(folder: &Folder, config: &str, token: &str) -> Result<()> {
+    let mut config: Value = serde_json::from_str(config).context("the kubeconfig")?;
+    let users = config["users"].as_array_mut().into_iter().flatten();
+    for user in users {
+        user["user"] = json!({"token": token});
+    }
+    folder.write("account.kubeconfig", &config.to_string())?;
+    Ok(())
+}
+
 /// Writes admin.kubeconfig and dev.kubeconfig for a cluster that is not ours.
 /// `config` is one context with all its files inlined; there, `dev` is the
 /// same user who impersonates him.

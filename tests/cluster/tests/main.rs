@@ -18,3 +18,5 @@ mod registration;
 mod story;
 /// What each test starts with.
 mod support;
+/// What an installation writes: certificates and registrations.
+mod writes;
