@@ -29,7 +29,7 @@ pub enum Command {
     /// Answer one recorded AdmissionReview
     Review(Review),
     /// Serve the webhook over TLS
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// List and show policies; write, build, test and trace your own
     #[command(subcommand)]
     Policy(Policy),

@@ -14,6 +14,7 @@
 
 pub mod api;
 pub mod contents;
+mod x509;
 
 use std::time::Duration;
 

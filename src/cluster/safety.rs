@@ -20,6 +20,7 @@
 //! closed on Ingresses keeps no pod from starting.
 
 pub mod api;
+mod registry;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +32,7 @@ use serde_json::Value;
 use super::registrations::entries;
 use crate::policy::action::NamespaceLabels;
 use crate::policy::matching::selects_namespace;
+use registry::{Registry, registry};
 
 /// Where network plugins install themselves.
 const CNI_PATHS: [&str; 3] = ["/etc/cni", "/opt/cni", "/var/lib/cni"];
@@ -179,56 +181,6 @@ fn of_service(
         .filter(|(_, is_it)| *is_it)
         .map(|(what, _)| what)
         .collect()
-}
-
-/// Where an image comes from.
-struct Registry {
-    host: String,
-    port: Option<i32>,
-}
-
-/// `HOST[:PORT]/PATH`; without a dot, a colon or `localhost` before the first
-/// slash, it comes from the registry that a node is set up with.
-fn registry(image: &str) -> Registry {
-    let first = image.split_once('/').map_or("", |(first, _)| first);
-    let is_host = first.contains(['.', ':']) || first == "localhost";
-    let authority = if is_host { first } else { "" };
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() => (host, port.parse().ok()),
-        _ => (authority, None),
-    };
-    Registry {
-        host: host.to_owned(),
-        port,
-    }
-}
-
-impl Registry {
-    /// Whether it may be on a port of nodes: an address that no Service has.
-    fn is_on_nodes(&self, port: i32) -> bool {
-        let is_node = self.host == "localhost" || self.host.parse::<std::net::IpAddr>().is_ok();
-        is_node && self.port == Some(port)
-    }
-
-    fn is(&self, service: &Service) -> bool {
-        let (namespace, name) = place(&service.metadata);
-        let Some(spec) = &service.spec else {
-            return false;
-        };
-        let by_name = format!("{name}.{namespace}");
-        let rest = self.host.strip_prefix(&by_name);
-        let is_named = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(".svc"));
-        let mut addresses = spec.cluster_ips.iter().flatten().chain(&spec.cluster_ip);
-        let mut ports = spec
-            .ports
-            .iter()
-            .flatten()
-            .filter_map(|port| port.node_port);
-        !self.host.is_empty()
-            && (is_named
-                || addresses.any(|address| *address == self.host)
-                || ports.any(|port| self.is_on_nodes(port)))
-    }
 }
 
 /// Of what is needed, what a configuration would judge with Fail: then it must

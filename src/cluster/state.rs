@@ -144,6 +144,12 @@ impl State {
         }
     }
 
+    /// Whether this is what was last said.
+    pub fn says(&self, kind: &str, message: &str) -> bool {
+        let mut known = self.conditions.iter();
+        known.any(|known| known.r#type == kind && known.message == message)
+    }
+
     /// Says how something is; `since` is kept while its status is the same.
     pub fn say(&mut self, kind: &str, status: bool, reason: &str, message: &str, now: &str) {
         let known = self.conditions.iter().find(|known| known.r#type == kind);

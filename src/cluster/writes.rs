@@ -23,7 +23,7 @@ pub use options::{Certificates, Options};
 
 use super::certificates::api as certificates;
 use super::home::Home;
-use super::lease;
+use super::lease::api::Candidate;
 use crate::policy::PolicySet;
 use crate::telemetry::Metrics;
 use leader::Leader;
@@ -48,7 +48,7 @@ pub struct Writes {
 impl Writes {
     /// Looks after the cluster until `stop` says so; then gives up the Lease
     /// and leaves everything else as it is.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    pub async fn run(self, stop: watch::Receiver<bool>) {
         let changed = Arc::new(Notify::new());
         let (leading, leads) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -66,13 +66,11 @@ impl Writes {
         }
         watches::spawn(&self, &changed, &mut tasks);
         tasks.spawn(passes(leader, leads, changed, self.options.resync));
-        let (client, home, timing) = (self.client, self.home, self.options.timing);
-        let election = lease::api::run(client, home, timing, leading, stop.clone());
-        // Ends when it is told to, and gives the Lease back before.
-        election.await;
-        drop(tasks);
-        // Nobody else may end it.
-        while !*stop.borrow_and_update() && stop.changed().await.is_ok() {}
+        let mut candidate = Candidate::new(self.client, &self.home, self.options.timing);
+        candidate.run(leading, stop).await;
+        // Nothing is written any more when another replica begins.
+        tasks.shutdown().await;
+        candidate.release().await;
     }
 }
 

@@ -17,42 +17,54 @@ pub const NAME: &str = "portcullis-leader";
 /// One try: with the deadline to renew less than the duration of the Lease.
 const ATTEMPT: Duration = Duration::from_secs(3);
 
-/// Takes part until `stop` says so, then gives the Lease back. `leading` says
-/// whether this replica may write.
-pub async fn run(
-    client: Client,
-    home: Home,
+/// One replica's part in the election.
+pub struct Candidate {
+    leases: Api<Lease>,
+    place: String,
+    election: Election,
     timing: Timing,
-    leading: watch::Sender<bool>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let leases: Api<Lease> = Api::namespaced(client, &home.namespace);
-    // A container that is started again in its pod is another holder.
-    let started = Timestamp::now().as_microsecond();
-    let identity = format!("{}_{started:x}_{:x}", home.identity, std::process::id());
-    let mut election = Election::new(&identity, timing);
-    let mut last_problem = None;
-    while !*stop.borrow() {
-        let tried = attempt(&leases, &mut election).await;
-        let problem = tried.err().map(|error| format!("{error:#}"));
-        if let Some(problem) = problem.as_ref().filter(|_| problem != last_problem) {
-            tracing::warn!(
-                problem,
-                "the Lease {}/{NAME} is not written",
-                home.namespace
-            );
-        }
-        last_problem = problem;
-        tell(&leading, election.leads(Instant::now()));
-        tokio::select! {
-            () = tokio::time::sleep(timing.retry) => {}
-            // An end without a word is one, too.
-            _ = stop.changed() => break,
+}
+
+impl Candidate {
+    /// Who takes part.
+    pub fn new(client: Client, home: &Home, timing: Timing) -> Candidate {
+        // A container that is started again in its pod is another holder.
+        let started = Timestamp::now().as_microsecond();
+        let identity = format!("{}_{started:x}_{:x}", home.identity, std::process::id());
+        Candidate {
+            leases: Api::namespaced(client, &home.namespace),
+            place: format!("{}/{NAME}", home.namespace),
+            election: Election::new(&identity, timing),
+            timing,
         }
     }
-    tell(&leading, false);
-    if let Err(error) = release(&leases, &mut election).await {
-        tracing::warn!("the Lease is left to run out: {error:#}");
+
+    /// Takes part until `stop` says so. `leading` says whether this replica
+    /// may write.
+    pub async fn run(&mut self, leading: watch::Sender<bool>, mut stop: watch::Receiver<bool>) {
+        let mut last_problem = None;
+        while !*stop.borrow() {
+            let tried = attempt(&self.leases, &mut self.election).await;
+            let problem = tried.err().map(|error| format!("{error:#}"));
+            if let Some(problem) = problem.as_ref().filter(|_| problem != last_problem) {
+                tracing::warn!(problem, "the Lease {} is not written", self.place);
+            }
+            last_problem = problem;
+            tell(&leading, self.election.leads(Instant::now()));
+            tokio::select! {
+                () = tokio::time::sleep(self.timing.retry) => {}
+                // An end without a word is one, too.
+                _ = stop.changed() => break,
+            }
+        }
+        tell(&leading, false);
+    }
+
+    /// Gives the Lease back, once nothing is written any more.
+    pub async fn release(mut self) {
+        if let Err(error) = release(&self.leases, &mut self.election).await {
+            tracing::warn!("the Lease is left to run out: {error:#}");
+        }
     }
 }
 

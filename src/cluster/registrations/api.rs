@@ -53,7 +53,7 @@ impl Slot {
     pub async fn read(&self) -> Result<Option<Value>> {
         let found = self.api.get_opt(&self.name).await;
         let found = found.with_context(|| format!("reading {}", self.place()))?;
-        Ok(found.map(|found| serde_json::to_value(found)).transpose()?)
+        Ok(found.map(serde_json::to_value).transpose()?)
     }
 
     /// Makes it as wanted. What others have put into it is taken out.

@@ -1,13 +1,14 @@
 //! One pass of the leader.
 
+mod conditions;
+mod slots;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
@@ -17,12 +18,11 @@ use serde_json::Value;
 use super::{Certificates, Options, Writes};
 use crate::cluster::certificates::api::{self as certificates, Keeper, Kept};
 use crate::cluster::home::Home;
+use crate::cluster::registrations;
 use crate::cluster::registrations::api::Slot;
-use crate::cluster::registrations::{self, Closing, Fate, away_line, bundle_of, fate, staged};
 use crate::cluster::safety::{self, Need, World};
-use crate::cluster::state::{self, Away, How, Kind, State};
+use crate::cluster::state::{self, Kind, State};
 use crate::policy::PolicySet;
-use crate::registration::{self, target::CaBundle};
 use crate::telemetry::Metrics;
 
 /// How long a look at the cluster counts: CNI plugins do not come and go. Who
@@ -48,6 +48,16 @@ pub(super) struct Leader {
     applied: BTreeMap<Kind, Value>,
     looked: Option<(Instant, World)>,
     is_withheld: bool,
+    problem: Option<String>,
+    /// Why they wait, if not for the time.
+    open_because: Option<String>,
+}
+
+/// What came of writing the registrations.
+struct Registered {
+    /// Each that is not away has what is wanted, the CAs of the bundle too.
+    is_written: bool,
+    /// One line.
     problem: Option<String>,
 }
 
@@ -77,6 +87,7 @@ impl Leader {
             looked: None,
             is_withheld: false,
             problem: None,
+            open_because: None,
         }
     }
 
@@ -119,17 +130,22 @@ impl Leader {
             Ok(bundle) => self.registrations(&mut stored.state, bundle, now).await,
             Err(error) => Err(error),
         };
+        let registered = registered.unwrap_or_else(|error| Registered {
+            is_written: false,
+            problem: Some(format!("{error:#}")),
+        });
         let pause = self.pause(kept.as_ref(), now);
-        let is_published = registered.is_ok();
-        self.say_registered(&mut stored.state, registered.as_ref().err(), now);
+        self.say_registered(&mut stored.state, registered.problem.as_deref(), now);
         stored.write(&self.maps).await?;
-        if let (Some(keeper), Some(kept)) = (&self.keeper, kept)
+        if let (Some(keeper), Some(kept), true) = (&self.keeper, kept, registered.is_written)
             && kept.to_publish
-            && is_published
         {
             keeper.published(kept, now.as_second()).await?;
         }
-        registered.map(|()| pause)
+        match registered.problem {
+            Some(problem) => bail!(problem),
+            None => Ok(pause),
+        }
     }
 
     /// Until the next thing is due.
@@ -167,42 +183,14 @@ impl Leader {
             }
             Err(error) => {
                 let problem = format!("{error:#}");
-                tracing::error!(problem, "the certificates are not as they should be");
+                if !state.says("CertificatesKept", &problem) {
+                    tracing::error!(problem, "the certificates are not as they should be");
+                }
                 state.say("CertificatesKept", false, "Problem", &problem, &at);
                 // What was last served goes on being registered.
                 let known = keeper.known.load_full().ok_or(error)?;
                 Ok((Bundle::Known(known.bundle()), None))
             }
-        }
-    }
-
-    async fn registrations(
-        &mut self,
-        state: &mut State,
-        bundle: Bundle,
-        now: Timestamp,
-    ) -> Result<()> {
-        let set = self.set.load_full();
-        let mut wish = self.options.wish.clone();
-        if let Bundle::Known(pem) = &bundle {
-            wish.registration.ca_bundle = Some(CaBundle::parse(pem.as_bytes())?);
-        }
-        let asked = wish.configurations(&set);
-        state.excluded_namespaces = wish.registration.excluded(&set);
-        [state.namespace_selector, state.object_selector] = self.options.selectors.clone();
-        let judged = self.judged(&asked).await;
-        self.say_withheld(state, judged.as_ref().ok(), now);
-        let mut problems = Vec::new();
-        for (slot, asked) in self.slots.clone().iter().zip(&asked) {
-            let done = self.one(slot, asked, &bundle, judged.as_ref().ok(), state, now);
-            problems.extend(done.await.err().map(|error| format!("{error:#}")));
-        }
-        problems.extend(judged.err().map(|error| format!("{error:#}")));
-        problems.extend(registration::unknown(&set).map(|unknown| unknown.to_string()));
-        problems.dedup();
-        match problems.is_empty() {
-            true => Ok(()),
-            false => Err(anyhow!(problems.join("; "))),
         }
     }
 
@@ -233,160 +221,6 @@ impl Leader {
             .map(|asked| safety::judged(asked, &needs, world));
         Ok(judged.flatten().collect())
     }
-
-    async fn one(
-        &mut self,
-        slot: &Slot,
-        asked: &Value,
-        bundle: &Bundle,
-        judged: Option<&BTreeSet<Need>>,
-        state: &mut State,
-        now: Timestamp,
-    ) -> Result<()> {
-        let live = slot.read().await?;
-        match fate(slot.kind, state, live.is_some()) {
-            Fate::Away => {}
-            Fate::Delete => slot.delete().await?,
-            Fate::Broken => self.broken(slot, state, now),
-            Fate::Apply => {
-                self.apply(slot, asked, bundle, live.as_ref(), judged)
-                    .await?;
-                state.registered.insert(slot.kind);
-                return Ok(());
-            }
-        }
-        self.applied.remove(&slot.kind);
-        self.open_since.remove(&slot.kind);
-        Ok(())
-    }
-
-    /// Somebody broke the glass.
-    fn broken(&self, slot: &Slot, state: &mut State, now: Timestamp) {
-        state.registered.remove(&slot.kind);
-        let away = Away {
-            how: How::Deleted,
-            by: String::new(),
-            at: now.to_string(),
-        };
-        state.away.insert(slot.kind, away);
-        tracing::warn!(
-            kind = ?slot.kind, name = slot.name,
-            "a webhook configuration was deleted and stays away until `portcullis resume`"
-        );
-    }
-
-    async fn apply(
-        &mut self,
-        slot: &Slot,
-        asked: &Value,
-        bundle: &Bundle,
-        live: Option<&Value>,
-        judged: Option<&BTreeSet<Need>>,
-    ) -> Result<()> {
-        let wanted = match live {
-            None => {
-                // Who injects the CA needs something to write it into.
-                if let Bundle::Known(pem) = bundle {
-                    self.options.self_call.call(Some(pem)).await?;
-                }
-                staged(asked, None, Closing::Hold)
-            }
-            Some(live) => {
-                let closing = self.closing(slot.kind, asked, bundle, live, judged).await?;
-                staged(asked, Some(live), closing)
-            }
-        };
-        let holds = live.is_some_and(|live| registrations::holds(&wanted, live));
-        if !holds {
-            if live.is_some() && self.applied.get(&slot.kind) == Some(&wanted) {
-                self.metrics.mend();
-                tracing::warn!(kind = ?slot.kind, name = slot.name, "an edited webhook configuration is mended");
-            }
-            slot.write(&wanted).await?;
-            tracing::info!(kind = ?slot.kind, name = slot.name, entries = %summary(&wanted), "registered");
-        }
-        self.applied.insert(slot.kind, wanted);
-        Ok(())
-    }
-
-    /// Whether entries may fail closed now.
-    async fn closing(
-        &mut self,
-        kind: Kind,
-        asked: &Value,
-        bundle: &Bundle,
-        live: &Value,
-        judged: Option<&BTreeSet<Need>>,
-    ) -> Result<Closing> {
-        match judged {
-            // Not known: nothing new fails closed.
-            None => return Ok(Closing::Hold),
-            Some(judged) if !judged.is_empty() => return Ok(Closing::Withheld),
-            Some(_) => {}
-        }
-        if !registrations::waits_to_close(asked, live) {
-            self.open_since.remove(&kind);
-            return Ok(Closing::Hold);
-        }
-        let since = *self.open_since.entry(kind).or_insert_with(Instant::now);
-        let was_closed = self.applied.get(&kind) == Some(asked);
-        if !was_closed && since.elapsed() < self.options.settle {
-            return Ok(Closing::Hold);
-        }
-        let pem = match bundle {
-            Bundle::Known(pem) => Some(pem.clone()),
-            Bundle::Injected => bundle_of(live).and_then(decode),
-        };
-        let called = self.options.self_call.call(pem.as_deref()).await;
-        match called {
-            Ok(()) => Ok(Closing::Allowed),
-            // An edit is mended whether or not the Service answers just now.
-            Err(_) if was_closed => Ok(Closing::Allowed),
-            Err(error) => {
-                tracing::warn!("failurePolicy stays Ignore for now: {error:#}");
-                Ok(Closing::Hold)
-            }
-        }
-    }
-
-    fn say_withheld(&self, state: &mut State, judged: Option<&BTreeSet<Need>>, now: Timestamp) {
-        let Some(judged) = judged else {
-            return;
-        };
-        let names = judged.iter().map(|need| need.namespace.clone()).collect();
-        let at = now.to_string();
-        if judged.is_empty() {
-            state.say("FailWithheld", false, "AsAsked", "", &at);
-        } else {
-            let line = safety::line(judged);
-            if state.withheld_by != names {
-                tracing::warn!("{line}");
-            }
-            state.say("FailWithheld", true, "NeededToStart", &line, &at);
-        }
-        state.withheld_by = names;
-    }
-
-    fn say_registered(&self, state: &mut State, problem: Option<&anyhow::Error>, now: Timestamp) {
-        let at = now.to_string();
-        match problem {
-            Some(error) => {
-                state.say("Registered", false, "Problem", &format!("{error:#}"), &at);
-            }
-            None if state.is_paused() => {
-                let line = away_line(state);
-                state.say("Registered", false, "Away", &line, &at);
-            }
-            None if self.open_since.is_empty() => state.say("Registered", true, "AsAsked", "", &at),
-            None => state.say(
-                "Registered",
-                true,
-                "FailsOpen",
-                "failurePolicy is Ignore at first",
-                &at,
-            ),
-        }
-    }
 }
 
 fn is_conflict(error: &anyhow::Error) -> bool {
@@ -408,17 +242,4 @@ fn keeper(writes: &Writes) -> Option<Arc<Keeper>> {
             known: Arc::default(),
         })
     })
-}
-
-fn decode(bundle: &str) -> Option<String> {
-    String::from_utf8(STANDARD.decode(bundle).ok()?).ok()
-}
-
-/// `fail.validate.portcullis.dev=Ignore ...`, for the log.
-fn summary(configuration: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let entries = registrations::entries(configuration).iter();
-    let lines =
-        entries.map(|entry| format!("{}={}", text(&entry["name"]), text(&entry["failurePolicy"])));
-    lines.collect::<Vec<_>>().join(" ")
 }

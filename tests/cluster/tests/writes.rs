@@ -15,6 +15,8 @@ mod leaders;
 mod mending;
 /// Certificates that go round.
 mod rotation;
+/// The Secret, in other hands.
+mod secret;
 /// What must not fail closed.
 mod withheld;
 

@@ -5,13 +5,18 @@ use super::{SOON, STRICT, installed, is_closed, is_open};
 
 /// A network plugin, as far as anybody can tell.
 fn cni_stand_in(namespace: &Namespace<'_>) {
+    // Nothing that any policy could find fault with.
+    let probe = json!({"exec": {"command": ["true"]}});
+    let amounts = json!({"cpu": "1m", "memory": "1Mi"});
+    let container = json!({"name": "cni", "image": "registry.example/cni:1.0.0",
+        "livenessProbe": probe, "readinessProbe": probe,
+        "resources": {"requests": amounts, "limits": {"memory": "1Mi"}}});
+    let spec = json!({"hostNetwork": true, "containers": [container],
+        "volumes": [{"name": "conf", "hostPath": {"path": "/etc/cni/net.d"}}]});
     let set = json!({
         "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "cni-stand-in"},
-        "spec": {"selector": {"matchLabels": {"app": "cni"}}, "template": {
-            "metadata": {"labels": {"app": "cni"}},
-            "spec": {"hostNetwork": true,
-                "containers": [{"name": "cni", "image": "registry.example/cni:1.0.0"}],
-                "volumes": [{"name": "conf", "hostPath": {"path": "/etc/cni/net.d"}}]}}},
+        "spec": {"selector": {"matchLabels": {"app": "cni"}},
+            "template": {"metadata": {"labels": {"app": "cni"}}, "spec": spec}},
     });
     let created = namespace
         .kubectl(User::Admin, &["create", "-f", "-"], &set.to_string())
