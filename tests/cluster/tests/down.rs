@@ -35,13 +35,14 @@ fn labels_finalizers_and_states_never_wait_for_us() {
     let mut scene = Scene::new(&["--profile", "strict"]);
     let web =
         std::fs::read_to_string(portcullis_cluster::root().join("tests/cluster/story/web.yaml"));
+    let web = web.unwrap().replace("redis:8", "redis:8.0.3");
     let dev = |scene: &Scene, arguments: &[&str], stdin: &str| {
         scene
             .namespace
             .kubectl(User::Dev, arguments, stdin)
             .unwrap()
     };
-    let created = dev(&scene, &["create", "-f", "-"], &web.unwrap());
+    let created = dev(&scene, &["create", "-f", "-"], &web);
     assert_eq!(created.code, 0, "{created:?}");
     let pods = ["get", "pods", "-l", "app=web", "-o", "name"];
     let is_there = |answer: &Answer| !answer.stdout.is_empty();

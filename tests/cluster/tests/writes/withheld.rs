@@ -9,7 +9,7 @@ fn cni_stand_in(namespace: &Namespace<'_>) {
     let probe = json!({"exec": {"command": ["true"]}});
     let amounts = json!({"cpu": "1m", "memory": "1Mi"});
     let container = json!({"name": "cni", "image": "registry.example/cni:1.0.0",
-        "livenessProbe": probe, "readinessProbe": probe,
+        "livenessProbe": probe,
         "resources": {"requests": amounts, "limits": {"memory": "1Mi"}}});
     let spec = json!({"hostNetwork": true, "containers": [container],
         "volumes": [{"name": "conf", "hostPath": {"path": "/etc/cni/net.d"}}]});
