@@ -32,9 +32,11 @@ fn stored(configuration: &Value) -> Value {
     let mut stored = configuration.clone();
     stored["metadata"]["uid"] = "u".into();
     for entry in entries_mut(&mut stored) {
-        entry["rules"][0]["scope"] = "*".into();
+        if entry["rules"][0].get("scope").is_none() {
+            entry["rules"][0]["scope"] = "*".into();
+        }
         entry["objectSelector"] = json!({});
-        entry["clientConfig"]["service"] = json!({"port": 443});
+        entry["clientConfig"]["service"]["port"] = 443.into();
     }
     stored
 }
