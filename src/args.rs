@@ -13,6 +13,7 @@ pub mod author;
 mod units;
 
 use units::{duration, size};
+pub mod cluster;
 
 /// Policy-as-code admission for Kubernetes.
 #[derive(Debug, Parser)]
@@ -43,6 +44,12 @@ pub enum Command {
     WebhookConfig(WebhookConfig),
     /// Print the definition of the resource WasmPolicy, for `kubectl apply`
     Crd,
+    /// Take the registration out of a cluster until `resume`
+    Pause(cluster::Place),
+    /// Let a registration come back that was paused or deleted
+    Resume(cluster::Place),
+    /// Take the registration out of a cluster before it is uninstalled
+    Deregister(cluster::Place),
     /// Compile one policy, for the process that started this one
     #[command(hide = true)]
     CompilePolicy,
@@ -51,9 +58,9 @@ pub enum Command {
 /// Which policies are in force.
 #[derive(Debug, Args)]
 pub struct Policies {
-    /// Profile of the built-in pack
-    #[arg(long, value_enum, default_value_t)]
-    pub profile: Profile,
+    /// Profile of the built-in pack [default: starter]
+    #[arg(long, value_enum)]
+    pub profile: Option<Profile>,
     /// WasmPolicy documents: a file, or a folder of them. One with the name of
     /// a built-in policy takes its place
     #[arg(long = "policies", value_name = "PATH")]
@@ -73,6 +80,18 @@ pub struct Policies {
         hide_env_values = true
     )]
     pub code_cache: Option<PathBuf>,
+}
+
+impl Policies {
+    /// The profile that counts.
+    pub fn profile(&self) -> Profile {
+        self.profile.unwrap_or_default()
+    }
+
+    /// Whether policies were asked for, of files or of the pack.
+    pub fn are_given(&self) -> bool {
+        self.profile.is_some() || !self.paths.is_empty()
+    }
 }
 
 /// `portcullis check`.
@@ -143,18 +162,26 @@ pub struct Serve {
     /// Which policies are in force
     #[command(flatten)]
     pub policies: Policies,
-    /// Policies are the WasmPolicies of a cluster
-    #[arg(long, conflicts_with_all = ["paths", "profile"])]
-    pub cluster: bool,
-    /// Where Portcullis lives in the cluster
-    #[command(flatten)]
-    pub home: Home,
-    /// The server's certificate, PEM; read again when it changes
-    #[arg(long, value_name = "FILE")]
-    pub tls_cert: PathBuf,
+    /// The server's certificate, PEM; read again when it changes. With
+    /// --cluster it is made where none is given
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "cluster",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
     /// Its private key, PEM
-    #[arg(long, value_name = "FILE")]
-    pub tls_key: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "cluster",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
+    /// The cluster that it runs in
+    #[command(flatten)]
+    pub cluster: cluster::Cluster,
     /// Only callers with a certificate of this CA, PEM, are answered
     #[arg(long, value_name = "FILE")]
     pub client_ca: Option<PathBuf>,
@@ -198,28 +225,6 @@ pub struct Serve {
         env = "PORTCULLIS_LOG"
     )]
     pub log: String,
-}
-
-/// Where Portcullis lives in the cluster, with `--cluster`.
-#[derive(Debug, Args)]
-pub struct Home {
-    /// The way to the cluster; by default kubectl's, else that of a pod
-    #[arg(long, value_name = "FILE", requires = "cluster")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The namespace of its own objects; by default that of its pod
-    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE")]
-    pub namespace: Option<String>,
-    /// The Service, in that namespace, by which the API server calls
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "portcullis",
-        requires = "cluster"
-    )]
-    pub service: String,
-    /// Who this replica is among the others; by default the machine's name
-    #[arg(long, value_name = "NAME", env = "POD_NAME")]
-    pub identity: Option<String>,
 }
 
 /// How log lines look.

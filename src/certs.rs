@@ -1,4 +1,5 @@
-//! A CA and a server certificate, for development and tests.
+//! CAs and server certificates: for development and tests as files, and for
+//! `cluster::certificates`.
 //!
 //! Makes and writes; what is served is `server::tls`'s affair. Keys are
 //! readable by their owner alone from the moment they exist.
@@ -72,34 +73,79 @@ pub struct Certificates {
 ///
 /// A name that no certificate can hold.
 pub fn make(names: &[String], now: OffsetDateTime) -> Result<Certificates, Error> {
-    if let Some(bad) = names.iter().find(|name| !is_name(name)) {
-        return Err(Error::Name(bad.clone()));
-    }
-    let ca_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let mut ca = CertificateParams::default();
-    ca.distinguished_name
-        .push(DnType::CommonName, "portcullis development CA");
-    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    valid(&mut ca, now, CA_DAYS);
-    let ca_certificate = ca.self_signed(&ca_key)?.pem();
-    let ca_pem = ca_key.serialize_pem();
-    let issuer = Issuer::new(ca, ca_key);
-    let server = leaf(names, now, &issuer)?;
+    let ca = ca("portcullis development CA", now, Duration::days(CA_DAYS))?;
+    let server = leaf(names, now, Duration::days(LEAF_DAYS), &ca)?;
     Ok(Certificates {
-        ca: Pair {
-            certificate: ca_certificate,
-            key: ca_pem,
-        },
+        ca: ca.pair,
         server,
     })
 }
 
-fn leaf(
-    names: &[String],
-    now: OffsetDateTime,
-    issuer: &Issuer<'_, KeyPair>,
-) -> Result<Pair, Error> {
+/// A CA that can sign leaves.
+pub struct Ca {
+    /// Its certificate and key.
+    pub pair: Pair,
+    name: String,
+    key: KeyPair,
+}
+
+impl Ca {
+    /// The CA of an earlier [`ca`], as it was kept; `name` is its common name.
+    ///
+    /// # Errors
+    ///
+    /// A key that cannot be read.
+    pub fn kept(name: &str, pair: Pair) -> Result<Ca, Error> {
+        let key = KeyPair::from_pem(&pair.key)?;
+        let name = name.to_owned();
+        Ok(Ca { pair, name, key })
+    }
+}
+
+/// The public half of a private key, PEM, as certificates hold it.
+///
+/// # Errors
+///
+/// A key that cannot be read.
+pub fn public_key(pem: &str) -> Result<Vec<u8>, Error> {
+    Ok(KeyPair::from_pem(pem)?.public_key_raw().to_vec())
+}
+
+/// Makes a CA of this common name, valid from `now` on for `life`.
+///
+/// # Errors
+///
+/// What the cryptography library refuses.
+pub fn ca(name: &str, now: OffsetDateTime, life: Duration) -> Result<Ca, Error> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let mut parameters = ca_parameters(name);
+    valid(&mut parameters, now, life);
+    let pair = Pair {
+        certificate: parameters.self_signed(&key)?.pem(),
+        key: key.serialize_pem(),
+    };
+    let name = name.to_owned();
+    Ok(Ca { pair, name, key })
+}
+
+fn ca_parameters(name: &str) -> CertificateParams {
+    let mut ca = CertificateParams::default();
+    ca.distinguished_name.push(DnType::CommonName, name);
+    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    ca
+}
+
+/// Makes a server certificate for `names` that `ca` signs, valid from `now` on
+/// for `life`.
+///
+/// # Errors
+///
+/// A name that no certificate can hold.
+pub fn leaf(names: &[String], now: OffsetDateTime, life: Duration, ca: &Ca) -> Result<Pair, Error> {
+    if let Some(bad) = names.iter().find(|name| !is_name(name)) {
+        return Err(Error::Name(bad.clone()));
+    }
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut leaf = CertificateParams::new(names.to_vec())?;
     leaf.distinguished_name
@@ -110,17 +156,18 @@ fn leaf(
         ExtendedKeyUsagePurpose::ClientAuth,
     ];
     leaf.use_authority_key_identifier_extension = true;
-    valid(&mut leaf, now, LEAF_DAYS);
-    let certificate = leaf.signed_by(&key, issuer)?.pem();
+    valid(&mut leaf, now, life);
+    let issuer = Issuer::new(ca_parameters(&ca.name), &ca.key);
+    let certificate = leaf.signed_by(&key, &issuer)?.pem();
     Ok(Pair {
         certificate,
         key: key.serialize_pem(),
     })
 }
 
-fn valid(parameters: &mut CertificateParams, now: OffsetDateTime, days: i64) {
+fn valid(parameters: &mut CertificateParams, now: OffsetDateTime, life: Duration) {
     parameters.not_before = now - Duration::minutes(BACKDATE_MINUTES);
-    parameters.not_after = now + Duration::days(days);
+    parameters.not_after = now + life;
 }
 
 /// Whether a certificate can be for it: a DNS name or an IP address.

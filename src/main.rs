@@ -17,6 +17,9 @@ use portcullis::admit::verdicts::{self, Verdicts};
 use portcullis::args::author::Form;
 use portcullis::args::{self, Arguments, Command, Output, Policy};
 use portcullis::check::{Input, check};
+use portcullis::cluster::commands::{self, Installation};
+use portcullis::cluster::state::How;
+use portcullis::cluster::writes::Writes;
 use portcullis::finding::baseline::Baseline;
 use portcullis::finding::{Report, human, json, junit, sarif};
 use portcullis::load::taker::Prepare;
@@ -25,7 +28,8 @@ use portcullis::pack::Pack;
 use portcullis::policy::{PolicyName, PolicySet};
 use portcullis::registration::target::{CaBundle, Target};
 use portcullis::registration::{self, Registration};
-use portcullis::server::{Options, Server, Signals};
+use portcullis::server::tls::Certificate;
+use portcullis::server::{Options, Server, Signals, Source};
 use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
 use portcullis::wasm::cache::{self, Cache};
@@ -36,6 +40,9 @@ use portcullis::{admit, author, certs, cluster, load, page, replay, review, sour
 /// glibc's part in it (docs/performance.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use installed::Installed;
+
+mod installed;
 
 include!(concat!(env!("OUT_DIR"), "/pack.rs"));
 
@@ -83,6 +90,9 @@ fn run(command: Command) -> Result<u8> {
         Command::Crd => print(&registration::yaml::documents(
             &[cluster::crd::definition()],
         )),
+        Command::Pause(place) => registered(&place, Some(How::Paused)),
+        Command::Deregister(place) => registered(&place, Some(How::Deregistered)),
+        Command::Resume(place) => registered(&place, None),
         Command::CompilePolicy => Ok(wasm::answer_order().map(|()| 0)?),
     }
 }
@@ -95,7 +105,7 @@ fn print(text: &str) -> Result<u8> {
 }
 
 fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
-    let found = source::policies(&PACK, arguments.profile, &arguments.paths)?;
+    let found = source::policies(&PACK, arguments.profile(), &arguments.paths)?;
     if found.is_empty() {
         bail!(NO_POLICY);
     }
@@ -124,7 +134,7 @@ fn excluded(arguments: &args::Policies) -> BTreeSet<String> {
 fn watched(engine: &Arc<Engine>, arguments: &args::Policies, prepare: Prepare) -> Result<Watch> {
     let wanted = Wanted {
         pack: PACK,
-        profile: arguments.profile,
+        profile: arguments.profile(),
         paths: arguments.paths.clone(),
         excluded_namespaces: excluded(arguments),
     };
@@ -264,10 +274,11 @@ fn run_webhook_config(arguments: &args::WebhookConfig) -> Result<u8> {
     let registration = Registration {
         name: registration::name::Name::parse(&arguments.name)?,
         target: Target::new(arguments.url.as_deref(), arguments.service.as_deref())?,
-        ca_bundle: CaBundle::parse(&pem).with_context(|| file.display().to_string())?,
+        ca_bundle: Some(CaBundle::parse(&pem).with_context(|| file.display().to_string())?),
         namespaces: selectors
             .map(|text| registration::selector::parse(text))
             .collect::<Result<_, _>>()?,
+        objects: vec![],
     };
     let (_, set) = policy_set(&arguments.policies)?;
     let configurations = registration.configurations(&set)?;
@@ -285,48 +296,60 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     let metrics = Arc::new(Metrics::default());
     let engine = engine(&arguments.policies)?;
     let prepare = preparing(threads, arguments.verdict_cache, &metrics);
-    let webhook = if arguments.cluster {
-        let running = runtime.block_on(in_cluster(arguments, &engine, prepare, &metrics))?;
-        let webhook = Webhook::new(running.set, threads, Arc::clone(&metrics))?;
-        webhook.within(running.surroundings)
-    } else {
+    let source = certificate(arguments);
+    let webhook = |set| Webhook::new(set, threads, Arc::clone(&metrics));
+    let files = |prepare| -> Result<_> {
         let watch = watched(&engine, &arguments.policies, prepare)?;
         let set = Arc::clone(watch.set());
         watch.run(arguments.policies_poll, Arc::clone(&metrics))?;
-        Webhook::new(set, threads, Arc::clone(&metrics))?
+        Ok(set)
     };
-    runtime.block_on(serve(
-        options(arguments),
-        &engine,
-        Arc::new(webhook),
-        metrics,
-    ))
+    if !arguments.cluster.enabled {
+        let webhook = webhook(files(prepare)?)?;
+        let serve = serve(options(arguments, source), &engine, webhook, metrics, None);
+        return runtime.block_on(serve);
+    }
+    runtime.block_on(async {
+        let installed = Installed::connect(arguments, &source, &metrics).await?;
+        let (webhook, writes) = if arguments.policies.are_given() {
+            let set = files(prepare)?;
+            (webhook(Arc::clone(&set))?, installed.writes_for(set))
+        } else {
+            let policies = cluster::run::Policies {
+                pack: PACK,
+                engine: Arc::clone(&engine),
+                prepare,
+                excluded_namespaces: excluded(&arguments.policies),
+                metrics: Arc::clone(&metrics),
+            };
+            let (running, writes) = installed.run(policies);
+            let webhook = webhook(running.set)?.within(running.surroundings);
+            (webhook, writes)
+        };
+        let options = options(arguments, source);
+        serve(
+            options,
+            &engine,
+            webhook,
+            Arc::clone(&metrics),
+            Some(writes),
+        )
+        .await
+    })
 }
 
-/// Starts watching the cluster.
-async fn in_cluster(
-    arguments: &args::Serve,
-    engine: &Arc<Engine>,
-    prepare: Prepare,
-    metrics: &Arc<Metrics>,
-) -> Result<cluster::run::Running> {
-    let asked = &arguments.home;
-    let home = cluster::Home::find(
-        asked.namespace.clone(),
-        asked.service.clone(),
-        asked.identity.clone(),
-    )?;
-    let client = cluster::connect(asked.kubeconfig.as_deref()).await?;
-    let policies = cluster::run::Policies {
-        pack: PACK,
-        engine: Arc::clone(engine),
-        prepare,
-        excluded_namespaces: excluded(&arguments.policies),
-        metrics: Arc::clone(metrics),
-    };
-    // Nobody else writes yet; without a sender it stays so.
-    let (_, is_leader) = tokio::sync::watch::channel(true);
-    Ok(cluster::run::start(&client, &home, policies, is_leader))
+/// What is served: files, or with `--cluster` what is kept there.
+fn certificate(arguments: &args::Serve) -> Source {
+    match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(cert), Some(key)) => Source::Files {
+            cert: cert.clone(),
+            key: key.clone(),
+        },
+        _ => {
+            let secret = installed::secret(arguments);
+            Source::Given(Arc::new(Certificate::awaited(&secret)))
+        }
+    }
 }
 
 /// No policy of a server holds up the others, and none is asked twice what it
@@ -347,41 +370,69 @@ fn preparing(threads: usize, cache: usize, metrics: &Arc<Metrics>) -> Prepare {
     Arc::new(move |policy| verdicts::remember(guarding.guard(policy), &verdicts))
 }
 
-fn options(arguments: &args::Serve) -> Options {
-    let (cert, key) = (arguments.tls_cert.clone(), arguments.tls_key.clone());
+/// Takes the registration away, or lets it come back.
+fn registered(place: &args::cluster::Place, away: Option<How>) -> Result<u8> {
+    let installation = Installation {
+        namespace: cluster::Home::namespace(place.namespace.as_deref()),
+        name: place.registration.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    print(&runtime.block_on(async {
+        let client = cluster::connect(place.kubeconfig.as_deref()).await?;
+        match away {
+            Some(how) => commands::take_away(client, &installation, how).await,
+            None => commands::resume(client, &installation).await,
+        }
+    })?)
+}
+
+fn options(arguments: &args::Serve, certificate: Source) -> Options {
     Options {
         client_ca: arguments.client_ca.clone(),
         http2: arguments.http2,
         tls_poll: arguments.tls_poll,
         drain_delay: arguments.drain_delay,
         drain_timeout: arguments.drain_timeout,
-        ..Options::new(arguments.listen, arguments.metrics_listen, cert, key)
+        ..Options::new(arguments.listen, arguments.metrics_listen, certificate)
     }
 }
 
 async fn serve(
     options: Options,
     engine: &Engine,
-    webhook: Arc<Webhook>,
+    webhook: Webhook,
     metrics: Arc<Metrics>,
+    writes: Option<Writes>,
 ) -> Result<u8> {
     let mut signals = Signals::install().context("SIGTERM and SIGINT")?;
     let server = Server::bind(options, metrics).await?;
     let (https, plain) = server.addresses()?;
     tracing::info!(%https, %plain, guests = %engine, "serving");
     let (drain, draining) = tokio::sync::oneshot::channel();
-    let run = server.run(webhook, async {
+    let run = server.run(Arc::new(webhook), async {
         // Whoever drops the other end has ended the process already.
         let _ = draining.await;
     });
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let writing = writes.map(|writes| tokio::spawn(writes.run(stopped)));
     let second = async {
         let signal = signals.next().await;
         tracing::info!(signal, "draining");
+        // Another replica may write while this one still serves.
+        stop.send_replace(true);
         let _ = drain.send(());
         128 + signals.next().await
     };
+    let all = async {
+        run.await;
+        if let Some(writing) = writing {
+            let _ = writing.await;
+        }
+    };
     tokio::select! {
-        () = run => Ok(0),
+        () = all => Ok(0),
         code = second => {
             tracing::warn!("ended by a second signal");
             Ok(u8::try_from(code).unwrap_or(BROKEN))

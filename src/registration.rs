@@ -9,6 +9,7 @@
 //! namespace that must never wait for a webhook is.
 #![deny(clippy::disallowed_types)]
 
+mod changes;
 pub mod name;
 pub mod reach;
 pub mod selector;
@@ -67,10 +68,14 @@ pub struct Registration {
     pub name: name::Name,
     /// Where we listen.
     pub target: Target,
-    /// The CA of our certificate, PEM in base64.
-    pub ca_bundle: target::CaBundle,
+    /// The CA of our certificate, PEM in base64; None where somebody else
+    /// writes it.
+    pub ca_bundle: Option<target::CaBundle>,
     /// What the labels of a namespace must fulfil besides.
     pub namespaces: Vec<SelectorRequirement>,
+    /// What the labels of an object, old or new, must fulfil. Users choose
+    /// them: only for opting in (design: reliability.md, F11).
+    pub objects: Vec<SelectorRequirement>,
 }
 
 impl Registration {
@@ -85,12 +90,21 @@ impl Registration {
     /// A policy whose program could not be read and whose document does not
     /// say what it judges.
     pub fn configurations(&self, set: &PolicySet) -> Result<[Value; 2], Error> {
+        match unknown(set).next() {
+            Some(unknown) => Err(unknown),
+            None => Ok(self.of_known(set)),
+        }
+    }
+
+    /// [`Registration::configurations`] for those policies of the set of which
+    /// it is known what they judge; [`unknown`] has the others.
+    pub fn of_known(&self, set: &PolicySet) -> [Value; 2] {
         let excluded = self.excluded(set);
-        let configuration = |kind: &str, phase| -> Result<Value, Error> {
+        let configuration = |kind: &str, phase| {
             let webhooks = [FailurePolicy::Fail, FailurePolicy::Ignore]
                 .into_iter()
-                .filter_map(|group| self.entry(set, phase, group, &excluded).transpose())
-                .collect::<Result<Vec<Value>, Error>>()?;
+                .filter_map(|group| self.entry(set, phase, group, &excluded))
+                .collect::<Vec<Value>>();
             let mut configuration = json!({
                 "apiVersion": "admissionregistration.k8s.io/v1",
                 "kind": kind,
@@ -99,18 +113,18 @@ impl Registration {
             if !webhooks.is_empty() {
                 configuration["webhooks"] = webhooks.into();
             }
-            Ok(configuration)
+            configuration
         };
-        Ok([
-            configuration("ValidatingWebhookConfiguration", Phase::Validate)?,
-            configuration("MutatingWebhookConfiguration", Phase::Mutate)?,
-        ])
+        [
+            configuration("ValidatingWebhookConfiguration", Phase::Validate),
+            configuration("MutatingWebhookConfiguration", Phase::Mutate),
+        ]
     }
 
     /// Namespaces that work on whatever becomes of us: the system's, those
     /// that the options name, and our own (design: reliability.md, section 3).
     /// They are told by the one label that users cannot change (F11).
-    fn excluded(&self, set: &PolicySet) -> BTreeSet<String> {
+    pub fn excluded(&self, set: &PolicySet) -> BTreeSet<String> {
         let system = SYSTEM_NAMESPACES.map(String::from);
         let own = self.target.namespace().map(String::from);
         let asked = set.excluded_namespaces.iter().cloned();
@@ -124,14 +138,16 @@ impl Registration {
         phase: Phase,
         group: FailurePolicy,
         excluded: &BTreeSet<String>,
-    ) -> Result<Option<Value>, Error> {
-        let asked = set.policies().iter().filter(|policy| {
+    ) -> Option<Value> {
+        let is_asked = |policy: &&Policy| {
             policy.spec.failure_policy == group
                 && (phase == Phase::Validate || policy.is_mutating())
-        });
-        let reach = asked.map(constraints).collect::<Result<Reach<'_>, _>>()?;
+        };
+        let asked: Vec<&Policy> = set.policies().iter().filter(is_asked).collect();
+        let known = asked.iter().filter_map(|policy| policy.constraints());
+        let reach: Reach<'_> = known.collect();
         if reach.is_empty() {
-            return Ok(None);
+            return None;
         }
         let group_name = match group {
             FailurePolicy::Fail => "fail",
@@ -145,24 +161,27 @@ impl Registration {
         let mut entry = json!({
             "name": format!("{group_name}.{phase_name}.portcullis.dev"),
             "admissionReviewVersions": ["v1"],
-            "clientConfig": self.target.client_config(&path, &self.ca_bundle),
+            "clientConfig": self.target.client_config(&path, self.ca_bundle.as_ref()),
             "failurePolicy": group.to_string(),
             "matchPolicy": "Equivalent",
             "namespaceSelector": {"matchExpressions": self.requirements(excluded)},
             "rules": reach.rules(),
-            // Nothing outside the request is touched; effects will change this.
-            "sideEffects": "None",
+            "sideEffects": side_effects(&asked),
             "timeoutSeconds": timeout,
         });
-        let conditions = reach.conditions();
+        let mut conditions = reach.conditions();
+        conditions.extend(changes::condition(&asked));
         if !conditions.is_empty() {
             entry["matchConditions"] = Value::from(conditions);
+        }
+        if !self.objects.is_empty() {
+            entry["objectSelector"] = json!({"matchExpressions": self.objects});
         }
         if phase == Phase::Mutate {
             // What another webhook changes after us is looked at again.
             entry["reinvocationPolicy"] = "IfNeeded".into();
         }
-        Ok(Some(entry))
+        Some(entry)
     }
 
     fn requirements(&self, excluded: &BTreeSet<String>) -> Vec<Value> {
@@ -172,9 +191,24 @@ impl Registration {
     }
 }
 
-/// What a policy judges.
-fn constraints(policy: &Policy) -> Result<&portcullis_contract::MatchConstraints, Error> {
-    policy.constraints().ok_or_else(|| Error::Unknown {
+/// What the API server is told of effects: it does not send dry-runs to who
+/// may have any, unless they are left out then.
+fn side_effects(asked: &[&Policy]) -> &'static str {
+    let has_effects = |policy: &&Policy| {
+        let description = policy.description.as_ref();
+        description.is_none_or(|description| !description.effects.is_empty())
+    };
+    match asked.iter().any(has_effects) {
+        true => "NoneOnDryRun",
+        false => "None",
+    }
+}
+
+/// Policies of which nobody knows what they judge.
+pub fn unknown(set: &PolicySet) -> impl Iterator<Item = Error> + '_ {
+    let policies = set.policies().iter();
+    let unknown = policies.filter(|policy| policy.constraints().is_none());
+    unknown.map(|policy| Error::Unknown {
         policy: policy.name.to_string(),
         cause: match &policy.program {
             Err(failure) => failure.to_string(),

@@ -105,10 +105,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where health and metrics listen, plain.
     pub metrics_listen: SocketAddr,
-    /// Certificate chain, PEM.
-    pub tls_cert: PathBuf,
-    /// Its private key, PEM.
-    pub tls_key: PathBuf,
+    /// Where the certificate comes from.
+    pub certificate: Source,
     /// CA of callers, PEM; None answers anyone.
     pub client_ca: Option<PathBuf>,
     /// Whether HTTP/2 is offered.
@@ -125,20 +123,37 @@ pub struct Options {
     pub max_connections: usize,
 }
 
+/// Where the certificate comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// Files, which are looked at again and again.
+    Files {
+        /// Certificate chain, PEM.
+        cert: PathBuf,
+        /// Its private key, PEM.
+        key: PathBuf,
+    },
+    /// Somebody who replaces it; not ready before there is one.
+    Given(Arc<tls::Certificate>),
+}
+
+impl Source {
+    fn load(&self) -> Result<Arc<tls::Certificate>, tls::Error> {
+        match self {
+            Source::Files { cert, key } => Ok(Arc::new(tls::Certificate::load(cert, key)?)),
+            Source::Given(certificate) => Ok(Arc::clone(certificate)),
+        }
+    }
+}
+
 impl Options {
     /// The limits of reliability.md (sections 3, 4 and 7) around these
-    /// addresses and files.
-    pub fn new(
-        listen: SocketAddr,
-        metrics_listen: SocketAddr,
-        cert: PathBuf,
-        key: PathBuf,
-    ) -> Self {
+    /// addresses and this certificate.
+    pub fn new(listen: SocketAddr, metrics_listen: SocketAddr, certificate: Source) -> Self {
         Options {
             listen,
             metrics_listen,
-            tls_cert: cert,
-            tls_key: key,
+            certificate,
             client_ca: None,
             http2: false,
             tls_poll: Duration::from_secs(10),
@@ -190,8 +205,10 @@ impl Server {
     ///
     /// A certificate that cannot be served; an address that is taken.
     pub async fn bind(options: Options, metrics: Arc<Metrics>) -> Result<Server, Error> {
-        let certificate = Arc::new(tls::Certificate::load(&options.tls_cert, &options.tls_key)?);
-        metrics.certificate(certificate.not_after());
+        let certificate = options.certificate.load()?;
+        if let Some(not_after) = certificate.not_after() {
+            metrics.certificate(not_after);
+        }
         let config = tls::config(&certificate, options.client_ca.as_deref(), options.http2)?;
         let listen = |address, flag| async move {
             TcpListener::bind(address)
@@ -227,15 +244,18 @@ impl Server {
             metrics: Arc::clone(&self.metrics),
             stage: watched.clone(),
             room: bodies::Room::default(),
+            certificate: Arc::clone(&self.certificate),
         });
         let app = routes::app(Arc::clone(&shared));
         let health = routes::health(shared);
-        let reload = tls::reload(
-            Arc::clone(&self.certificate),
-            Arc::clone(&self.metrics),
-            self.options.tls_poll,
-        );
-        let reload = tokio::spawn(reload);
+        let (certificate, metrics) = (self.certificate, Arc::clone(&self.metrics));
+        let poll = self.options.tls_poll;
+        let is_files = matches!(self.options.certificate, Source::Files { .. });
+        let reload = tokio::spawn(async move {
+            if is_files {
+                tls::reload(certificate, metrics, poll).await;
+            }
+        });
         let accept = connection::Accept {
             acceptor: self.acceptor,
             metrics: self.metrics,

@@ -49,6 +49,11 @@ struct Policy {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Namespace {
+    namespace: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Failure {
     policy: String,
     blame: String,
@@ -89,6 +94,12 @@ pub struct Metrics {
     handshake_failures: Counter,
     certificate_not_after: Gauge,
     certificate_reloads: Family<Reason, Counter>,
+    leads: Gauge,
+    paused: Gauge,
+    registered: Gauge,
+    mends: Counter,
+    withheld: Family<Namespace, Gauge>,
+    excluded: Family<Namespace, Gauge>,
 }
 
 fn latency() -> Histogram {
@@ -115,9 +126,16 @@ impl Default for Metrics {
             handshake_failures: Counter::default(),
             certificate_not_after: Gauge::default(),
             certificate_reloads: Family::default(),
+            leads: Gauge::default(),
+            paused: Gauge::default(),
+            registered: Gauge::default(),
+            mends: Counter::default(),
+            withheld: Family::default(),
+            excluded: Family::default(),
         };
         metrics.register_decisions();
         metrics.register_transport();
+        metrics.register_writes();
         metrics
     }
 }
@@ -175,6 +193,52 @@ impl Metrics {
             help,
             self.certificate_reloads.clone(),
         );
+    }
+
+    fn register_writes(&mut self) {
+        let registry = &mut self.registry;
+        let help = "1 on the replica that writes to the cluster";
+        registry.register("leader", help, self.leads.clone());
+        let help = "1 while a webhook configuration stays away since it was deleted, paused or \
+                    deregistered";
+        registry.register("paused", help, self.paused.clone());
+        let help = "Webhook configurations that are registered";
+        registry.register("registered", help, self.registered.clone());
+        let help = "Webhook configurations that somebody had changed and that were put right";
+        registry.register("registration_mends", help, self.mends.clone());
+        let help = "Namespaces that keep policies from failing closed: they hold what Portcullis \
+                    needs to start";
+        registry.register("fail_withheld", help, self.withheld.clone());
+        let help = "Namespaces that no policy judges, by the operator's word or since nothing \
+                    there may wait";
+        registry.register("namespace_excluded", help, self.excluded.clone());
+    }
+
+    /// Whether this replica writes to the cluster.
+    pub fn leads(&self, leads: bool) {
+        self.leads.set(leads.into());
+    }
+
+    /// Whether a configuration stays away, and how many are there.
+    pub fn registration(&self, paused: bool, registered: usize) {
+        self.paused.set(paused.into());
+        self.registered
+            .set(i64::try_from(registered).unwrap_or(i64::MAX));
+    }
+
+    /// A configuration was put right.
+    pub fn mend(&self) {
+        self.mends.inc();
+    }
+
+    /// Which namespaces keep policies from failing closed.
+    pub fn withheld<'n>(&self, namespaces: impl Iterator<Item = &'n str>) {
+        set_to(&self.withheld, namespaces);
+    }
+
+    /// Which namespaces no policy judges.
+    pub fn excluded<'n>(&self, namespaces: impl Iterator<Item = &'n str>) {
+        set_to(&self.excluded, namespaces);
     }
 
     /// A request got its answer.
@@ -304,6 +368,15 @@ impl Metrics {
         // Writing into a String has no way to fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+/// 1 for each of these and nothing for others.
+fn set_to<'n>(family: &Family<Namespace, Gauge>, namespaces: impl Iterator<Item = &'n str>) {
+    family.clear();
+    for namespace in namespaces {
+        let namespace = namespace.to_owned();
+        family.get_or_create(&Namespace { namespace }).set(1);
     }
 }
 

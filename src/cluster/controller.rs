@@ -16,6 +16,7 @@ use super::link::Link;
 use super::object;
 use super::report::Outcome;
 use super::reporter::Reporter;
+use super::run::Heard;
 use super::status::InForce;
 use super::watching::{self, Known, Objects, Watching};
 use crate::load::taker::{Candidate, Taker};
@@ -40,8 +41,8 @@ pub struct Parts {
     pub pack: Pack,
     /// Loads policies.
     pub taker: Taker,
-    /// Whether this replica writes to the cluster.
-    pub is_leader: watch::Receiver<bool>,
+    /// Who leads, and what is registered.
+    pub heard: Heard,
     /// Where it counts.
     pub metrics: Arc<Metrics>,
 }
@@ -53,7 +54,7 @@ pub struct Controller {
     set: Arc<ArcSwap<PolicySet>>,
     gatherer: Gatherer,
     reporter: Reporter,
-    is_leader: watch::Receiver<bool>,
+    heard: Heard,
     metrics: Arc<Metrics>,
     link: Arc<Link>,
     changed: watch::Sender<u64>,
@@ -73,7 +74,7 @@ impl Controller {
             client: parts.client,
             taker: Arc::new(Mutex::new(parts.taker)),
             set,
-            is_leader: parts.is_leader,
+            heard: parts.heard,
             metrics,
             link: Arc::clone(&link),
             changed,
@@ -88,14 +89,16 @@ impl Controller {
         let (mut watching, mut known) = (Watching::new(api), Known::default());
         let mut rounds = tokio::time::interval(ROUND);
         rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut is_leader = self.is_leader.clone();
+        let mut is_leader = self.heard.is_leader.clone();
+        let mut registered = self.heard.registered.clone();
         loop {
             let is_round = tokio::select! {
                 event = watching.next() => {
                     self.hear(&mut known, event);
                     false
                 }
-                () = another_holder(&mut is_leader) => false,
+                () = news(&mut is_leader) => false,
+                () = news(&mut registered) => false,
                 _ = rounds.tick() => true,
             };
             // What came meanwhile is put in force together.
@@ -127,7 +130,8 @@ impl Controller {
     }
 
     async fn reconcile(&mut self, objects: &Objects<DynamicObject>) {
-        let is_leader = *self.is_leader.borrow();
+        let is_leader = *self.heard.is_leader.borrow();
+        let registered = self.heard.registered.borrow().clone();
         let mut gathered = Vec::new();
         for object in objects.values() {
             gathered.extend(self.gatherer.gather(object, is_leader).await);
@@ -149,7 +153,10 @@ impl Controller {
                 self.gatherer.memory.set(&one.object, record.clone());
             }
             if is_leader && self.keep(&one.candidate, &outcome).await {
-                self.reporter.report(&one.object, &outcome).await;
+                let registered = registered.as_ref();
+                self.reporter
+                    .report(&one.object, &outcome, registered)
+                    .await;
             }
         }
     }
@@ -218,7 +225,7 @@ impl Controller {
     async fn collect(&mut self, objects: &Objects<DynamicObject>) {
         let used = self.gatherer.forget(objects.values());
         self.round = (self.round + 1) % COLLECT;
-        if self.round != 0 || !*self.is_leader.borrow() {
+        if self.round != 0 || !*self.heard.is_leader.borrow() {
             return;
         }
         if let Err(error) = self.gatherer.programs.collect(&used).await {
@@ -227,9 +234,9 @@ impl Controller {
     }
 }
 
-/// Waits until the lease changes hands.
-async fn another_holder(is_leader: &mut watch::Receiver<bool>) {
-    if is_leader.changed().await.is_err() {
+/// Waits until somebody says something else.
+async fn news<T>(heard: &mut watch::Receiver<T>) {
+    if heard.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
 }

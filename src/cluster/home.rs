@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
@@ -28,41 +28,34 @@ pub struct Home {
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 /// The name of the machine, or of the pod.
 const HOSTNAME_FILE: &str = "/proc/sys/kernel/hostname";
-/// The port of the Service unless somebody says otherwise.
-const PORT: u16 = 443;
 
 impl Home {
-    /// Where this installation lives, as far as nobody says otherwise: in the
-    /// namespace of its pod, by the name of that.
+    /// The namespace that was asked for, else that of this pod, else the one
+    /// that an installation has where nobody chooses another.
+    pub fn namespace(asked: Option<&str>) -> String {
+        let asked = asked.filter(|asked| !asked.is_empty()).map(str::to_owned);
+        let usual = || MANAGER.to_owned();
+        asked.or_else(|| read(NAMESPACE_FILE)).unwrap_or_else(usual)
+    }
+
+    /// Who this replica is: what was asked for, else the name of the pod or
+    /// of the machine.
     ///
     /// # Errors
     ///
-    /// Nobody said, and this is no pod.
-    pub fn find(
-        namespace: Option<String>,
-        service: String,
-        identity: Option<String>,
-    ) -> Result<Home> {
-        let read = |file: &str| {
-            let text = std::fs::read_to_string(file).unwrap_or_default();
-            Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-        };
-        let namespace = namespace
-            .filter(|namespace| !namespace.is_empty())
-            .or_else(|| read(NAMESPACE_FILE))
-            .context("this is no pod of a cluster: give --namespace NAME")?;
-        let identity = identity
-            .filter(|identity| !identity.is_empty())
+    /// It has none.
+    pub fn identity(asked: Option<&str>) -> Result<String> {
+        let asked = asked.filter(|asked| !asked.is_empty()).map(str::to_owned);
+        asked
             .or_else(|| read(HOSTNAME_FILE))
-            .context("this machine has no name: give --identity NAME")?;
-        ensure!(!service.is_empty(), "--service is empty: give its name");
-        Ok(Home {
-            namespace,
-            service,
-            port: PORT,
-            identity,
-        })
+            .context("this machine has no name: give --identity NAME")
     }
+}
+
+/// A file's text, unless there is none.
+fn read(file: &str) -> Option<String> {
+    let text = std::fs::read_to_string(file).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// A connection: by the file that is named, else as kubectl finds its own,

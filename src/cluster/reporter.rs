@@ -13,10 +13,11 @@ use super::home::{Home, MANAGER};
 use super::object;
 use super::report::{self, LOADED, Outcome};
 use super::status::Status;
+use super::writes::Registered;
 use crate::policy::decision::cut;
 use crate::policy::spec::{API_VERSION, KIND};
 
-/// Who owns `Loaded` and `inForce`: other conditions are others'.
+/// Who owns what is written here: other conditions are others'.
 const FIELD_MANAGER: &str = "portcullis-policies";
 /// Events take 1 kB.
 const MAX_NOTE: usize = 1_000;
@@ -43,8 +44,13 @@ impl Reporter {
     /// Writes the status of a policy if it has changed, and an event if the
     /// news is bad. What cannot be written is logged; whoever calls again
     /// later writes it then.
-    pub async fn report(&self, object: &DynamicObject, outcome: &Outcome) {
-        let Some(status) = report::status(object, outcome, &now()) else {
+    pub async fn report(
+        &self,
+        object: &DynamicObject,
+        outcome: &Outcome,
+        registered: Option<&Registered>,
+    ) {
+        let Some(status) = report::status(object, outcome, registered, &now()) else {
             return;
         };
         if let Err(error) = self.write(object, &status).await {

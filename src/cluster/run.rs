@@ -14,6 +14,7 @@ use super::home::Home;
 use super::link::Link;
 use super::namespaces::Namespaces;
 use super::vetting::Vetting;
+use super::writes::Registered;
 use crate::load::taker::{Prepare, Taker};
 use crate::pack::Pack;
 use crate::policy::PolicySet;
@@ -48,14 +49,16 @@ pub struct Running {
     pub surroundings: Arc<dyn Surroundings>,
 }
 
-/// Starts watching policies and namespaces. `is_leader` tells whether this
-/// replica writes to the cluster. Call it on a runtime.
-pub fn start(
-    client: &Client,
-    home: &Home,
-    policies: Policies,
-    is_leader: watch::Receiver<bool>,
-) -> Running {
+/// What others tell the controller.
+pub struct Heard {
+    /// Whether this replica writes to the cluster.
+    pub is_leader: watch::Receiver<bool>,
+    /// What came of registering; None while nobody knows.
+    pub registered: watch::Receiver<Option<Registered>>,
+}
+
+/// Starts watching policies and namespaces. Call it on a runtime.
+pub fn start(client: &Client, home: &Home, policies: Policies, heard: Heard) -> Running {
     let Policies {
         pack,
         engine,
@@ -73,7 +76,7 @@ pub fn start(
         home: home.clone(),
         pack,
         taker,
-        is_leader,
+        heard,
         metrics,
     };
     let (controller, link) = Controller::new(parts, change);

@@ -6,6 +6,36 @@ use super::Error;
 use super::name::{is_label_key, is_label_value};
 
 const OPTION: &str = "--namespace-selector";
+const OF_OBJECTS: &str = "--object-selector";
+
+/// Requirements on the labels of objects: only such that a label has to be
+/// there for, since whoever writes an object could opt out by the others.
+///
+/// # Errors
+///
+/// As [`parse`]; a requirement that an object without labels fulfils.
+pub fn opting_in(texts: &[String]) -> Result<Vec<SelectorRequirement>, Error> {
+    let one = |text: &String| {
+        let requirement = parse(text).map_err(|error| match error {
+            Error::Option { problem, .. } => Error::Option {
+                option: OF_OBJECTS,
+                problem,
+            },
+            other => other,
+        })?;
+        match requirement.operator {
+            SelectorOperator::In | SelectorOperator::Exists => Ok(requirement),
+            SelectorOperator::NotIn | SelectorOperator::DoesNotExist => Err(Error::Option {
+                option: OF_OBJECTS,
+                problem: format!(
+                    "`{text}` lets everybody opt out by a label: write `KEY=VALUE`, \
+                     `KEY in (A,B)` or `KEY`, or leave out namespaces with --exclude-namespace"
+                ),
+            }),
+        }
+    };
+    texts.iter().map(one).collect()
+}
 
 /// One requirement: `KEY=VALUE`, `KEY!=VALUE`, `KEY in (A,B)`,
 /// `KEY notin (A,B)`, `KEY` or `!KEY`.
@@ -74,6 +104,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn labels_of_objects_opt_in_and_never_out() {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let chosen = opting_in(&texts(&["judge=yes", "team", "env in (a,b)"]));
+        assert_eq!(chosen.expect("requirements").len(), 3);
+        for text in ["judge!=no", "!skip", "a notin (b)", "a b"] {
+            let error = opting_in(&texts(&[text])).expect_err(text).to_string();
+            assert!(error.starts_with("--object-selector `"), "{error}");
+        }
+    }
 
     #[test]
     fn requirements_are_read_as_kubectl_reads_them() {

@@ -50,7 +50,7 @@ impl Target {
     }
 
     /// The namespace that we run in, if it is in the cluster.
-    pub(super) fn namespace(&self) -> Option<&str> {
+    pub fn namespace(&self) -> Option<&str> {
         match self {
             Target::Url(_) => None,
             Target::Service { namespace, .. } => Some(namespace),
@@ -58,18 +58,21 @@ impl Target {
     }
 
     /// `clientConfig` of an entry.
-    pub(super) fn client_config(&self, path: &str, ca_bundle: &CaBundle) -> Value {
-        match self {
-            Target::Url(url) => json!({"caBundle": ca_bundle.0, "url": format!("{url}{path}")}),
+    pub(crate) fn client_config(&self, path: &str, ca_bundle: Option<&CaBundle>) -> Value {
+        let mut config = match self {
+            Target::Url(url) => json!({"url": format!("{url}{path}")}),
             Target::Service {
                 namespace,
                 name,
                 port,
             } => json!({
-                "caBundle": ca_bundle.0,
                 "service": {"namespace": namespace, "name": name, "path": path, "port": port},
             }),
+        };
+        if let Some(bundle) = ca_bundle {
+            config["caBundle"] = bundle.0.clone().into();
         }
+        config
     }
 }
 
@@ -133,7 +136,7 @@ fn parse_port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| is_number && *port != 0)
 }
 
-/// The `caBundle` of a registration.
+/// The `caBundle` of a registration, as it is written there: base64 of PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaBundle(String);
 
@@ -167,6 +170,11 @@ impl CaBundle {
             ));
         }
         Ok(CaBundle(STANDARD.encode(pem)))
+    }
+
+    /// The text of the field.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -42,8 +42,9 @@ fn registration(service: &str) -> Registration {
     Registration {
         name: name::Name::parse("portcullis").expect("a name"),
         target: Target::new(None, Some(service)).expect("a service"),
-        ca_bundle: target::CaBundle::parse(ca().as_bytes()).expect("a CA"),
+        ca_bundle: Some(target::CaBundle::parse(ca().as_bytes()).expect("a CA")),
         namespaces: vec![selector::parse("env in (a, b)").expect("a requirement")],
+        objects: vec![],
     }
 }
 
@@ -246,4 +247,99 @@ proptest! {
         let read = portcullis_manifest::parse_document(text.as_bytes());
         prop_assert_eq!(read.ok(), Some(value), "{}", text);
     }
+}
+
+fn reading(name: &str, reads: &[&str]) -> Policy {
+    let mut policy = policy(name, "Fail", false, json!([rule(&["pods"])]));
+    let description = policy.description.take().expect("a description");
+    let mut description = (*description).clone();
+    description.reads = reads.iter().map(ToString::to_string).collect();
+    policy.description = Some(Arc::new(description));
+    policy
+}
+
+fn condition(policies: Vec<Policy>) -> Option<String> {
+    let [validating, _] = configured(policies);
+    let conditions = validating["webhooks"][0]["matchConditions"].as_array()?;
+    let changed = conditions.iter().find(|one| one["name"] == "changed")?;
+    Some(changed["expression"].as_str().expect("CEL").to_owned())
+}
+
+#[test]
+fn an_update_is_sent_only_where_something_changes_that_a_policy_reads() {
+    let spec = condition(vec![
+        reading(
+            "a",
+            &["object.spec.containers[*].image", "object.metadata.name"],
+        ),
+        reading("b", &["object.spec", "oldObject.spec.replicas"]),
+    ]);
+    let expected = "request.operation != \"UPDATE\" \
+                    || has(object.spec) != has(oldObject.spec) \
+                    || (has(object.spec) && object.spec != oldObject.spec)";
+    assert_eq!(spec.as_deref(), Some(expected));
+    let pods = condition(vec![reading(
+        "a",
+        &["pod.spec.containers", "pod.metadata.labels"],
+    )]);
+    let pods = pods.expect("a condition");
+    for part in ["object.spec", "object.template", "object.metadata.labels"] {
+        assert!(
+            pods.contains(&format!("has({part}) != has(old")),
+            "{part}: {pods}"
+        );
+    }
+    assert!(!pods.contains("finalizers"), "{pods}");
+}
+
+#[test]
+fn an_update_is_always_sent_where_it_is_not_known_what_counts() {
+    for reads in [
+        &["object"][..],
+        &["object.metadata"],
+        &["object.*.x"],
+        &["userInfo.username", "object.spec"],
+        &["object[\"a b\"]"],
+        &["options", "object.spec"],
+        &[],
+    ] {
+        assert_eq!(condition(vec![reading("a", reads)]), None, "{reads:?}");
+    }
+    let mut unknown = reading("b", &["object.spec"]);
+    unknown.spec.match_constraints = unknown.description.take().map(|d| d.matches.clone());
+    assert_eq!(
+        condition(vec![reading("a", &["object.spec"]), unknown]),
+        None
+    );
+}
+
+#[test]
+fn a_selector_of_labels_makes_labels_count() {
+    let mut selecting = reading("a", &["object.spec"]);
+    let mut constraints = selecting.constraints().expect("constraints").clone();
+    constraints.object_selector = Some(portcullis_contract::LabelSelector::default());
+    selecting.spec.match_constraints = Some(constraints);
+    let expression = condition(vec![selecting]).expect("a condition");
+    assert!(expression.contains("object.metadata.labels != oldObject.metadata.labels"));
+}
+
+#[test]
+fn objects_are_opted_in_and_a_bundle_may_be_somebody_elses() {
+    let set = PolicySet::new(
+        vec![policy("a", "Fail", false, json!([rule(&["pods"])]))],
+        BTreeSet::new(),
+    )
+    .expect("a set");
+    let registration = Registration {
+        ca_bundle: None,
+        objects: vec![selector::parse("judge=yes").expect("a requirement")],
+        ..registration("a/b")
+    };
+    let [validating, _] = registration.of_known(&set);
+    let entry = &validating["webhooks"][0];
+    assert_eq!(entry["clientConfig"].get("caBundle"), None);
+    let expected =
+        json!({"matchExpressions": [{"key": "judge", "operator": "In", "values": ["yes"]}]});
+    assert_eq!(entry["objectSelector"], expected);
+    assert_eq!(entry["sideEffects"], "None");
 }

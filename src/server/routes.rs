@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use tokio::sync::watch;
 
 use super::bodies::{Room, Whole};
+use super::tls::Certificate;
 use super::{Call, Group, Judge, POLICIES_PATH, Phase, Reply, Stage};
 use crate::telemetry::Metrics;
 
@@ -29,11 +30,14 @@ pub(super) struct Shared<J> {
     pub(super) metrics: Arc<Metrics>,
     pub(super) stage: watch::Receiver<Stage>,
     pub(super) room: Room,
+    pub(super) certificate: Arc<Certificate>,
 }
 
 /// The webhook's paths.
 pub(super) fn app<J: Judge>(shared: Arc<Shared<J>>) -> Router {
     Router::new()
+        // By which a replica finds that the Service leads to one of us.
+        .route("/livez", get(|| async { "ok\n" }))
         .route("/{phase}/{group}", post(call::<J>).fallback(other_method))
         .route(POLICIES_PATH, post(policies::<J>).fallback(other_method))
         .fallback(other_path)
@@ -221,6 +225,13 @@ async fn readyz<J: Judge>(
         state,
         ready: is_serving,
     });
+    if shared.certificate.not_after().is_none() {
+        lines.push(super::Health {
+            name: "certificate".into(),
+            state: "not there yet: the leader makes it".into(),
+            ready: false,
+        });
+    }
     let ready = lines.iter().all(|line| line.ready);
     let status = if ready {
         StatusCode::OK

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
@@ -66,12 +66,13 @@ pub enum Error {
     ClientCa(PathBuf),
 }
 
-/// The certificate in force.
+/// The certificate in force, if there is one yet.
 #[derive(Debug)]
 pub struct Certificate {
+    /// Where it comes from: files, or places that only messages name.
     cert: PathBuf,
     key: PathBuf,
-    current: ArcSwap<Current>,
+    current: ArcSwapOption<Current>,
 }
 
 #[derive(Debug)]
@@ -90,7 +91,7 @@ impl Certificate {
     /// A pair that cannot be served, or only out of its time.
     pub fn load(cert: &Path, key: &Path) -> Result<Certificate, Error> {
         let files = Files::read(cert, key)?;
-        let current = ArcSwap::from_pointee(files.parse(cert, key)?);
+        let current = ArcSwapOption::from_pointee(files.parse(cert, key)?);
         Ok(Certificate {
             cert: cert.to_owned(),
             key: key.to_owned(),
@@ -98,15 +99,47 @@ impl Certificate {
         })
     }
 
-    /// When the certificate in force ends, Unix time.
-    pub fn not_after(&self) -> i64 {
-        self.current.load().not_after
+    /// One that [`Certificate::replace`] will give; until then every handshake
+    /// fails. `place` is where it comes from, for messages.
+    pub fn awaited(place: &str) -> Certificate {
+        Certificate {
+            cert: format!("{place}, tls.crt").into(),
+            key: format!("{place}, tls.key").into(),
+            current: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Serves this pair from now on, PEM. True if it is another one than
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// A pair that cannot be served, or only out of its time: the one before
+    /// stays.
+    pub fn replace(&self, cert: Vec<u8>, key: Vec<u8>) -> Result<bool, Error> {
+        let files = Files { cert, key };
+        let seen = self.current.load().as_ref().map(|current| current.seen);
+        if seen == Some(files.digest()) {
+            return Ok(false);
+        }
+        let current = files.parse(&self.cert, &self.key)?;
+        self.current.store(Some(Arc::new(current)));
+        Ok(true)
+    }
+
+    /// When the certificate in force ends, Unix time; None before the first.
+    pub fn not_after(&self) -> Option<i64> {
+        self.current
+            .load()
+            .as_ref()
+            .map(|current| current.not_after)
     }
 }
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.load().key))
+        let current = self.current.load();
+        current.as_ref().map(|current| Arc::clone(&current.key))
     }
 }
 
@@ -259,7 +292,8 @@ fn roots(path: &Path) -> Result<RootCertStore, Error> {
 /// swaps a symlink two folders up, which a watch of the file never sees
 /// (reliability.md, section 4). A bad pair keeps the old one.
 pub(super) async fn reload(certificate: Arc<Certificate>, metrics: Arc<Metrics>, poll: Duration) {
-    let mut seen = certificate.current.load().seen;
+    let seen = certificate.current.load();
+    let mut seen = seen.as_ref().map_or([0; 32], |current| current.seen);
     loop {
         tokio::time::sleep(poll).await;
         let looked = Arc::clone(&certificate);
@@ -274,7 +308,7 @@ pub(super) async fn reload(certificate: Arc<Certificate>, metrics: Arc<Metrics>,
                     not_after = current.not_after,
                     "the certificate was replaced"
                 );
-                certificate.current.store(Arc::new(current));
+                certificate.current.store(Some(Arc::new(current)));
             }
             Ok(Some((digest, Err(error)))) => {
                 seen = digest;

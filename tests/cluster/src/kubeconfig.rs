@@ -50,6 +50,17 @@ fn write_user(folder: &Folder, name: &str, port: u16, user: &Value) -> Result<Pa
     Ok(path.into())
 }
 
+/// Writes account.kubeconfig: the cluster of another kubeconfig, by a token.
+pub(crate) fn with_token(folder: &Folder, config: &str, token: &str) -> Result<()> {
+    let mut config: Value = serde_json::from_str(config).context("the kubeconfig")?;
+    let users = config["users"].as_array_mut().into_iter().flatten();
+    for user in users {
+        user["user"] = json!({"token": token});
+    }
+    folder.write("account.kubeconfig", &config.to_string())?;
+    Ok(())
+}
+
 /// Writes admin.kubeconfig and dev.kubeconfig for a cluster that is not ours.
 /// `config` is one context with all its files inlined; there, `dev` is the
 /// same user who impersonates him.

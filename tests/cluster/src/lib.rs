@@ -10,11 +10,14 @@
 //! ends when it is closed.
 #![allow(clippy::print_stderr, reason = "a build of minutes says so")]
 
+mod balancer;
+pub mod caller;
 mod certificates;
 mod cluster;
 mod flags;
 mod folder;
 mod http;
+pub mod installation;
 mod kubeconfig;
 mod kubectl;
 mod line;
@@ -32,7 +35,9 @@ mod tls;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use balancer::Balancer;
 pub use cluster::{AuditLevel, Cluster};
+pub use installation::Installation;
 pub use kubectl::{Answer, Program, User};
 pub use line::Line;
 pub use meddler::{Meddler, Turn};

@@ -16,7 +16,7 @@ use crate::registration::Registration;
 
 /// Where a foreign API server finds this machine; by default on itself.
 const HOST_VARIABLE: &str = "PORTCULLIS_TEST_WEBHOOK_HOST";
-const LOOPBACK: &str = "127.0.0.1";
+pub(crate) const LOOPBACK: &str = "127.0.0.1";
 /// Longer than any start, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -91,7 +91,12 @@ impl Portcullis {
         identity: &str,
     ) -> Result<Portcullis> {
         let kubeconfig = kubeconfig.display().to_string();
-        let options = ["--cluster", "--kubeconfig", &kubeconfig];
+        let options = [
+            "--cluster",
+            "--without-registration",
+            "--kubeconfig",
+            &kubeconfig,
+        ];
         let place = ["--namespace", home, "--identity", identity];
         let mut portcullis = Portcullis::start(cluster, &[&options[..], &place].concat())?;
         portcullis.arguments = vec!["--profile".into(), "strict".into()];
@@ -271,7 +276,7 @@ fn command(folder: &Folder, names: &[&str], arguments: &[&str]) -> Result<Vec<St
 }
 
 /// The addresses in the line that says that it serves, if it is there.
-fn serving(log: &str) -> Result<Option<(SocketAddr, SocketAddr)>> {
+pub(crate) fn serving(log: &str) -> Result<Option<(SocketAddr, SocketAddr)>> {
     let events = log
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
@@ -301,7 +306,7 @@ pub fn binary() -> Result<PathBuf> {
 }
 
 /// Runs a command of Portcullis to its end and gives what it prints.
-fn output(arguments: &[&str]) -> Result<String> {
+pub(crate) fn output(arguments: &[&str]) -> Result<String> {
     let output = Command::new(binary()?).args(arguments).output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(

@@ -85,6 +85,14 @@ impl Process {
         format!("{}: {}", self.name, tail(&self.log()))
     }
 
+    /// Sends it SIGTERM.
+    pub(crate) fn terminate(&mut self) -> Result<()> {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status()?;
+        anyhow::ensure!(sent.success(), "{} takes no signal", self.name);
+        Ok(())
+    }
+
     /// Ends it and waits until it has ended.
     pub(crate) fn stop(&mut self) {
         drop(self.child.stdin.take());

@@ -32,3 +32,5 @@ mod story;
 mod support;
 /// What people see.
 mod words;
+/// What an installation writes: certificates and registrations.
+mod writes;

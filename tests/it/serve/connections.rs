@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis::server::{Call, Health, Judge, Options, Reply, Server};
+use portcullis::server::{Call, Health, Judge, Options, Reply, Server, Source};
 use portcullis::telemetry::Metrics;
 
 use super::server::{certificates, client, connect};
@@ -34,15 +34,14 @@ const HEADER_TIMEOUT: Duration = Duration::from_millis(200);
 fn serve(scratch: &Scratch, runtime: &tokio::runtime::Runtime) -> SocketAddr {
     let certs = certificates(scratch, "certs");
     let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
-    let pair = [
-        format!("{certs}/tls.crt").into(),
-        format!("{certs}/tls.key").into(),
-    ];
-    let [cert, key] = pair;
+    let source = Source::Files {
+        cert: format!("{certs}/tls.crt").into(),
+        key: format!("{certs}/tls.key").into(),
+    };
     let options = Options {
         header_timeout: HEADER_TIMEOUT,
         max_connections: 4,
-        ..Options::new(any, any, cert, key)
+        ..Options::new(any, any, source)
     };
     runtime.block_on(async {
         let server = Server::bind(options, Arc::new(Metrics::default()))

@@ -1,0 +1,76 @@
+//! The ConfigMap of the state.
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, ObjectMeta, PostParams};
+
+use super::{NAME, State};
+use crate::cluster::certificates::api::OWNED_BY;
+use crate::cluster::home::MANAGER;
+
+/// A state, and the object it was read from.
+pub struct Stored {
+    /// As it is to be written.
+    pub state: State,
+    before: State,
+    object: Option<ConfigMap>,
+}
+
+/// Reads the state.
+///
+/// # Errors
+///
+/// One that nobody can read; whatever the API server says.
+pub async fn read(maps: &Api<ConfigMap>) -> Result<Stored> {
+    let object = maps
+        .get_opt(NAME)
+        .await
+        .context("reading ConfigMap portcullis-state")?;
+    let state = State::parse(object.as_ref())?;
+    Ok(Stored {
+        before: state.clone(),
+        state,
+        object,
+    })
+}
+
+impl Stored {
+    /// Writes it if it has changed and nobody else has written since.
+    ///
+    /// # Errors
+    ///
+    /// Somebody has; whatever the API server says.
+    pub async fn write(self, maps: &Api<ConfigMap>) -> Result<()> {
+        if self.object.is_some() && self.state == self.before {
+            return Ok(());
+        }
+        let parameters = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let data = Some(self.state.data());
+        let written = match self.object {
+            Some(object) => {
+                let map = ConfigMap { data, ..object };
+                maps.replace(NAME, &parameters, &map).await
+            }
+            None => maps.create(&parameters, &new(data)).await,
+        };
+        written
+            .map(drop)
+            .context("writing ConfigMap portcullis-state")
+    }
+}
+
+fn new(data: Option<std::collections::BTreeMap<String, String>>) -> ConfigMap {
+    let (key, value) = OWNED_BY;
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(NAME.to_owned()),
+            labels: Some([(key.to_owned(), value.to_owned())].into()),
+            ..ObjectMeta::default()
+        },
+        data,
+        ..ConfigMap::default()
+    }
+}

@@ -1,0 +1,183 @@
+//! `serve --cluster`: from what was typed to what is written to the cluster.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use arc_swap::ArcSwap;
+use kube::Client;
+use portcullis::args;
+use portcullis::cluster::certificates::{self, Lifetimes};
+use portcullis::cluster::lease::Timing;
+use portcullis::cluster::registrations::Wish;
+use portcullis::cluster::run::{Heard, Policies, Running};
+use portcullis::cluster::self_call::SelfCall;
+use portcullis::cluster::writes::{Certificates, Options, Registered, Writes};
+use portcullis::cluster::{self, Home};
+use portcullis::policy::PolicySet;
+use portcullis::registration::{Registration, name, selector, target::Target};
+use portcullis::server::Source;
+use portcullis::telemetry::Metrics;
+use tokio::sync::watch;
+
+/// The Secret that certificates come from, for messages.
+pub(crate) fn secret(arguments: &args::Serve) -> String {
+    let namespace = Home::namespace(arguments.cluster.place.namespace.as_deref());
+    format!("Secret {namespace}/{}", certificates::api::NAME)
+}
+
+/// An installation, connected to its cluster.
+pub(crate) struct Installed {
+    client: Client,
+    home: Home,
+    /// None where somebody else registers.
+    options: Option<Options>,
+    timing: Timing,
+    metrics: Arc<Metrics>,
+}
+
+impl Installed {
+    /// Checks what was typed, and connects.
+    pub(crate) async fn connect(
+        arguments: &args::Serve,
+        source: &Source,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Installed> {
+        let typed = &arguments.cluster;
+        let home = home(typed)?;
+        let options = match typed.without_registration {
+            true => None,
+            false => Some(options(typed, source, &home)?),
+        };
+        Ok(Installed {
+            client: cluster::connect(typed.place.kubeconfig.as_deref()).await?,
+            home,
+            options,
+            timing: Timing::default(),
+            metrics: Arc::clone(metrics),
+        })
+    }
+
+    /// What writes to the cluster for policies of files.
+    pub(crate) fn writes_for(self, set: Arc<ArcSwap<PolicySet>>) -> Writes {
+        let (leading, _) = watch::channel(false);
+        let (told, _) = watch::channel(None);
+        self.writes(set, leading, told, None)
+    }
+
+    /// Watches the policies of the cluster, and gives what writes to it.
+    pub(crate) fn run(self, policies: Policies) -> (Running, Writes) {
+        let (leading, is_leader) = watch::channel(false);
+        let (tell, told) = watch::channel(None);
+        let heard = Heard {
+            is_leader,
+            registered: told,
+        };
+        let running = cluster::run::start(&self.client, &self.home, policies, heard);
+        let (set, changed) = (Arc::clone(&running.set), running.changed.clone());
+        let writes = self.writes(set, leading, tell, Some(changed));
+        (running, writes)
+    }
+
+    fn writes(
+        self,
+        set: Arc<ArcSwap<PolicySet>>,
+        leading: watch::Sender<bool>,
+        registered: watch::Sender<Option<Registered>>,
+        changed: Option<watch::Receiver<u64>>,
+    ) -> Writes {
+        Writes {
+            client: self.client,
+            home: self.home,
+            options: self.options,
+            timing: self.timing,
+            set,
+            changed,
+            leading,
+            registered,
+            metrics: self.metrics,
+        }
+    }
+}
+
+fn home(typed: &args::cluster::Cluster) -> Result<Home> {
+    let namespace = Home::namespace(typed.place.namespace.as_deref());
+    let place = format!("{namespace}/{}", typed.service);
+    // Checked as `webhook-config --service` is.
+    let Target::Service {
+        namespace,
+        name,
+        port,
+    } = Target::new(None, Some(&place))?
+    else {
+        bail!(
+            "--service `{}` is no Service: write NAME or NAME:PORT",
+            typed.service
+        );
+    };
+    Ok(Home {
+        namespace,
+        service: name,
+        port,
+        identity: Home::identity(typed.identity.as_deref())?,
+    })
+}
+
+fn options(typed: &args::cluster::Cluster, source: &Source, home: &Home) -> Result<Options> {
+    let parse = |texts: &[String]| {
+        let parsed = texts.iter().map(|text| selector::parse(text));
+        parsed.collect::<Result<Vec<_>, _>>()
+    };
+    let service = format!("{}/{}:{}", home.namespace, home.service, home.port);
+    Ok(Options {
+        wish: Wish {
+            registration: Registration {
+                name: name::Name::parse(&typed.place.registration)?,
+                target: Target::new(None, Some(&service))?,
+                ca_bundle: None,
+                namespaces: parse(&typed.namespace_selectors)?,
+                objects: selector::opting_in(&typed.object_selectors)?,
+            },
+            ca_from: typed.ca_from.clone(),
+        },
+        selectors: [
+            typed.namespace_selectors.clone(),
+            typed.object_selectors.clone(),
+        ],
+        certificates: certificates(typed, source)?,
+        lifetimes: lifetimes(typed)?,
+        self_call: SelfCall::new(home, typed.self_call_address.as_deref()),
+        settle: typed.settle,
+        resync: typed.resync,
+    })
+}
+
+fn certificates(typed: &args::cluster::Cluster, source: &Source) -> Result<Certificates> {
+    Ok(match (source, &typed.ca_from, &typed.ca_file) {
+        (Source::Given(served), ..) => Certificates::Own(Arc::clone(served)),
+        (Source::Files { .. }, Some(from), _) => {
+            let is_place = from.split_once('/').is_some_and(|(namespace, name)| {
+                !namespace.is_empty() && !name.is_empty() && !name.contains('/')
+            });
+            if !is_place {
+                bail!("--ca-from `{from}` is no Certificate: write `NAMESPACE/NAME`");
+            }
+            Certificates::Injected
+        }
+        (Source::Files { .. }, None, Some(file)) => Certificates::File(file.clone()),
+        (Source::Files { .. }, None, None) => bail!(
+            "--tls-cert with --cluster needs the CA, too: give --ca-from NAMESPACE/CERTIFICATE of \
+             cert-manager, or --ca-file FILE; or give no --tls-cert, and certificates are made"
+        ),
+    })
+}
+
+fn lifetimes(typed: &args::cluster::Cluster) -> Result<Lifetimes> {
+    if typed.leaf_lifetime > typed.ca_lifetime / 3 {
+        bail!("--leaf-lifetime is more than a third of --ca-lifetime: a leaf would outlive its CA");
+    }
+    Ok(Lifetimes {
+        ca: typed.ca_lifetime,
+        leaf: typed.leaf_lifetime,
+        propagation: typed.ca_propagation,
+    })
+}

@@ -1,0 +1,132 @@
+//! Which updates the API server keeps to itself: those that change nothing
+//! that a policy of the entry looks at. So states, finalizers and, where no
+//! policy reads them, labels never wait for us: a Job whose finalizer could not
+//! be removed once hung a whole namespace (design: reliability.md, 8a).
+//!
+//! Nothing is lost by it: such an update finds what the object had before, and
+//! that is forgiven (`policy::ratchet`).
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::policy::Policy;
+
+/// Members of a request that no update changes, or that do not come from whom
+/// updates the object.
+const CONSTANT: [&str; 8] = [
+    "kind",
+    "name",
+    "namespace",
+    "namespaceIsKnown",
+    "namespaceObject",
+    "operation",
+    "resource",
+    "subResource",
+];
+/// Members of `metadata` that no update changes.
+const CONSTANT_METADATA: [&str; 5] = [
+    "creationTimestamp",
+    "generateName",
+    "name",
+    "namespace",
+    "uid",
+];
+/// Where kinds have their pod template (`portcullis_contract::pod`).
+const POD_PARTS: [&str; 2] = ["spec", "template"];
+const LABELS: &str = "metadata.labels";
+
+/// The condition of an entry of these policies; None where every update
+/// counts.
+pub(super) fn condition(asked: &[&Policy]) -> Option<Value> {
+    let mut parts = BTreeSet::new();
+    for policy in asked {
+        for read in &policy.description.as_ref()?.reads {
+            parts.extend(parts_of(read)?);
+        }
+        if selects_by_label(policy) {
+            parts.insert(LABELS.to_owned());
+        }
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    let changed = parts.iter().map(|part| {
+        format!(
+            "has(object.{part}) != has(oldObject.{part}) \
+             || (has(object.{part}) && object.{part} != oldObject.{part})"
+        )
+    });
+    let not_update = "request.operation != \"UPDATE\"".to_owned();
+    let expression: Vec<String> = std::iter::once(not_update).chain(changed).collect();
+    Some(json!({"name": "changed", "expression": expression.join(" || ")}))
+}
+
+/// Whether a change of labels can bring an object under the policy, or under
+/// another of its actions.
+fn selects_by_label(policy: &Policy) -> bool {
+    let by_constraints = policy.constraints().is_some_and(|constraints| {
+        constraints.object_selector.is_some() || constraints.namespace_selector.is_some()
+    });
+    let mut overrides = policy.spec.overrides.iter();
+    by_constraints || overrides.any(|entry| entry.namespace_selector.is_some())
+}
+
+/// The parts of an object that hold what a read reads; None if that is not
+/// known.
+fn parts_of(read: &str) -> Option<Vec<String>> {
+    let mut steps = read.split('.');
+    let member = steps.next()?;
+    if CONSTANT.contains(&member) {
+        return Some(vec![]);
+    }
+    let first = steps.next().and_then(field);
+    let second = steps.next().and_then(field);
+    match (member, first, second) {
+        ("object" | "oldObject", Some("apiVersion" | "kind"), _) => Some(vec![]),
+        ("object" | "oldObject", Some("metadata"), Some(name)) => Some(metadata(name)),
+        ("object" | "oldObject", Some("metadata"), None) => None,
+        ("object" | "oldObject", Some(part), _) => Some(vec![part.to_owned()]),
+        ("pod" | "oldPod", Some("metadata"), Some(name)) => Some([pod(), metadata(name)].concat()),
+        ("pod" | "oldPod", Some("spec" | "path"), _) => Some(pod()),
+        _ => None,
+    }
+}
+
+fn pod() -> Vec<String> {
+    POD_PARTS.map(String::from).to_vec()
+}
+
+fn metadata(name: &str) -> Vec<String> {
+    match CONSTANT_METADATA.contains(&name) {
+        true => vec![],
+        false => vec![format!("metadata.{name}")],
+    }
+}
+
+/// The field that a step names, with or without an index, if CEL can name it
+/// the same way.
+fn field(step: &str) -> Option<&str> {
+    let name = step.split('[').next()?;
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    // Words that CEL keeps for itself (its language definition).
+    let is_word = [
+        "in", "as", "break", "const", "continue", "else", "for", "function", "if",
+    ]
+    .contains(&name)
+        || [
+            "import",
+            "let",
+            "loop",
+            "package",
+            "namespace",
+            "return",
+            "var",
+            "void",
+            "while",
+        ]
+        .contains(&name)
+        || ["true", "false", "null"].contains(&name);
+    (is_name && !is_word).then_some(name)
+}
