@@ -14,12 +14,18 @@ use portcullis::cluster::{self, Home};
 use portcullis::policy::PolicySet;
 use portcullis::registration::{Registration, name, selector, target::Target};
 use portcullis::server::Source;
+use portcullis::server::tls::Certificate;
 use portcullis::telemetry::Metrics;
 
-/// The Secret that certificates come from, for messages.
-pub(crate) fn secret(arguments: &args::Serve) -> String {
+/// Where the certificate comes from: files, or the Secret that one of us makes.
+pub(crate) fn source(arguments: &args::Serve) -> Source {
+    if let (Some(cert), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
+        let (cert, key) = (cert.clone(), key.clone());
+        return Source::Files { cert, key };
+    }
     let namespace = &arguments.writes.place.namespace;
-    format!("Secret {namespace}/{}", certificates::api::NAME)
+    let place = format!("Secret {namespace}/{}", certificates::api::NAME);
+    Source::Given(Arc::new(Certificate::awaited(&place)))
 }
 
 /// What writes to the cluster.

@@ -26,7 +26,6 @@ use portcullis::pack::Pack;
 use portcullis::policy::{PolicyName, PolicySet};
 use portcullis::registration::target::{CaBundle, Target};
 use portcullis::registration::{self, Registration};
-use portcullis::server::tls::Certificate;
 use portcullis::server::{Options, Server, Signals, Source};
 use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
@@ -291,15 +290,7 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
         threads,
         Arc::clone(&metrics),
     )?);
-    let source = match (&arguments.tls_cert, &arguments.tls_key) {
-        (Some(cert), Some(key)) => Source::Files {
-            cert: cert.clone(),
-            key: key.clone(),
-        },
-        _ => Source::Given(Arc::new(Certificate::awaited(&installed::secret(
-            arguments,
-        )))),
-    };
+    let source = installed::source(arguments);
     let set = Arc::clone(watch.set());
     watch.run(arguments.policies_poll, Arc::clone(&metrics))?;
     runtime.block_on(async {
