@@ -129,6 +129,11 @@ fn lifetimes(typed: &args::cluster::Writes) -> Result<Lifetimes> {
     if typed.leaf_lifetime > typed.ca_lifetime / 3 {
         bail!("--leaf-lifetime is more than a third of --ca-lifetime: a leaf would outlive its CA");
     }
+    // A leaf that is renewed with a third of its life left must outlive the
+    // time for which a new CA is only published, and delays besides.
+    if typed.ca_propagation > typed.leaf_lifetime / 6 {
+        bail!("--ca-propagation is more than a sixth of --leaf-lifetime: give less");
+    }
     Ok(Lifetimes {
         ca: typed.ca_lifetime,
         leaf: typed.leaf_lifetime,
