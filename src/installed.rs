@@ -16,13 +16,19 @@ use portcullis::cluster::{self, Home};
 use portcullis::policy::PolicySet;
 use portcullis::registration::{Registration, name, selector, target::Target};
 use portcullis::server::Source;
+use portcullis::server::tls::Certificate;
 use portcullis::telemetry::Metrics;
 use tokio::sync::watch;
 
-/// The Secret that certificates come from, for messages.
-pub(crate) fn secret(arguments: &args::Serve) -> String {
+/// Where the certificate comes from: files, or the Secret that one of us makes.
+pub(crate) fn source(arguments: &args::Serve) -> Source {
+    if let (Some(cert), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
+        let (cert, key) = (cert.clone(), key.clone());
+        return Source::Files { cert, key };
+    }
     let namespace = Home::namespace(arguments.cluster.place.namespace.as_deref());
-    format!("Secret {namespace}/{}", certificates::api::NAME)
+    let place = format!("Secret {namespace}/{}", certificates::api::NAME);
+    Source::Given(Arc::new(Certificate::awaited(&place)))
 }
 
 /// An installation, connected to its cluster.
@@ -174,6 +180,11 @@ fn certificates(typed: &args::cluster::Cluster, source: &Source) -> Result<Certi
 fn lifetimes(typed: &args::cluster::Cluster) -> Result<Lifetimes> {
     if typed.leaf_lifetime > typed.ca_lifetime / 3 {
         bail!("--leaf-lifetime is more than a third of --ca-lifetime: a leaf would outlive its CA");
+    }
+    // A leaf that is renewed with a third of its life left must outlive the
+    // time for which a new CA is only published, and delays besides.
+    if typed.ca_propagation > typed.leaf_lifetime / 6 {
+        bail!("--ca-propagation is more than a sixth of --leaf-lifetime: give less");
     }
     Ok(Lifetimes {
         ca: typed.ca_lifetime,

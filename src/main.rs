@@ -28,7 +28,6 @@ use portcullis::pack::Pack;
 use portcullis::policy::{PolicyName, PolicySet};
 use portcullis::registration::target::{CaBundle, Target};
 use portcullis::registration::{self, Registration};
-use portcullis::server::tls::Certificate;
 use portcullis::server::{Options, Server, Signals, Source};
 use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
@@ -296,7 +295,7 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     let metrics = Arc::new(Metrics::default());
     let engine = engine(&arguments.policies)?;
     let prepare = preparing(threads, arguments.verdict_cache, &metrics);
-    let source = certificate(arguments);
+    let source = installed::source(arguments);
     let webhook = |set| Webhook::new(set, threads, Arc::clone(&metrics));
     let files = |prepare| -> Result<_> {
         let watch = watched(&engine, &arguments.policies, prepare)?;
@@ -336,20 +335,6 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
         )
         .await
     })
-}
-
-/// What is served: files, or with `--cluster` what is kept there.
-fn certificate(arguments: &args::Serve) -> Source {
-    match (&arguments.tls_cert, &arguments.tls_key) {
-        (Some(cert), Some(key)) => Source::Files {
-            cert: cert.clone(),
-            key: key.clone(),
-        },
-        _ => {
-            let secret = installed::secret(arguments);
-            Source::Given(Arc::new(Certificate::awaited(&secret)))
-        }
-    }
 }
 
 /// No policy of a server holds up the others, and none is asked twice what it

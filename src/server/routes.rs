@@ -37,7 +37,7 @@ pub(super) struct Shared<J> {
 pub(super) fn app<J: Judge>(shared: Arc<Shared<J>>) -> Router {
     Router::new()
         // By which a replica finds that the Service leads to one of us.
-        .route("/livez", get(|| async { "ok\n" }))
+        .route("/livez", get(|| async { "ok\n" }).fallback(other_path))
         .route("/{phase}/{group}", post(call::<J>).fallback(other_method))
         .route(POLICIES_PATH, post(policies::<J>).fallback(other_method))
         .fallback(other_path)

@@ -213,3 +213,26 @@ fn after_a_long_absence_everything_begins_anew() {
     };
     assert_eq!(next(world.now, Some(&none), &lifetimes), Action::Begin);
 }
+
+#[test]
+fn short_lives_too_leave_callers_the_time_that_was_promised() {
+    let seconds = Duration::from_secs;
+    let lifetimes = Lifetimes {
+        ca: seconds(54),
+        leaf: seconds(18),
+        propagation: seconds(3),
+    };
+    let mut world = world();
+    for _ in 0..3_000 {
+        let before = world.facts.clone();
+        let action = world.step(&lifetimes);
+        if action == (Action::IssueLeaf { of_new_ca: true }) {
+            let published = before.expect("facts").published.expect("published");
+            assert!(world.now >= published + 3, "{}", world.now);
+        }
+        if matches!(action, Action::Wait { .. }) {
+            world.now += 1;
+        }
+    }
+    assert!(count(&world, Action::IssueLeaf { of_new_ca: true }) > 30);
+}

@@ -126,33 +126,7 @@ impl<'c> Installation<'c> {
     /// As [`Installation::start`].
     pub fn start_apart(&mut self, namespaces: &[&Namespace<'_>], arguments: &[&str]) -> Result<()> {
         let name = format!("replica-{}", self.replicas.len());
-        let names: Vec<&str> = namespaces
-            .iter()
-            .map(|namespace| namespace.name())
-            .collect();
-        let command = [
-            "run".to_owned(),
-            binary()?.display().to_string(),
-            "serve".to_owned(),
-            "--cluster".to_owned(),
-            format!("--kubeconfig={}", self.kubeconfig()),
-            format!("--namespace={}", self.home.name()),
-            format!("--service=portcullis:{}", self.service.port()),
-            format!("--self-call-address={LOOPBACK}:{}", self.service.port()),
-            format!("--registration={}", self.name),
-            format!("--identity={name}"),
-            format!(
-                "--namespace-selector=kubernetes.io/metadata.name in ({})",
-                names.join(",")
-            ),
-            format!("--listen={LOOPBACK}:0"),
-            format!("--metrics-listen={LOOPBACK}:0"),
-            "--drain-delay=0s".to_owned(),
-        ];
-        let command: Vec<String> = command
-            .into_iter()
-            .chain(arguments.iter().map(ToString::to_string))
-            .collect();
+        let command = self.command_line(&name, namespaces, arguments)?;
         let folder = self.folder.path().join(&name);
         std::fs::create_dir(&folder)?;
         let process = Process::start(self.home.cluster.plane(), &folder, "portcullis", &command)?;
@@ -171,6 +145,34 @@ impl<'c> Installation<'c> {
             plain,
         });
         Ok(())
+    }
+
+    fn command_line(
+        &self,
+        name: &str,
+        namespaces: &[&Namespace<'_>],
+        arguments: &[&str],
+    ) -> Result<Vec<String>> {
+        let names = namespaces.iter().map(|namespace| namespace.name());
+        let names = names.collect::<Vec<_>>().join(",");
+        let command = [
+            "run".to_owned(),
+            binary()?.display().to_string(),
+            "serve".to_owned(),
+            "--cluster".to_owned(),
+            format!("--kubeconfig={}", self.kubeconfig()),
+            format!("--namespace={}", self.home.name()),
+            format!("--service=portcullis:{}", self.service.port()),
+            format!("--self-call-address={LOOPBACK}:{}", self.service.port()),
+            format!("--registration={}", self.name),
+            format!("--identity={name}"),
+            format!("--namespace-selector=kubernetes.io/metadata.name in ({names})"),
+            format!("--listen={LOOPBACK}:0"),
+            format!("--metrics-listen={LOOPBACK}:0"),
+            "--drain-delay=0s".to_owned(),
+        ];
+        let arguments = arguments.iter().map(ToString::to_string);
+        Ok(command.into_iter().chain(arguments).collect())
     }
 
     /// Puts all replicas behind the Service.

@@ -143,29 +143,33 @@ impl Leader {
             self.open_because = None;
             return Ok(Closing::Hold);
         }
+        // An edit is mended whether or not the Service answers just now.
+        if self.applied.get(&kind) == Some(asked) {
+            return Ok(Closing::Allowed);
+        }
         let since = *self.open_since.entry(kind).or_insert_with(Instant::now);
-        let was_closed = self.applied.get(&kind) == Some(asked);
-        if !was_closed && since.elapsed() < self.options.settle {
+        if since.elapsed() < self.options.settle {
             return Ok(Closing::Hold);
         }
         let pem = match bundle {
             Bundle::Known(pem) => Some(pem.clone()),
             Bundle::Injected => bundle_of(live).and_then(decode),
         };
-        let called = self.options.self_call.call(pem.as_deref()).await;
-        match called {
+        match self.options.self_call.call(pem.as_deref()).await {
             Ok(()) => Ok(Closing::Allowed),
-            // An edit is mended whether or not the Service answers just now.
-            Err(_) if was_closed => Ok(Closing::Allowed),
             Err(error) => {
-                let because = format!("failurePolicy stays Ignore for now: {error:#}");
-                if self.open_because.as_ref() != Some(&because) {
-                    tracing::warn!("{because}");
-                }
-                self.open_because = Some(because);
+                self.stays_open(format!("failurePolicy stays Ignore for now: {error:#}"));
                 Ok(Closing::Hold)
             }
         }
+    }
+
+    /// Said once, not with every pass.
+    fn stays_open(&mut self, because: String) {
+        if self.open_because.as_ref() != Some(&because) {
+            tracing::warn!("{because}");
+        }
+        self.open_because = Some(because);
     }
 }
 
