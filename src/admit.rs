@@ -10,7 +10,7 @@
 #![deny(clippy::disallowed_types)]
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -30,6 +30,8 @@ use crate::policy::{
 pub mod guard;
 mod labels;
 pub mod pool;
+mod usual;
+pub mod verdicts;
 
 use labels::Labels;
 
@@ -41,9 +43,20 @@ pub struct Subject<'a> {
     pub attributes: &'a Attributes,
     /// The object's namespace; null if unknown or cluster-scoped.
     pub namespace: &'a Value,
-    /// Whether `namespace` was looked up, so that a label it lacks is known
-    /// to be absent.
-    pub namespace_is_known: bool,
+    /// How much of it that is.
+    pub known: Known,
+}
+
+/// How much of a request's namespace is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// All: a label that it lacks is known to be absent.
+    Whole,
+    /// What files or the request itself tell; there is nobody to ask.
+    InPart,
+    /// No more than in part, since the cluster did not answer: what hangs on
+    /// more is not judged by guessing, it fails.
+    Lost,
 }
 
 /// Which policies are asked.
@@ -65,15 +78,50 @@ pub enum Phase {
     Validate,
 }
 
+/// Whether every program has the time that it is given, or only those have a
+/// say that answer at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guests {
+    Waited,
+    AtOnce,
+}
+
 /// Decides on one request. Policies run by name, each to its own deadline and
 /// never past `deadline`; in the mutating half each sees what the ones before
 /// it made of the object.
 pub fn admit(set: &PolicySet, subject: &Subject<'_>, scope: Scope, deadline: Instant) -> Decision {
+    decide(set, subject, scope, deadline, Guests::Waited).0
+}
+
+/// The same, if every verdict that is needed can be had at once (see
+/// [`verdicts`] and [`guard`]): None where a program would have to be waited
+/// for. Ends before `deadline`, so that it may run where nothing else may wait.
+pub fn at_once(
+    set: &PolicySet,
+    subject: &Subject<'_>,
+    scope: Scope,
+    deadline: Instant,
+) -> Option<Decision> {
+    let (decision, is_whole) = decide(set, subject, scope, deadline, Guests::AtOnce);
+    is_whole.then_some(decision)
+}
+
+/// A decision, and whether every policy that matches had a part in it.
+fn decide(
+    set: &PolicySet,
+    subject: &Subject<'_>,
+    scope: Scope,
+    deadline: Instant,
+    guests: Guests,
+) -> (Decision, bool) {
     let request = Request::new(subject.admission, subject.namespace);
+    let labels = Labels::of(subject);
     let mut admission = Admission {
         subject,
         scope,
         deadline,
+        guests,
+        missed: Cell::new(false),
         object: Cow::Borrowed(request.object),
         decision: Decision::default(),
         projections: Vec::new(),
@@ -81,14 +129,17 @@ pub fn admit(set: &PolicySet, subject: &Subject<'_>, scope: Scope, deadline: Ins
     };
     if !admission.passes_unjudged(set) {
         for policy in set.policies() {
-            admission.ask(policy);
+            admission.ask(policy, labels.view());
+            if admission.missed.get() {
+                return (admission.decision, false);
+            }
         }
     }
     let mut decision = admission.decision;
     if !decision.changed_by.is_empty() {
         decision.patch = patch::diff(request.object, &admission.object);
     }
-    decision
+    (decision, true)
 }
 
 /// A decision in which nobody could be asked: every matching policy's
@@ -141,6 +192,9 @@ struct Admission<'a> {
     subject: &'a Subject<'a>,
     scope: Scope,
     deadline: Instant,
+    guests: Guests,
+    /// A verdict was needed that is not known.
+    missed: Cell<bool>,
     /// The object as the policies so far made it.
     object: Cow<'a, Value>,
     decision: Decision,
@@ -166,20 +220,22 @@ impl Admission<'_> {
             )
     }
 
-    fn ask(&mut self, policy: &Policy) {
+    fn ask(&mut self, policy: &Policy, labels: NamespaceLabels<'_>) {
         if !self.scope.asks(policy) {
             return;
         }
-        let labels = Labels::of(self.subject);
         let selected = policy.constraints().map_or(true.into(), |constraints| {
             let objects = [&*self.object, self.subject.old_object()];
-            matching::matches(constraints, self.subject.attributes, objects, labels.view())
+            matching::matches(constraints, self.subject.attributes, objects, labels)
         });
         if !selected.matches {
             return;
         }
         let started = Instant::now();
-        let result = self.judge(policy, labels.view(), selected.guessed);
+        let result = match selected.guessed {
+            true if self.subject.known == Known::Lost => Err(lost(self.subject, MATCH)),
+            guessed => self.judge(policy, labels, guessed),
+        };
         let took = started.elapsed();
         self.decision.evaluations.push(Evaluation {
             policy: policy.name.clone(),
@@ -201,6 +257,13 @@ impl Admission<'_> {
         guessed: bool,
     ) -> Result<(), Failure> {
         let ready = policy.program.as_ref().map_err(Clone::clone)?;
+        if self.guests == Guests::AtOnce && !ready.program.is_prompt() {
+            return Err(self.miss());
+        }
+        let is_lost = self.subject.known == Known::Lost;
+        if is_lost && ready.reads.has("namespaceObject") {
+            return Err(lost(self.subject, READS));
+        }
         let deadline = self
             .deadline
             .min(Instant::now() + policy.spec.limits.deadline());
@@ -220,6 +283,9 @@ impl Admission<'_> {
                 .map(|code| code.level)
                 .ok_or_else(|| undeclared(&finding.code))?;
             let (mut actions, by_override) = actions(&policy.spec, &finding.code, level, labels);
+            if by_override && is_lost {
+                return Err(lost(self.subject, OVERRIDES));
+            }
             if let Some(most) = most {
                 actions = actions.at_most(most);
             }
@@ -251,7 +317,7 @@ impl Admission<'_> {
 
     fn project(&self, ready: &Ready, object: &Value) -> String {
         let request = Request {
-            namespace_is_known: self.subject.namespace_is_known,
+            namespace_is_known: self.subject.known == Known::Whole,
             ..Request::new(self.subject.admission, self.subject.namespace)
         };
         ready
@@ -311,10 +377,16 @@ impl Admission<'_> {
         projection: &str,
         deadline: Instant,
     ) -> Result<Verdict, Failure> {
-        let verdict = ready.program.evaluate(projection, deadline);
-        // Who says nothing repeats nothing: values are collected for others.
-        let is_silent = verdict.as_ref().is_ok_and(Verdict::is_empty);
-        if is_silent || ready.redaction == Redaction::None {
+        let verdict = match self.guests {
+            Guests::Waited => ready.program.evaluate(projection, deadline),
+            Guests::AtOnce => {
+                let result = ready.program.at_once(projection, deadline);
+                result.unwrap_or_else(|| Err(self.miss()))
+            }
+        };
+        let says_nothing = verdict.as_ref().is_ok_and(Verdict::is_empty);
+        if ready.redaction == Redaction::None || says_nothing {
+            // To collect the values of a large object takes a millisecond.
             return verdict;
         }
         let values = self
@@ -323,6 +395,12 @@ impl Admission<'_> {
         let mut verdict = verdict.map_err(|failure| values.scrub_failure(failure))?;
         values.scrub(&mut verdict)?;
         Ok(verdict)
+    }
+
+    /// Ends a decision that cannot be had at once; nobody is shown what it says.
+    fn miss(&self) -> Failure {
+        self.missed.set(true);
+        Failure::host(Cause::Overload, "its verdict cannot be had at once")
     }
 
     fn change(&mut self, policy: &Policy, ready: &Ready, changes: Changes) -> Result<(), Failure> {
@@ -353,8 +431,25 @@ impl Admission<'_> {
     }
 }
 
+const MATCH: &str = "whether it judges this request";
+const READS: &str = "what it reads";
+const OVERRIDES: &str = "what its finding leads to";
+
+/// `what` hangs on a namespace that the cluster did not tell.
+fn lost(subject: &Subject<'_>, what: &str) -> Failure {
+    let namespace = subject.attributes.namespace.as_deref().unwrap_or_default();
+    let message = format!(
+        "{what} hangs on the namespace `{namespace}`, which could not be read from the API \
+         server: see the log of Portcullis"
+    );
+    Failure::host(Cause::Lookup, message)
+}
+
 fn undeclared(code: &str) -> Failure {
     let code: String = code.chars().take(64).collect();
     let message = format!("it reported the code {code:?}, which its description does not declare");
     Failure::guest(Cause::Output, message)
 }
+
+#[cfg(test)]
+mod tests;

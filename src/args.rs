@@ -10,6 +10,9 @@ use crate::finding::FailOn;
 use crate::pack::Profile;
 
 pub mod author;
+mod units;
+
+use units::{duration, size};
 pub mod cluster;
 
 /// Policy-as-code admission for Kubernetes.
@@ -39,6 +42,8 @@ pub enum Command {
     Certs(Certs),
     /// Print the registration of the webhook, for `kubectl apply`
     WebhookConfig(WebhookConfig),
+    /// Print the definition of the resource WasmPolicy, for `kubectl apply`
+    Crd,
     /// Take the registration out of a cluster until `resume`
     Pause(cluster::Place),
     /// Let a registration come back that was paused or deleted
@@ -53,9 +58,9 @@ pub enum Command {
 /// Which policies are in force.
 #[derive(Debug, Args)]
 pub struct Policies {
-    /// Profile of the built-in pack
-    #[arg(long, value_enum, default_value_t)]
-    pub profile: Profile,
+    /// Profile of the built-in pack [default: starter]
+    #[arg(long, value_enum)]
+    pub profile: Option<Profile>,
     /// WasmPolicy documents: a file, or a folder of them. One with the name of
     /// a built-in policy takes its place
     #[arg(long = "policies", value_name = "PATH")]
@@ -75,6 +80,18 @@ pub struct Policies {
         hide_env_values = true
     )]
     pub code_cache: Option<PathBuf>,
+}
+
+impl Policies {
+    /// The profile that counts.
+    pub fn profile(&self) -> Profile {
+        self.profile.unwrap_or_default()
+    }
+
+    /// Whether policies were asked for, of files or of the pack.
+    pub fn are_given(&self) -> bool {
+        self.profile.is_some() || !self.paths.is_empty()
+    }
 }
 
 /// `portcullis check`.
@@ -162,9 +179,9 @@ pub struct Serve {
         requires = "tls_cert"
     )]
     pub tls_key: Option<PathBuf>,
-    /// What is written to a cluster
+    /// The cluster that it runs in
     #[command(flatten)]
-    pub writes: cluster::Writes,
+    pub cluster: cluster::Cluster,
     /// Only callers with a certificate of this CA, PEM, are answered
     #[arg(long, value_name = "FILE")]
     pub client_ca: Option<PathBuf>,
@@ -180,6 +197,11 @@ pub struct Serve {
     /// Threads that evaluate; by default one a core
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Room for verdicts that are given again to the same text (replicas of
+    /// one template): a size, `8MiB`, or `off`. Policies that are granted
+    /// `values` are never remembered
+    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = size)]
+    pub verdict_cache: usize,
     /// How long to serve on after SIGTERM, until nobody sends any more
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
     pub drain_delay: Duration,
@@ -300,18 +322,4 @@ pub struct WebhookConfig {
     /// Which policies are in force
     #[command(flatten)]
     pub policies: Policies,
-}
-
-/// `250ms`, `15s`, `2m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let value: u64 = number
-        .parse()
-        .map_err(|_| "write a whole number and ms, s or m: `15s`")?;
-    match &text[number.len()..] {
-        "ms" => Ok(Duration::from_millis(value)),
-        "s" => Ok(Duration::from_secs(value)),
-        "m" => Ok(Duration::from_secs(value * 60)),
-        _ => Err("write a unit, ms, s or m: `15s`".into()),
-    }
 }

@@ -8,12 +8,27 @@
 
 pub mod certificates;
 pub mod commands;
+pub mod controller;
+pub mod crd;
+pub mod earlier;
+pub mod gather;
 pub mod home;
+pub mod kept;
 pub mod lease;
+pub mod link;
+pub mod namespaces;
+pub mod object;
+pub mod programs;
 pub mod registrations;
+pub mod report;
+pub mod reporter;
+pub mod run;
 pub mod safety;
 pub mod self_call;
 pub mod state;
+pub mod status;
+pub mod vetting;
+pub mod watching;
 pub mod writes;
 
 pub use home::{Home, connect};

@@ -4,51 +4,104 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use arc_swap::ArcSwap;
+use kube::Client;
 use portcullis::args;
 use portcullis::cluster::certificates::{self, Lifetimes};
 use portcullis::cluster::lease::Timing;
 use portcullis::cluster::registrations::Wish;
+use portcullis::cluster::run::{Heard, Policies, Running};
 use portcullis::cluster::self_call::SelfCall;
-use portcullis::cluster::writes::{Certificates, Options, Writes};
+use portcullis::cluster::writes::{Certificates, Options, Registered, Writes};
 use portcullis::cluster::{self, Home};
 use portcullis::policy::PolicySet;
 use portcullis::registration::{Registration, name, selector, target::Target};
 use portcullis::server::Source;
-use portcullis::server::tls::Certificate;
 use portcullis::telemetry::Metrics;
+use tokio::sync::watch;
 
-/// Where the certificate comes from: files, or the Secret that one of us makes.
-pub(crate) fn source(arguments: &args::Serve) -> Source {
-    if let (Some(cert), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
-        let (cert, key) = (cert.clone(), key.clone());
-        return Source::Files { cert, key };
-    }
-    let namespace = &arguments.writes.place.namespace;
-    let place = format!("Secret {namespace}/{}", certificates::api::NAME);
-    Source::Given(Arc::new(Certificate::awaited(&place)))
+/// The Secret that certificates come from, for messages.
+pub(crate) fn secret(arguments: &args::Serve) -> String {
+    let namespace = Home::namespace(arguments.cluster.place.namespace.as_deref());
+    format!("Secret {namespace}/{}", certificates::api::NAME)
 }
 
-/// What writes to the cluster.
-pub(crate) async fn writes(
-    arguments: &args::Serve,
-    source: &Source,
-    set: Arc<ArcSwap<PolicySet>>,
+/// An installation, connected to its cluster.
+pub(crate) struct Installed {
+    client: Client,
+    home: Home,
+    /// None where somebody else registers.
+    options: Option<Options>,
+    timing: Timing,
     metrics: Arc<Metrics>,
-) -> Result<Writes> {
-    let home = home(&arguments.writes)?;
-    let options = options(&arguments.writes, source, &home)?;
-    let client = cluster::connect(arguments.writes.place.kubeconfig.as_deref()).await?;
-    Ok(Writes {
-        client,
-        home,
-        options,
-        set,
-        metrics,
-    })
 }
 
-fn home(typed: &args::cluster::Writes) -> Result<Home> {
-    let place = format!("{}/{}", typed.place.namespace, typed.service);
+impl Installed {
+    /// Checks what was typed, and connects.
+    pub(crate) async fn connect(
+        arguments: &args::Serve,
+        source: &Source,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Installed> {
+        let typed = &arguments.cluster;
+        let home = home(typed)?;
+        let options = match typed.without_registration {
+            true => None,
+            false => Some(options(typed, source, &home)?),
+        };
+        Ok(Installed {
+            client: cluster::connect(typed.place.kubeconfig.as_deref()).await?,
+            home,
+            options,
+            timing: Timing::default(),
+            metrics: Arc::clone(metrics),
+        })
+    }
+
+    /// What writes to the cluster for policies of files.
+    pub(crate) fn writes_for(self, set: Arc<ArcSwap<PolicySet>>) -> Writes {
+        let (leading, _) = watch::channel(false);
+        let (told, _) = watch::channel(None);
+        self.writes(set, leading, told, None)
+    }
+
+    /// Watches the policies of the cluster, and gives what writes to it.
+    pub(crate) fn run(self, policies: Policies) -> (Running, Writes) {
+        let (leading, is_leader) = watch::channel(false);
+        let (tell, told) = watch::channel(None);
+        let heard = Heard {
+            is_leader,
+            registered: told,
+        };
+        let running = cluster::run::start(&self.client, &self.home, policies, heard);
+        let (set, changed) = (Arc::clone(&running.set), running.changed.clone());
+        let writes = self.writes(set, leading, tell, Some(changed));
+        (running, writes)
+    }
+
+    fn writes(
+        self,
+        set: Arc<ArcSwap<PolicySet>>,
+        leading: watch::Sender<bool>,
+        registered: watch::Sender<Option<Registered>>,
+        changed: Option<watch::Receiver<u64>>,
+    ) -> Writes {
+        Writes {
+            client: self.client,
+            home: self.home,
+            options: self.options,
+            timing: self.timing,
+            set,
+            changed,
+            leading,
+            registered,
+            metrics: self.metrics,
+        }
+    }
+}
+
+fn home(typed: &args::cluster::Cluster) -> Result<Home> {
+    let namespace = Home::namespace(typed.place.namespace.as_deref());
+    let place = format!("{namespace}/{}", typed.service);
     // Checked as `webhook-config --service` is.
     let Target::Service {
         namespace,
@@ -61,21 +114,15 @@ fn home(typed: &args::cluster::Writes) -> Result<Home> {
             typed.service
         );
     };
-    let identity = match &typed.identity {
-        Some(identity) => identity.clone(),
-        None => std::fs::read_to_string("/proc/sys/kernel/hostname")?
-            .trim()
-            .to_owned(),
-    };
     Ok(Home {
         namespace,
         service: name,
         port,
-        identity,
+        identity: Home::identity(typed.identity.as_deref())?,
     })
 }
 
-fn options(typed: &args::cluster::Writes, source: &Source, home: &Home) -> Result<Options> {
+fn options(typed: &args::cluster::Cluster, source: &Source, home: &Home) -> Result<Options> {
     let parse = |texts: &[String]| {
         let parsed = texts.iter().map(|text| selector::parse(text));
         parsed.collect::<Result<Vec<_>, _>>()
@@ -98,14 +145,13 @@ fn options(typed: &args::cluster::Writes, source: &Source, home: &Home) -> Resul
         ],
         certificates: certificates(typed, source)?,
         lifetimes: lifetimes(typed)?,
-        timing: Timing::default(),
         self_call: SelfCall::new(home, typed.self_call_address.as_deref()),
         settle: typed.settle,
         resync: typed.resync,
     })
 }
 
-fn certificates(typed: &args::cluster::Writes, source: &Source) -> Result<Certificates> {
+fn certificates(typed: &args::cluster::Cluster, source: &Source) -> Result<Certificates> {
     Ok(match (source, &typed.ca_from, &typed.ca_file) {
         (Source::Given(served), ..) => Certificates::Own(Arc::clone(served)),
         (Source::Files { .. }, Some(from), _) => {
@@ -125,7 +171,7 @@ fn certificates(typed: &args::cluster::Writes, source: &Source) -> Result<Certif
     })
 }
 
-fn lifetimes(typed: &args::cluster::Writes) -> Result<Lifetimes> {
+fn lifetimes(typed: &args::cluster::Cluster) -> Result<Lifetimes> {
     if typed.leaf_lifetime > typed.ca_lifetime / 3 {
         bail!("--leaf-lifetime is more than a third of --ca-lifetime: a leaf would outlive its CA");
     }

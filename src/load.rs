@@ -4,10 +4,14 @@
 //! neither knows of the other. A policy that cannot be loaded stays in the
 //! set as one that fails: it never vanishes.
 
+pub mod taker;
 pub mod watch;
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portcullis_contract::{Description, Redaction, reads::Reads};
 
@@ -17,7 +21,7 @@ use crate::policy::{Cause, Failure, Policy, PolicySet, Ready, Spec, matching, se
 use crate::source::{self, Found};
 use crate::wasm::{Engine, Loaded, inspect};
 
-/// Loads policies, in parallel: compiling one takes a moment.
+/// Loads policies, one a core at a time: compiling takes a moment, and memory.
 ///
 /// # Errors
 ///
@@ -29,24 +33,35 @@ pub fn load(
     excluded_namespaces: BTreeSet<String>,
 ) -> Result<PolicySet, set::Duplicate> {
     let load = |found: &Found| policy(engine, found, source::program(pack, found).as_deref());
-    PolicySet::new(each(found.iter(), load), excluded_namespaces)
+    PolicySet::new(each(found, |found| found, load), excluded_namespaces)
 }
 
-/// Loads each on a thread of its own; the results are in their order.
-fn each<'a>(
-    found: impl Iterator<Item = &'a Found> + Clone,
-    load: impl Fn(&Found) -> Policy + Sync,
+/// Loads each, one a core at a time, since compiling takes tens of MB; the
+/// results are in no order. `found` tells of each which policy it is.
+fn each<T: Sync>(
+    wanted: &[T],
+    found: impl Fn(&T) -> &Found + Sync,
+    load: impl Fn(&T) -> Policy + Sync,
 ) -> Vec<Policy> {
-    let load = &load;
-    std::thread::scope(|scope| {
-        let loading: Vec<_> = found
-            .clone()
-            .map(|found| scope.spawn(move || load(found)))
-            .collect();
-        let finish = |(thread, found): (std::thread::ScopedJoinHandle<'_, Policy>, &Found)| {
-            thread.join().unwrap_or_else(|_| panicked(found))
+    let next = AtomicUsize::new(0);
+    let share = || {
+        let take = || wanted.get(next.fetch_add(1, Ordering::Relaxed));
+        let load = |one: &T| {
+            catch_unwind(AssertUnwindSafe(|| load(one))).unwrap_or_else(|_| panicked(found(one)))
         };
-        loading.into_iter().zip(found).map(finish).collect()
+        std::iter::from_fn(take).map(load).collect::<Vec<_>>()
+    };
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..cores.min(wanted.len()))
+            .map(|_| scope.spawn(share))
+            .collect();
+        let mut policies = share();
+        for thread in others {
+            // A panic is caught above, policy by policy.
+            policies.extend(thread.join().unwrap_or_default());
+        }
+        policies
     })
 }
 
@@ -93,6 +108,19 @@ fn policy(engine: &Arc<Engine>, found: &Found, program: Result<&[u8], &Failure>)
         },
         Err(failure) => failing(found, Some(description), failure),
     }
+}
+
+/// Whether a policy would load, without putting it in force.
+///
+/// # Errors
+///
+/// Why it would not.
+pub fn attempt(
+    engine: &Arc<Engine>,
+    found: &Found,
+    program: Result<&[u8], &Failure>,
+) -> Result<(), Failure> {
+    policy(engine, found, program).program.map(drop)
 }
 
 /// The parsed reads of a description that the host can keep to.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use portcullis::admit::guard::Guarding;
+use portcullis::admit::verdicts::{self, Verdicts};
 use portcullis::args::author::Form;
 use portcullis::args::{self, Arguments, Command, Output, Policy};
 use portcullis::check::{Input, check};
@@ -21,17 +22,25 @@ use portcullis::cluster::state::How;
 use portcullis::cluster::writes::Writes;
 use portcullis::finding::baseline::Baseline;
 use portcullis::finding::{Report, human, json, junit, sarif};
+use portcullis::load::taker::Prepare;
 use portcullis::load::watch::{Wanted, Watch};
 use portcullis::pack::Pack;
 use portcullis::policy::{PolicyName, PolicySet};
 use portcullis::registration::target::{CaBundle, Target};
 use portcullis::registration::{self, Registration};
+use portcullis::server::tls::Certificate;
 use portcullis::server::{Options, Server, Signals, Source};
 use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
 use portcullis::wasm::cache::{self, Cache};
 use portcullis::webhook::Webhook;
 use portcullis::{admit, author, certs, cluster, load, page, replay, review, source, wasm};
+
+/// Requests become trees of small nodes, and a third of what they cost was
+/// glibc's part in it (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use installed::Installed;
 
 mod installed;
 
@@ -78,6 +87,9 @@ fn run(command: Command) -> Result<u8> {
         )?),
         Command::Certs(arguments) => run_certs(&arguments),
         Command::WebhookConfig(arguments) => run_webhook_config(&arguments),
+        Command::Crd => print(&registration::yaml::documents(
+            &[cluster::crd::definition()],
+        )),
         Command::Pause(place) => registered(&place, Some(How::Paused)),
         Command::Deregister(place) => registered(&place, Some(How::Deregistered)),
         Command::Resume(place) => registered(&place, None),
@@ -93,7 +105,7 @@ fn print(text: &str) -> Result<u8> {
 }
 
 fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
-    let found = source::policies(&PACK, arguments.profile, &arguments.paths)?;
+    let found = source::policies(&PACK, arguments.profile(), &arguments.paths)?;
     if found.is_empty() {
         bail!(NO_POLICY);
     }
@@ -118,16 +130,15 @@ fn excluded(arguments: &args::Policies) -> BTreeSet<String> {
     arguments.excluded_namespaces.iter().cloned().collect()
 }
 
-/// Policies that are loaded again when their files change, each of which
-/// `guard` keeps from holding up the others.
-fn watched(engine: &Arc<Engine>, arguments: &args::Policies, guard: Guarding) -> Result<Watch> {
+/// Policies that are loaded again when their files change.
+fn watched(engine: &Arc<Engine>, arguments: &args::Policies, prepare: Prepare) -> Result<Watch> {
     let wanted = Wanted {
         pack: PACK,
-        profile: arguments.profile,
+        profile: arguments.profile(),
         paths: arguments.paths.clone(),
         excluded_namespaces: excluded(arguments),
     };
-    let watch = Watch::start(engine, wanted, guard)?;
+    let watch = Watch::start(engine, wanted, prepare)?;
     if watch.set().load().policies().is_empty() {
         bail!(NO_POLICY);
     }
@@ -284,45 +295,85 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     let threads = arguments.threads.unwrap_or(cores);
     let metrics = Arc::new(Metrics::default());
     let engine = engine(&arguments.policies)?;
-    let watch = watched(&engine, &arguments.policies, guarding(threads, &metrics))?;
-    let webhook = Arc::new(Webhook::new(
-        Arc::clone(watch.set()),
-        threads,
-        Arc::clone(&metrics),
-    )?);
-    let source = installed::source(arguments);
-    let set = Arc::clone(watch.set());
-    watch.run(arguments.policies_poll, Arc::clone(&metrics))?;
+    let prepare = preparing(threads, arguments.verdict_cache, &metrics);
+    let source = certificate(arguments);
+    let webhook = |set| Webhook::new(set, threads, Arc::clone(&metrics));
+    let files = |prepare| -> Result<_> {
+        let watch = watched(&engine, &arguments.policies, prepare)?;
+        let set = Arc::clone(watch.set());
+        watch.run(arguments.policies_poll, Arc::clone(&metrics))?;
+        Ok(set)
+    };
+    if !arguments.cluster.enabled {
+        let webhook = webhook(files(prepare)?)?;
+        let serve = serve(options(arguments, source), &engine, webhook, metrics, None);
+        return runtime.block_on(serve);
+    }
     runtime.block_on(async {
-        let writes = match arguments.writes.cluster {
-            true => Some(installed::writes(arguments, &source, set, Arc::clone(&metrics)).await?),
-            false => None,
+        let installed = Installed::connect(arguments, &source, &metrics).await?;
+        let (webhook, writes) = if arguments.policies.are_given() {
+            let set = files(prepare)?;
+            (webhook(Arc::clone(&set))?, installed.writes_for(set))
+        } else {
+            let policies = cluster::run::Policies {
+                pack: PACK,
+                engine: Arc::clone(&engine),
+                prepare,
+                excluded_namespaces: excluded(&arguments.policies),
+                metrics: Arc::clone(&metrics),
+            };
+            let (running, writes) = installed.run(policies);
+            let webhook = webhook(running.set)?.within(running.surroundings);
+            (webhook, writes)
         };
+        let options = options(arguments, source);
         serve(
-            options(arguments, source),
+            options,
             &engine,
             webhook,
-            metrics,
-            writes,
+            Arc::clone(&metrics),
+            Some(writes),
         )
         .await
     })
 }
 
-/// No policy of a server holds up the others.
-fn guarding(threads: usize, metrics: &Arc<Metrics>) -> Guarding {
-    let metrics = Arc::clone(metrics);
+/// What is served: files, or with `--cluster` what is kept there.
+fn certificate(arguments: &args::Serve) -> Source {
+    match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(cert), Some(key)) => Source::Files {
+            cert: cert.clone(),
+            key: key.clone(),
+        },
+        _ => {
+            let secret = installed::secret(arguments);
+            Source::Given(Arc::new(Certificate::awaited(&secret)))
+        }
+    }
+}
+
+/// No policy of a server holds up the others, and none is asked twice what it
+/// said already: `cache` bytes of verdicts are kept.
+fn preparing(threads: usize, cache: usize, metrics: &Arc<Metrics>) -> Prepare {
+    let counted = Arc::clone(metrics);
     let on_suspension = move |policy: &PolicyName| {
-        metrics.suspension(policy.as_str());
+        counted.suspension(policy.as_str());
         tracing::error!(%policy, "a policy hit its deadline again and again and is suspended");
     };
-    Guarding::new(threads, Arc::new(on_suspension))
+    let guarding = Guarding::new(threads, Arc::new(on_suspension));
+    if cache == 0 {
+        return Arc::new(move |policy| guarding.guard(policy));
+    }
+    let metrics = Arc::clone(metrics);
+    let on_lookup = move |known| metrics.verdict_lookup(known);
+    let verdicts = Arc::new(Verdicts::new(cache, on_lookup));
+    Arc::new(move |policy| verdicts::remember(guarding.guard(policy), &verdicts))
 }
 
 /// Takes the registration away, or lets it come back.
 fn registered(place: &args::cluster::Place, away: Option<How>) -> Result<u8> {
     let installation = Installation {
-        namespace: place.namespace.clone(),
+        namespace: cluster::Home::namespace(place.namespace.as_deref()),
         name: place.registration.clone(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -351,7 +402,7 @@ fn options(arguments: &args::Serve, certificate: Source) -> Options {
 async fn serve(
     options: Options,
     engine: &Engine,
-    webhook: Arc<Webhook>,
+    webhook: Webhook,
     metrics: Arc<Metrics>,
     writes: Option<Writes>,
 ) -> Result<u8> {
@@ -360,7 +411,7 @@ async fn serve(
     let (https, plain) = server.addresses()?;
     tracing::info!(%https, %plain, guests = %engine, "serving");
     let (drain, draining) = tokio::sync::oneshot::channel();
-    let run = server.run(webhook, async {
+    let run = server.run(Arc::new(webhook), async {
         // Whoever drops the other end has ended the process already.
         let _ = draining.await;
     });

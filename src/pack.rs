@@ -19,10 +19,11 @@ pub struct Pack {
 pub enum Profile {
     /// Nothing is refused or changed; every finding is an audit line.
     Observe,
-    /// Images without a version are refused, the rest is warned of.
+    /// Images without a version and `cluster-admin` for everybody are refused,
+    /// the rest is warned of.
     #[default]
     Starter,
-    /// Every finding is refused.
+    /// Every finding is refused, but those that say what cannot be known.
     Strict,
     /// No policy of the pack: only those of `--policies`.
     None,

@@ -13,11 +13,13 @@
 pub mod action;
 pub mod attributes;
 pub mod decision;
+pub mod digest;
 pub mod failure;
 pub mod kinds;
 pub mod matching;
 pub mod name;
 pub mod patch;
+pub mod program;
 pub mod ratchet;
 pub mod scrub;
 pub mod set;
@@ -31,6 +33,7 @@ use portcullis_contract::{Code, Description, MatchConstraints, Redaction, Verdic
 pub use action::Action;
 pub use attributes::Attributes;
 pub use decision::{Decision, Judged};
+pub use digest::Digest;
 pub use failure::{Blame, Cause, Failure};
 pub use name::PolicyName;
 pub use set::PolicySet;
@@ -45,6 +48,26 @@ pub trait Evaluate: Send + Sync {
     ///
     /// Whatever kept the program from answering, before `deadline` or at it.
     fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure>;
+
+    /// Whether [`Evaluate::at_once`] may have an answer, before there is a
+    /// projection to ask about.
+    fn is_prompt(&self) -> bool {
+        false
+    }
+
+    /// The verdict on a projected request, if it can be had within
+    /// microseconds: it is known, or the program proved quick of late. None
+    /// says nothing of the policy; [`Evaluate::evaluate`] will. Nobody waits
+    /// for it past `deadline`.
+    fn at_once(&self, _request: &str, _deadline: Instant) -> Option<Result<Verdict, Failure>> {
+        None
+    }
+
+    /// SHA-256 of everything but the request that a verdict depends on: the
+    /// program and its settings. None if a verdict may depend on more.
+    fn identity(&self) -> Option<[u8; 32]> {
+        None
+    }
 }
 
 impl<F> Evaluate for F

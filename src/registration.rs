@@ -18,7 +18,7 @@ pub mod yaml;
 
 use std::collections::BTreeSet;
 
-use portcullis_contract::SelectorRequirement;
+use portcullis_contract::{NAME_LABEL, SelectorRequirement};
 use serde_json::{Value, json};
 
 use crate::policy::set::SYSTEM_NAMESPACES;
@@ -26,9 +26,6 @@ use crate::policy::{FailurePolicy, Policy, PolicySet};
 use reach::Reach;
 use target::Target;
 
-/// The label that every namespace carries its own name in. Users cannot change
-/// it, unlike any other label (design: reliability.md, F11).
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// What the API server waits (design: reliability.md, F7).
 const MUTATE_TIMEOUT_SECONDS: u8 = 5;
 const VALIDATE_TIMEOUT_SECONDS: u8 = 3;
@@ -126,6 +123,7 @@ impl Registration {
 
     /// Namespaces that work on whatever becomes of us: the system's, those
     /// that the options name, and our own (design: reliability.md, section 3).
+    /// They are told by the one label that users cannot change (F11).
     pub fn excluded(&self, set: &PolicySet) -> BTreeSet<String> {
         let system = SYSTEM_NAMESPACES.map(String::from);
         let own = self.target.namespace().map(String::from);

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::admit::{Phase, Scope, Subject, admit};
+use crate::admit::{Known, Phase, Scope, Subject, admit};
 use crate::policy::{Decision, PolicySet};
 use crate::review::Request;
 
@@ -52,7 +52,7 @@ pub fn subject(request: &Request) -> Subject<'_> {
         admission: &request.admission,
         attributes: &request.attributes,
         namespace: &request.namespace,
-        namespace_is_known: false,
+        known: Known::InPart,
     }
 }
 

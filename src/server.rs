@@ -39,7 +39,12 @@ pub enum Phase {
     Validate,
     /// `/mutate/...`
     Mutate,
+    /// [`POLICIES_PATH`]: policies themselves, as resources of a cluster.
+    Policies,
 }
+
+/// Where policies that are created or changed are tried out.
+pub const POLICIES_PATH: &str = "/policies";
 
 /// Of which webhook entry: its failurePolicy, in the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

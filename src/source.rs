@@ -164,19 +164,32 @@ impl Reading {
 pub fn program(pack: &Pack, found: &Found) -> Result<Vec<u8>, Failure> {
     let source = |message: String| Failure::host(Cause::Source, message);
     match &found.resource.spec.program {
-        ProgramRef::Builtin(name) => pack.program(name).map(<[u8]>::to_vec).ok_or_else(|| {
-            let known: Vec<&str> = pack.programs.iter().map(|(name, _)| *name).collect();
-            let known = known.join("`, `");
-            source(format!(
-                "there is no built-in program `{name}`: the pack holds `{known}`"
-            ))
-        }),
+        ProgramRef::Builtin(name) => builtin(pack, name),
         ProgramRef::File(path) => {
             let folder = found.folder.clone().unwrap_or_default();
             let path = folder.join(path);
             read_bounded(&path).map_err(|error| source(format!("{}: {error}", path.display())))
         }
+        ProgramRef::ConfigMap(place) => Err(source(format!(
+            "the program is in the ConfigMap `{}`, which only `portcullis serve --cluster` reads: \
+             name a copy on disk with `file`, or a `builtin`",
+            place.object()
+        ))),
     }
+}
+
+/// The bytes of a program of the pack.
+///
+/// # Errors
+///
+/// A name that the pack does not hold, with those it does.
+pub fn builtin(pack: &Pack, name: &str) -> Result<Vec<u8>, Failure> {
+    pack.program(name).map(<[u8]>::to_vec).ok_or_else(|| {
+        let known: Vec<&str> = pack.programs.iter().map(|(name, _)| *name).collect();
+        let known = known.join("`, `");
+        let message = format!("there is no built-in program `{name}`: the pack holds `{known}`");
+        Failure::host(Cause::Source, message)
+    })
 }
 
 /// A component, or as much of a larger file as shows that it is none.

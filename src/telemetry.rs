@@ -66,6 +66,11 @@ struct State {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Watch {
+    resource: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Reason {
     reason: &'static str,
 }
@@ -81,6 +86,9 @@ pub struct Metrics {
     suspensions: Family<Policy, Counter>,
     policies: Family<State, Gauge>,
     policy_reloads: Family<Reason, Counter>,
+    verdicts_known: Counter,
+    verdicts_unknown: Counter,
+    watches: Family<Watch, Gauge>,
     rejections: Family<Reason, Counter>,
     connections: Gauge,
     handshake_failures: Counter,
@@ -110,6 +118,9 @@ impl Default for Metrics {
             suspensions: Family::default(),
             policies: Family::default(),
             policy_reloads: Family::default(),
+            verdicts_known: Counter::default(),
+            verdicts_unknown: Counter::default(),
+            watches: Family::default(),
             rejections: Family::default(),
             connections: Gauge::default(),
             handshake_failures: Counter::default(),
@@ -149,8 +160,14 @@ impl Metrics {
         registry.register("policy_suspensions", help, self.suspensions.clone());
         let help = "Policies in force: ready, failed, or stale, in their last good form";
         registry.register("policies", help, self.policies.clone());
-        let help = "Changed policy files, taken or refused";
+        let help = "Changed policies, taken or refused";
         registry.register("policy_reloads", help, self.policy_reloads.clone());
+        let help = "Evaluations that the verdict cache answered";
+        registry.register("verdict_cache_hits", help, self.verdicts_known.clone());
+        let help = "Evaluations that the verdict cache had no answer for";
+        registry.register("verdict_cache_misses", help, self.verdicts_unknown.clone());
+        let help = "Whether the API server is watched for changes of a resource: 1 or 0";
+        registry.register("watch_up", help, self.watches.clone());
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "What is running", Info::new(version));
     }
@@ -282,6 +299,16 @@ impl Metrics {
         self.suspensions.get_or_create(&label).inc();
     }
 
+    /// The verdict cache was asked, and knew the answer or did not.
+    pub fn verdict_lookup(&self, known: bool) {
+        let counter = if known {
+            &self.verdicts_known
+        } else {
+            &self.verdicts_unknown
+        };
+        counter.inc();
+    }
+
     /// How many policies are in force, and in which state.
     pub fn policies(&self, counts: Counts) {
         for (state, count) in [
@@ -298,6 +325,13 @@ impl Metrics {
     pub fn policy_reload(&self, taken: bool) {
         let reason = if taken { "taken" } else { "refused" };
         self.policy_reloads.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// The API server is watched for a resource, or that failed.
+    pub fn watch(&self, resource: &'static str, is_up: bool) {
+        self.watches
+            .get_or_create(&Watch { resource })
+            .set(is_up.into());
     }
 
     /// An HTTP request was turned away.

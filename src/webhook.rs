@@ -3,27 +3,38 @@
 //! Decodes on the server's threads, evaluates on threads of its own, logs
 //! and counts each decision. Never logs a body or a value.
 
+mod namespace;
+mod policies;
+pub mod surroundings;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
-use crate::admit::{self, Scope, Subject, pool::Pool};
+use crate::admit::{self, Known, Scope, Subject, pool::Pool};
 use crate::policy::action::Action;
 use crate::policy::{Cause, Decision, Failure, FailurePolicy, PolicySet};
 use crate::review::{self, Malformed, Request, Review};
 use crate::server::{Bytes, Call, Group, Health, Judge, Phase, Reply};
 use crate::telemetry::Metrics;
+pub use surroundings::Surroundings;
 
 /// A body up to this is decoded where it came in: that takes about 1 ms.
 const QUICK: usize = 128 * 1024;
+
+/// How long a thread that also accepts connections may be kept by what is
+/// expected to take microseconds.
+const AT_ONCE: Duration = Duration::from_millis(2);
 
 /// Answers AdmissionReviews by the policy set in force.
 pub struct Webhook {
     set: Arc<ArcSwap<PolicySet>>,
     pool: Pool,
     metrics: Arc<Metrics>,
+    surroundings: Option<Arc<dyn Surroundings>>,
 }
 
 impl Webhook {
@@ -42,23 +53,40 @@ impl Webhook {
             set,
             pool: Pool::new(threads)?,
             metrics,
+            surroundings: None,
         })
+    }
+
+    /// The same webhook in a cluster.
+    #[must_use]
+    pub fn within(mut self, surroundings: Arc<dyn Surroundings>) -> Webhook {
+        self.surroundings = Some(surroundings);
+        self
     }
 
     async fn decide(
         &self,
-        request: Request,
+        set: Arc<PolicySet>,
+        mut request: Request,
         scope: Scope,
         deadline: Instant,
     ) -> (Request, Decision) {
+        let around = self.surroundings.as_deref();
+        let known = namespace::complete(around, &mut request, &set, deadline).await;
+        if let Some(decision) = at_once(&set, &subject(&request, known), scope, deadline) {
+            return (request, decision);
+        }
         let request = Arc::new(request);
         let (answer, answered) = oneshot::channel();
-        // One set from here on, whatever is swapped meanwhile.
-        let set = self.set.load_full();
         let (judging, job) = (Arc::clone(&set), Arc::clone(&request));
         let submitted = self.pool.submit(move || {
             // A caller that is gone needs no verdict.
-            let _ = answer.send(admit::admit(&judging, &subject(&job), scope, deadline));
+            let _ = answer.send(admit::admit(
+                &judging,
+                &subject(&job, known),
+                scope,
+                deadline,
+            ));
         });
         let failure = match submitted {
             Err(full) => Failure::host(Cause::Overload, full.to_string()),
@@ -70,7 +98,7 @@ impl Webhook {
                 Err(_) => Failure::host(Cause::Deadline, "there was no time left to judge it"),
             },
         };
-        let decision = admit::refuse(&set, &subject(&request), scope, &failure);
+        let decision = admit::refuse(&set, &subject(&request, known), scope, &failure);
         (unshare(request), decision)
     }
 
@@ -110,6 +138,20 @@ impl Webhook {
         }
         log(call, request, decision, verdict, micros);
     }
+}
+
+/// What can be had at once needs no other thread: the way there and back is
+/// half of what such a request costs.
+fn at_once(
+    set: &PolicySet,
+    subject: &Subject<'_>,
+    scope: Scope,
+    deadline: Instant,
+) -> Option<Decision> {
+    let deadline = deadline.min(Instant::now() + AT_ONCE);
+    let decide = || admit::at_once(set, subject, scope, deadline);
+    // Where judging panics, it does so again where it ends one request.
+    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_default()
 }
 
 /// What is logged of a call besides its request.
@@ -157,22 +199,32 @@ fn log(call: &Recorded, request: &Request, decision: &Decision, verdict: &str, m
     }
 }
 
-/// A cluster's watch will know the namespace; until then its name does.
-fn subject(request: &Request) -> Subject<'_> {
+fn subject(request: &Request, known: Known) -> Subject<'_> {
     Subject {
         admission: &request.admission,
         attributes: &request.attributes,
         namespace: &request.namespace,
-        namespace_is_known: false,
+        known,
     }
 }
 
-/// Decodes a body: a large one apart from the threads that answer others.
-async fn decode(body: Bytes) -> Result<Review, Malformed> {
-    if body.len() <= QUICK {
-        return review::decode(&body);
+/// What decodes as much as these policies read.
+fn decoder(set: &PolicySet) -> Decode {
+    if set.reads_managed_fields() {
+        review::decode
+    } else {
+        review::decode_lean
     }
-    let decoded = tokio::task::spawn_blocking(move || review::decode(&body)).await;
+}
+
+type Decode = fn(&[u8]) -> Result<Review, Malformed>;
+
+/// Decodes a body: a large one apart from the threads that answer others.
+async fn decode(body: Bytes, decode: Decode) -> Result<Review, Malformed> {
+    if body.len() <= QUICK {
+        return decode(&body);
+    }
+    let decoded = tokio::task::spawn_blocking(move || decode(&body)).await;
     decoded.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
 }
 
@@ -186,7 +238,15 @@ impl Judge for Webhook {
         let (phase, phase_name) = match call.phase {
             Phase::Validate => (admit::Phase::Validate, "validate"),
             Phase::Mutate => (admit::Phase::Mutate, "mutate"),
+            Phase::Policies => {
+                return policies::answer(self.surroundings.as_deref(), call).await;
+            }
         };
+        if self.surroundings.as_ref().is_some_and(|s| !s.is_ready()) {
+            self.metrics.rejection("not-ready");
+            let body = b"the policies of the cluster are not known yet\n".to_vec();
+            return Reply { status: 503, body };
+        }
         let (group, group_name) = match call.group {
             Group::Fail => (FailurePolicy::Fail, "Fail"),
             Group::Ignore => (FailurePolicy::Ignore, "Ignore"),
@@ -200,7 +260,9 @@ impl Judge for Webhook {
             group: group_name,
             arrived,
         };
-        let Review { uid, request } = match decode(call.body).await {
+        // One set for all of it, whatever is swapped meanwhile.
+        let set = self.set.load_full();
+        let Review { uid, request } = match decode(call.body, decoder(&set)).await {
             Ok(review) => review,
             Err(malformed) => {
                 self.metrics.rejection("body");
@@ -212,7 +274,7 @@ impl Judge for Webhook {
         };
         match request {
             Ok(request) => {
-                let (request, decision) = self.decide(request, scope, call.deadline).await;
+                let (request, decision) = self.decide(set, request, scope, call.deadline).await;
                 self.record(&recorded, &request, &decision);
                 Reply {
                     status: 200,
@@ -256,6 +318,11 @@ impl Judge for Webhook {
             state: format!("the last change was refused, what was before stays: {problem}"),
             ready: true,
         });
-        set.policies().iter().map(line).chain(refused).collect()
+        let around = self.surroundings.iter().flat_map(|s| s.health());
+        let policies = set.policies().iter().map(line);
+        policies.chain(refused).chain(around).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

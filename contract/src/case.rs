@@ -166,7 +166,8 @@ impl Case {
         };
         let name = subject
             .pointer("/metadata/namespace")
-            .and_then(Value::as_str);
+            .and_then(Value::as_str)
+            .filter(|name| !name.is_empty());
         let name = name.unwrap_or("default");
         let mut labels = self.namespace_labels.clone();
         labels.insert("kubernetes.io/metadata.name".into(), name.into());

@@ -3,12 +3,17 @@
 //! Types only: the host decides what matches (`policy::matching`). Unknown
 //! members are refused, so that a misspelt selector never widens a match.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+/// The label that every namespace carries its own name in, and that users
+/// cannot change.
+pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
 /// Which requests reach a policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MatchConstraints {
     /// The request matches if any of these rules does.
@@ -28,6 +33,7 @@ pub struct MatchConstraints {
 
 /// One rule: all of its members have to match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
     /// API groups; `""` is the core group, `*` any.
@@ -49,6 +55,7 @@ pub struct Rule {
 
 /// An operation of an admission request, or any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Operation {
     /// A new object.
@@ -79,6 +86,7 @@ impl Operation {
 
 /// Which scope a rule speaks of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Scope {
     /// Both.
     #[default]
@@ -98,6 +106,7 @@ impl Scope {
 
 /// A label selector; an empty one selects everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelSelector {
     /// Labels that must have exactly these values.
@@ -110,6 +119,7 @@ pub struct LabelSelector {
 
 /// One requirement of a [`LabelSelector`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SelectorRequirement {
     /// The label.
@@ -123,6 +133,7 @@ pub struct SelectorRequirement {
 
 /// The operator of a [`SelectorRequirement`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SelectorOperator {
     /// The label has one of the values.
     In,
@@ -153,24 +164,107 @@ impl MatchConstraints {
         let pods = [&["pods"], subresources].concat();
         let core = [&pods[..], &["replicationcontrollers", "podtemplates"]].concat();
         let apps = ["deployments", "statefulsets", "daemonsets", "replicasets"];
+        MatchConstraints::from_iter([
+            Rule::writes("", &core),
+            Rule::writes("apps", &apps),
+            Rule::writes("batch", &["jobs", "cronjobs"]),
+        ])
+    }
+
+    /// CREATE of objects of any kind in the namespaces of these names: never
+    /// of what is cluster-scoped, nor of events and leases, of which a cluster
+    /// makes thousands.
+    pub fn anything_created_in(namespaces: &[&str]) -> Self {
+        let name = SelectorRequirement {
+            key: NAME_LABEL.into(),
+            operator: SelectorOperator::In,
+            values: namespaces.iter().map(ToString::to_string).collect(),
+        };
         MatchConstraints {
-            resource_rules: vec![
-                rule("", &core),
-                rule("apps", &apps),
-                rule("batch", &["jobs", "cronjobs"]),
+            resource_rules: vec![Rule {
+                operations: vec![Operation::Create],
+                scope: Scope::Namespaced,
+                ..Rule::writes("*", &["*"])
+            }],
+            exclude_resource_rules: vec![
+                Rule::writes("", &["events"]),
+                Rule::writes("events.k8s.io", &["events"]),
+                Rule::writes("coordination.k8s.io", &["leases"]),
             ],
+            namespace_selector: Some(LabelSelector {
+                match_expressions: vec![name],
+                ..LabelSelector::default()
+            }),
+            object_selector: None,
+        }
+    }
+
+    /// The names of the only namespaces whose objects can match; None if
+    /// namespaces of any name can, or if cluster-scoped objects can.
+    pub fn namespace_names(&self) -> Option<BTreeSet<&str>> {
+        let is_namespaced = |rule: &Rule| rule.scope == Scope::Namespaced;
+        if !self.resource_rules.iter().all(is_namespaced) {
+            return None;
+        }
+        let selector = self.namespace_selector.as_ref()?;
+        if let Some(name) = selector.match_labels.get(NAME_LABEL) {
+            return Some(BTreeSet::from([name.as_str()]));
+        }
+        let by_name = selector.match_expressions.iter().find(|requirement| {
+            requirement.key == NAME_LABEL && requirement.operator == SelectorOperator::In
+        })?;
+        Some(by_name.values.iter().map(String::as_str).collect())
+    }
+}
+
+impl FromIterator<Rule> for MatchConstraints {
+    fn from_iter<I: IntoIterator<Item = Rule>>(rules: I) -> Self {
+        MatchConstraints {
+            resource_rules: rules.into_iter().collect(),
             ..MatchConstraints::default()
         }
     }
 }
 
-/// CREATE and UPDATE of these resources, in any version.
-fn rule(group: &str, resources: &[&str]) -> Rule {
-    Rule {
-        api_groups: vec![group.into()],
-        api_versions: vec!["*".into()],
-        resources: resources.iter().map(ToString::to_string).collect(),
-        operations: vec![Operation::Create, Operation::Update],
-        ..Rule::default()
+impl Rule {
+    /// CREATE and UPDATE of these resources of an API group, in any version.
+    pub fn writes(group: &str, resources: &[&str]) -> Self {
+        Rule {
+            api_groups: vec![group.into()],
+            api_versions: vec!["*".into()],
+            resources: resources.iter().map(ToString::to_string).collect(),
+            operations: vec![Operation::Create, Operation::Update],
+            ..Rule::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_namespaces_are_known_where_nothing_else_can_match() {
+        let named = MatchConstraints::anything_created_in(&["default", "old"]);
+        let names = BTreeSet::from(["default", "old"]);
+        assert_eq!(named.namespace_names(), Some(names));
+
+        let mut label = named.clone();
+        label.namespace_selector = Some(LabelSelector {
+            match_labels: BTreeMap::from([(NAME_LABEL.into(), "shop".into())]),
+            ..LabelSelector::default()
+        });
+        let shop = BTreeSet::from(["shop"]);
+        assert_eq!(label.namespace_names(), Some(shop));
+
+        // A selector says nothing of what is cluster-scoped.
+        let mut any = named.clone();
+        any.resource_rules[0].scope = Scope::Any;
+        assert_eq!(any.namespace_names(), None);
+        let mut others = named;
+        let selector = others.namespace_selector.as_mut().expect("a selector");
+        selector.match_expressions[0].operator = SelectorOperator::NotIn;
+        assert_eq!(others.namespace_names(), None);
+        assert_eq!(MatchConstraints::workloads().namespace_names(), None);
     }
 }

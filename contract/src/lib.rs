@@ -26,7 +26,8 @@ mod verdict;
 pub mod case;
 
 pub use constraints::{
-    LabelSelector, MatchConstraints, Operation, Rule, Scope, SelectorOperator, SelectorRequirement,
+    LabelSelector, MatchConstraints, NAME_LABEL, Operation, Rule, Scope, SelectorOperator,
+    SelectorRequirement,
 };
 pub use description::{Code, Description, Level};
 pub use redaction::Redaction;

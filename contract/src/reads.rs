@@ -78,7 +78,7 @@ const MAX_MERGED: usize = 10_000;
 
 /// Members of a request that hold whole objects somebody else wrote; reading
 /// one without naming a field needs the grant `values`.
-const WHOLE_OBJECTS: [&str; 4] = ["object", "oldObject", "pod", "oldPod"];
+pub const WHOLE_OBJECTS: [&str; 4] = ["object", "oldObject", "pod", "oldPod"];
 
 impl Reads {
     /// Parses a set of reads.
@@ -127,6 +127,21 @@ impl Reads {
             .collect()
     }
 
+    /// Whether anything at this path, or below it, is read. `path` starts with
+    /// a member of the request.
+    pub fn touches(&self, path: &[&str]) -> bool {
+        let Some((member, rest)) = path.split_first() else {
+            return !self.members.is_empty();
+        };
+        let node = self.members.get(*member);
+        node.is_some_and(|node| node.touches(rest))
+    }
+
+    /// Whether anything of this member of a request is read.
+    pub fn has(&self, member: &str) -> bool {
+        self.members.contains_key(member)
+    }
+
     /// The request reduced to these reads, as JSON text.
     pub fn project(&self, request: &Request<'_>, redaction: Redaction) -> String {
         let mut out = Vec::with_capacity(512);
@@ -154,6 +169,14 @@ impl Reads {
 }
 
 impl Node {
+    fn touches(&self, path: &[&str]) -> bool {
+        let Some((name, rest)) = path.split_first() else {
+            return true;
+        };
+        let below = self.fields.get(*name).or(self.any.as_deref());
+        self.whole || below.is_some_and(|node| node.touches(rest))
+    }
+
     fn insert(&mut self, steps: &[Step]) {
         let Some((step, rest)) = steps.split_first() else {
             self.whole = true;
@@ -402,6 +425,31 @@ mod tests {
             json!({"object": {"a": "secret", "c": {"d": "secret"}}}),
         );
         assert_eq!(seen, json!({"object": {"a": "", "c": {}}}));
+    }
+
+    #[test]
+    fn what_a_read_touches_is_above_at_or_below_it() {
+        let reads = |read: &str| Reads::parse([read]).expect("a read");
+        let touches = |read: &str| reads(read).touches(&["object", "a", "b"]);
+        for read in [
+            "object",
+            "object.a",
+            "object.a.b",
+            "object.a.b.c",
+            "object.*.b",
+            "object.a.*",
+        ] {
+            assert!(touches(read), "{read}");
+        }
+        for read in [
+            "oldObject",
+            "object.b",
+            "object.a.c",
+            "object.a[*]",
+            "object.*.c",
+        ] {
+            assert!(!touches(read), "{read}");
+        }
     }
 
     #[test]

@@ -27,24 +27,45 @@ pub fn holds_values(object: &Value) -> bool {
 /// tools keep a copy of the whole object in one (`last-applied-configuration`
 /// of kubectl, `objectset.rio.cattle.io/applied`, `kapp.k14s.io/original`).
 pub(crate) fn blanked(object: &Value) -> Value {
-    let mut object = object.clone();
-    for member in VALUE_MEMBERS {
-        if let Some(values) = object.get_mut(member) {
-            blank(values);
-        }
-    }
-    if let Some(annotations) = object.pointer_mut("/metadata/annotations") {
-        blank(annotations);
-    }
-    object
+    // Values can be most of the object: they are never copied.
+    let Value::Object(members) = object else {
+        return object.clone();
+    };
+    let copy = |(name, value): (&String, &Value)| {
+        let value = match name.as_str() {
+            name if VALUE_MEMBERS.contains(&name) => blank(value),
+            "metadata" => without_annotations(value),
+            _ => value.clone(),
+        };
+        (name.clone(), value)
+    };
+    Value::Object(members.iter().map(copy).collect())
 }
 
-fn blank(value: &mut Value) {
+fn without_annotations(metadata: &Value) -> Value {
+    let Value::Object(members) = metadata else {
+        return metadata.clone();
+    };
+    let copy = |(name, value): (&String, &Value)| {
+        let value = match name.as_str() {
+            "annotations" => blank(value),
+            _ => value.clone(),
+        };
+        (name.clone(), value)
+    };
+    Value::Object(members.iter().map(copy).collect())
+}
+
+/// The same shape with empty values.
+fn blank(value: &Value) -> Value {
     match value {
-        Value::Object(map) => map.values_mut().for_each(blank),
-        Value::Array(list) => list.iter_mut().for_each(blank),
-        Value::Null => {}
-        other => *other = Value::String(String::new()),
+        Value::Object(map) => {
+            let blanks = map.iter().map(|(key, value)| (key.clone(), blank(value)));
+            Value::Object(blanks.collect())
+        }
+        Value::Array(list) => Value::Array(list.iter().map(blank).collect()),
+        Value::Null => Value::Null,
+        _ => Value::String(String::new()),
     }
 }
 

@@ -4,17 +4,33 @@
 //! wait for. So one policy never has all threads at once, and one that hits
 //! its deadline again and again is not asked for a while; its failurePolicy
 //! answers. Only `serve` guards: verdicts of `check` must not hang on time.
+//!
+//! The way to another thread and back costs more than most evaluations. So a
+//! program that proved quick is asked where the request was read
+//! ([`Evaluate::at_once`]), on a short leash; what comes to its end is asked
+//! again where it may take its time, since an evaluation has no effects.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use portcullis_contract::Verdict;
 
+use super::usual::Usual;
 use crate::policy::{Cause, Evaluate, Failure, Policy, PolicyName};
 
 /// Deadlines hit in a row that suspend a policy, and for how long (issue 5).
 const HITS: u32 = 10;
 const SUSPENSION: Duration = Duration::from_secs(10);
+
+/// A program that took no longer of late is quick.
+const QUICK: Duration = Duration::from_micros(150);
+/// What is longer than this, many times a Pod, may take longer than usual.
+const SHORT: usize = 32 * 1024;
+/// Of the time that is left, what a quick program is expected to take at most.
+const SHARE: u32 = 4;
+/// Nobody is quick before some thirty evaluations have shown it, and again
+/// after a deadline that was hit.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// Called with the name of a policy that is suspended.
 pub type OnSuspension = Arc<dyn Fn(&PolicyName) + Send + Sync>;
@@ -49,6 +65,7 @@ impl Guarding {
                 at_once: self.at_once,
                 state: Mutex::default(),
                 freed: Condvar::new(),
+                usual: Usual::starting_at(SLOW),
                 on_suspension: Arc::clone(&self.on_suspension),
             });
         }
@@ -72,6 +89,8 @@ struct Guard {
     at_once: usize,
     state: Mutex<State>,
     freed: Condvar,
+    /// What an evaluation takes.
+    usual: Usual,
     on_suspension: OnSuspension,
 }
 
@@ -94,13 +113,32 @@ impl Drop for Running<'_> {
 }
 
 impl Evaluate for Guard {
+    /// Waits for a place for a third of the time that there is at most:
+    /// evaluations take microseconds, and where none ends for so long, the
+    /// policy hangs. What is left is enough for a hit to count.
     fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
-        let running = self.enter(deadline)?;
-        let given = deadline.saturating_duration_since(Instant::now());
-        let result = self.program.evaluate(request, deadline);
-        drop(running);
-        self.note(&result, given);
-        result
+        let patience = deadline.saturating_duration_since(Instant::now()) / 3;
+        self.run(request, deadline, patience)
+    }
+
+    fn is_prompt(&self) -> bool {
+        self.usual.get() <= QUICK
+    }
+
+    fn at_once(&self, request: &str, deadline: Instant) -> Option<Result<Verdict, Failure>> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if request.len() > SHORT || self.usual.get() > QUICK.min(left / SHARE) {
+            return None;
+        }
+        let result = self.run(request, deadline, QUICK);
+        let takes_longer =
+            |failure: &Failure| matches!(failure.cause, Cause::Deadline | Cause::Overload);
+        let is_answer = !result.as_ref().is_err_and(takes_longer);
+        is_answer.then_some(result)
+    }
+
+    fn identity(&self) -> Option<[u8; 32]> {
+        self.program.identity()
     }
 }
 
@@ -109,24 +147,39 @@ impl Guard {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for half of the time that there is at most: evaluations take
-    /// microseconds, and where none ends for so long, the policy hangs.
-    fn enter(&self, deadline: Instant) -> Result<Running<'_>, Failure> {
-        let now = Instant::now();
+    fn run(
+        &self,
+        request: &str,
+        deadline: Instant,
+        patience: Duration,
+    ) -> Result<Verdict, Failure> {
+        let running = self.enter(patience)?;
+        let started = Instant::now();
+        let result = self.program.evaluate(request, deadline);
+        let took = started.elapsed();
+        drop(running);
+        self.note(&result, deadline.saturating_duration_since(started), took);
+        result
+    }
+
+    fn enter(&self, patience: Duration) -> Result<Running<'_>, Failure> {
         let state = self.state();
-        if state.suspended_until.is_some_and(|until| now < until) {
+        if state
+            .suspended_until
+            .is_some_and(|until| Instant::now() < until)
+        {
             let message = format!(
                 "it hit its deadline {HITS} times in a row and is not asked for {} s",
                 self.suspension.as_secs()
             );
             return Err(Failure::guest(Cause::Suspended, message));
         }
-        let patience = deadline.saturating_duration_since(now) / 2;
+        let is_full = |state: &mut State| state.running >= self.at_once;
         let (mut state, _) = self
             .freed
-            .wait_timeout_while(state, patience, |state| state.running >= self.at_once)
+            .wait_timeout_while(state, patience, is_full)
             .unwrap_or_else(PoisonError::into_inner);
-        if state.running >= self.at_once {
+        if is_full(&mut state) {
             let message = format!(
                 "{} of its evaluations run already, and no more may at once",
                 self.at_once
@@ -137,8 +190,9 @@ impl Guard {
         Ok(Running(self))
     }
 
-    fn note(&self, result: &Result<Verdict, Failure>, given: Duration) {
+    fn note(&self, result: &Result<Verdict, Failure>, given: Duration, took: Duration) {
         let is_hit = matches!(result, Err(failure) if failure.cause == Cause::Deadline);
+        self.usual.learn(if is_hit { SLOW } else { took });
         let mut state = self.state();
         if !is_hit {
             state.hits = 0;

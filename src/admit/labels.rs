@@ -1,10 +1,10 @@
-//! What is known of the labels of a request's namespace.
+//! The labels of the namespace that an object is in.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Subject;
+use super::{Known, Subject};
 use crate::policy::action::NamespaceLabels;
 
 /// The labels of the request's namespace.
@@ -15,6 +15,7 @@ pub(super) enum Labels {
 }
 
 impl Labels {
+    /// What the request, and what was looked up for it, tells of them.
     pub(super) fn of(subject: &Subject<'_>) -> Labels {
         let attributes = subject.attributes;
         let object = match subject.object() {
@@ -38,13 +39,14 @@ impl Labels {
             .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
             .collect();
         labels.insert("kubernetes.io/metadata.name".into(), name.clone());
-        if attributes.is_namespace() || subject.namespace_is_known {
+        if attributes.is_namespace() || subject.known == Known::Whole {
             Labels::Known(labels)
         } else {
             Labels::Partly(labels)
         }
     }
 
+    /// As policies match against them.
     pub(super) fn view(&self) -> NamespaceLabels<'_> {
         match self {
             Labels::ClusterScoped => NamespaceLabels::ClusterScoped,

@@ -1,14 +1,16 @@
 //! Threads that evaluate, apart from those that accept and answer.
 //!
 //! A guest runs to its deadline without yielding, so it must never sit on a
-//! thread that also parses requests or answers `/livez`.
+//! thread that also parses requests or answers `/livez`, unless it proved
+//! quick (see [`super::guard`]).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
+
+use super::usual::Usual;
 
 /// Jobs that may wait for each thread. At 1 ms a request this is 64 ms of
 /// waiting; more would only let requests run into their timeout.
@@ -28,25 +30,8 @@ type Job = Box<dyn FnOnce() + Send>;
 pub struct Pool {
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
+    /// What a job takes.
     usual: Arc<Usual>,
-}
-
-/// What a job takes of late, in microseconds: a moving average.
-#[derive(Default)]
-struct Usual(AtomicU64);
-
-impl Usual {
-    /// Threads may overtake each other here: it is an estimate.
-    fn learn(&self, took: Duration) {
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX / 8);
-        let before = self.0.load(Ordering::Relaxed);
-        self.0
-            .store((7 * before).saturating_add(took) / 8, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed))
-    }
 }
 
 /// Every thread is busy and the queue is full.
@@ -63,7 +48,7 @@ impl Pool {
     pub fn new(threads: usize) -> std::io::Result<Pool> {
         let threads = threads.max(1);
         let (jobs, queue) = bounded::<Job>(threads * WAITING_PER_THREAD);
-        let usual = Arc::new(Usual::default());
+        let usual = Arc::new(Usual::starting_at(Duration::ZERO));
         let start = |index: usize| {
             let (queue, usual) = (queue.clone(), Arc::clone(&usual));
             let run = move || {

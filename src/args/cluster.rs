@@ -14,14 +14,14 @@ pub struct Place {
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// The namespace of the installation
+    /// [default: that of the pod, else `portcullis`]
     #[arg(
         long,
         value_name = "NAMESPACE",
-        default_value = "portcullis",
         env = "POD_NAMESPACE",
         hide_env_values = true
     )]
-    pub namespace: String,
+    pub namespace: Option<String>,
     /// Name of the two webhook configurations
     #[arg(
         long = "registration",
@@ -32,12 +32,16 @@ pub struct Place {
     pub registration: String,
 }
 
-/// What `serve --cluster` writes to the cluster.
+/// `serve --cluster`.
 #[derive(Debug, Args)]
-pub struct Writes {
-    /// Look after an installation: its certificates, its registration
-    #[arg(long)]
-    pub cluster: bool,
+pub struct Cluster {
+    /// Look after an installation in a cluster: its policies (unless --policies
+    /// or --profile name others), its certificates, its registration
+    #[arg(id = "cluster", long = "cluster")]
+    pub enabled: bool,
+    /// Leave webhook configurations to somebody else
+    #[arg(long, requires_all = ["cluster", "tls_cert"], conflicts_with_all = ["ca_from", "ca_file"])]
+    pub without_registration: bool,
     /// Which cluster
     #[command(flatten)]
     pub place: Place,

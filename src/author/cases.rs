@@ -9,7 +9,7 @@ use portcullis_contract::{Description, Redaction, Request, Verdict};
 use serde_json::{Map, Value};
 
 use super::Error;
-use crate::admit::{self, Subject};
+use crate::admit::{self, Known, Subject};
 use crate::policy::spec::Limits;
 use crate::policy::{Attributes, Cause, Evaluate, Failure, patch};
 use crate::review;
@@ -126,7 +126,7 @@ impl Runner<'_> {
             admission: &admission,
             attributes: &attributes,
             namespace: &case.namespace_object(),
-            namespace_is_known: true,
+            known: Known::Whole,
         };
         let own = &self.description.matches;
         if admit::reaches(case.match_constraints().unwrap_or(own), &subject) {

@@ -7,7 +7,7 @@ use portcullis_manifest::Object;
 use serde_json::{Map, Value};
 
 use super::world::{World, text};
-use crate::admit::{Phase, Scope, Subject, admit};
+use crate::admit::{Known, Phase, Scope, Subject, admit};
 use crate::finding::{
     self, Change, Excerpt, Failure, Finding, Identity, Place, Skipped, fingerprint,
 };
@@ -68,7 +68,11 @@ impl Part {
             admission: &admission,
             attributes: &attributes,
             namespace: &namespace,
-            namespace_is_known,
+            known: if namespace_is_known {
+                Known::Whole
+            } else {
+                Known::InPart
+            },
         };
         self.judged.push(finding::Subject {
             place: place(given, ""),

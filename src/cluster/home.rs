@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use anyhow::{Context, Result, anyhow};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
 /// The field manager of everything that is written, and the prefix of the
@@ -24,6 +24,40 @@ pub struct Home {
     pub identity: String,
 }
 
+/// Where a pod finds its namespace (Kubernetes: "Accessing the API from a pod").
+const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+/// The name of the machine, or of the pod.
+const HOSTNAME_FILE: &str = "/proc/sys/kernel/hostname";
+
+impl Home {
+    /// The namespace that was asked for, else that of this pod, else the one
+    /// that an installation has where nobody chooses another.
+    pub fn namespace(asked: Option<&str>) -> String {
+        let asked = asked.filter(|asked| !asked.is_empty()).map(str::to_owned);
+        let usual = || MANAGER.to_owned();
+        asked.or_else(|| read(NAMESPACE_FILE)).unwrap_or_else(usual)
+    }
+
+    /// Who this replica is: what was asked for, else the name of the pod or
+    /// of the machine.
+    ///
+    /// # Errors
+    ///
+    /// It has none.
+    pub fn identity(asked: Option<&str>) -> Result<String> {
+        let asked = asked.filter(|asked| !asked.is_empty()).map(str::to_owned);
+        asked
+            .or_else(|| read(HOSTNAME_FILE))
+            .context("this machine has no name: give --identity NAME")
+    }
+}
+
+/// A file's text, unless there is none.
+fn read(file: &str) -> Option<String> {
+    let text = std::fs::read_to_string(file).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
 /// A connection: by the file that is named, else as kubectl finds its own,
 /// else as a pod of the cluster.
 ///
@@ -42,8 +76,16 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client> {
 
 async fn of_file(file: &Path) -> Result<Config> {
     let place = || format!("--kubeconfig {}", file.display());
-    let kubeconfig = Kubeconfig::read_from(file).with_context(place)?;
+    let kubeconfig = Kubeconfig::read_from(file).map_err(|error| one_line(&error));
+    let kubeconfig = kubeconfig.with_context(place)?;
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
+        .map_err(|error| one_line(&error))
         .with_context(place)
+}
+
+/// Errors of YAML show the lines they are about, which may hold a token.
+fn one_line(error: &KubeconfigError) -> anyhow::Error {
+    let text = error.to_string();
+    anyhow!("{}", text.lines().next().unwrap_or_default().trim_end())
 }

@@ -19,10 +19,12 @@ use kube::Client;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+pub use leader::Registered;
 pub use options::{Certificates, Options};
 
 use super::certificates::api as certificates;
 use super::home::Home;
+use super::lease::Timing;
 use super::lease::api::Candidate;
 use crate::policy::PolicySet;
 use crate::telemetry::Metrics;
@@ -37,10 +39,18 @@ pub struct Writes {
     pub client: Client,
     /// The installation.
     pub home: Home,
-    /// How.
-    pub options: Options,
+    /// How; None where registrations and certificates are somebody else's.
+    pub options: Option<Options>,
+    /// The election.
+    pub timing: Timing,
     /// The policies in force, which are what is registered.
     pub set: Arc<ArcSwap<PolicySet>>,
+    /// Told each time that other policies are in force.
+    pub changed: Option<watch::Receiver<u64>>,
+    /// Tells whether this replica leads.
+    pub leading: watch::Sender<bool>,
+    /// Tells what came of registering, where this replica leads.
+    pub registered: watch::Sender<Option<Registered>>,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -49,12 +59,23 @@ impl Writes {
     /// Looks after the cluster until `stop` says so; then gives up the Lease
     /// and leaves everything else as it is.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let changed = Arc::new(Notify::new());
-        let (leading, leads) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let leader = Leader::new(&self);
-        if let (Some(keeper), Certificates::Own(served)) =
-            (leader.keeper(), &self.options.certificates)
+        if let Some(options) = &self.options {
+            self.spawn(options, &mut tasks);
+        }
+        let mut candidate = Candidate::new(self.client, &self.home, self.timing);
+        candidate.run(self.leading, stop).await;
+        // Nothing is written any more when another replica begins.
+        tasks.shutdown().await;
+        candidate.release().await;
+    }
+}
+
+impl Writes {
+    fn spawn(&self, options: &Options, tasks: &mut JoinSet<()>) {
+        let changed = Arc::new(Notify::new());
+        let leader = Leader::new(self, options);
+        if let (Some(keeper), Certificates::Own(served)) = (leader.keeper(), &options.certificates)
         {
             let (served, metrics) = (Arc::clone(served), Arc::clone(&self.metrics));
             tasks.spawn(certificates::serve(
@@ -64,13 +85,19 @@ impl Writes {
                 Arc::clone(&changed),
             ));
         }
-        watches::spawn(&self, &changed, &mut tasks);
-        tasks.spawn(passes(leader, leads, changed, self.options.resync));
-        let mut candidate = Candidate::new(self.client, &self.home, self.options.timing);
-        candidate.run(leading, stop).await;
-        // Nothing is written any more when another replica begins.
-        tasks.shutdown().await;
-        candidate.release().await;
+        watches::spawn(self, options, &changed, tasks);
+        if let Some(policies) = self.changed.clone() {
+            tasks.spawn(follow(policies, Arc::clone(&changed)));
+        }
+        let leads = self.leading.subscribe();
+        tasks.spawn(passes(leader, leads, changed, options.resync));
+    }
+}
+
+/// What is registered follows the policies in force.
+async fn follow(mut policies: watch::Receiver<u64>, changed: Arc<Notify>) {
+    while policies.changed().await.is_ok() {
+        changed.notify_one();
     }
 }
 

@@ -146,7 +146,8 @@ fn summary(out: &mut String, report: &Report) {
         count(summary.skipped, "document"),
         summary.failures,
     );
-    if let Some(finding) = report.findings.first() {
+    // The first of the worst: one that is only audited may not be shown.
+    if let Some(finding) = report.findings.iter().min_by_key(|finding| finding.action) {
         let code = &finding.code;
         let _ = writeln!(out, "What a code means: portcullis explain {code}");
     }

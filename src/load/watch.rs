@@ -2,21 +2,19 @@
 //!
 //! Contents count, not events: Kubernetes swaps a symlink above the files,
 //! which a watch of them never sees (design: reliability.md, section 4). What
-//! changed is loaded here, off every request's path; then the whole set is
-//! swapped at once. What cannot be read leaves the old set in force.
+//! changed is put in force by [`super::taker`]; what cannot be read leaves the
+//! old set in force.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use sha2::{Digest, Sha256};
 
-use super::{each, policy};
-use crate::admit::guard::Guarding;
+use super::taker::{Candidate, Earlier, Forms, Prepare, Taker, forms};
 use crate::pack::{Pack, Profile};
-use crate::policy::{Failure, PolicyName, PolicySet, set};
+use crate::policy::{PolicySet, set};
 use crate::source::{self, Found};
 use crate::telemetry::Metrics;
 use crate::wasm::Engine;
@@ -39,12 +37,8 @@ pub struct Wanted {
 
 /// Loads policies, and again what changes of them.
 pub struct Watch {
-    engine: Arc<Engine>,
+    taker: Taker,
     wanted: Wanted,
-    guard: Guarding,
-    set: Arc<ArcSwap<PolicySet>>,
-    /// Of which documents and programs the set in force was made.
-    in_force: Forms,
     /// What was last looked at, taken or not.
     seen: Result<Forms, String>,
 }
@@ -60,35 +54,21 @@ pub enum Error {
     Duplicate(#[from] set::Duplicate),
 }
 
-/// A digest of each policy's document and of its program's bytes.
-type Forms = BTreeMap<PolicyName, [u8; 32]>;
-
-/// Documents and programs as they were read together.
-struct Look {
-    policies: Vec<(Found, Result<Vec<u8>, Failure>)>,
-    forms: Forms,
-}
-
 impl Wanted {
-    fn look(&self) -> Result<Look, source::Error> {
+    fn look(&self) -> Result<Vec<Candidate>, source::Error> {
         let found = source::policies(&self.pack, self.profile, &self.paths)?;
-        let mut look = Look {
-            policies: Vec::new(),
-            forms: Forms::new(),
+        let candidate = |found: Found| Candidate {
+            program: source::program(&self.pack, &found),
+            found,
+            earlier: Earlier::InForce,
         };
-        for found in found {
-            let program = source::program(&self.pack, &found);
-            let name = found.resource.name.clone();
-            look.forms.insert(name, form(&found, &program));
-            look.policies.push((found, program));
-        }
-        Ok(look)
+        Ok(found.into_iter().map(candidate).collect())
     }
 
     /// Looks until two looks in a row see the same, so that nothing is put in
     /// force that was read half before and half after a change. None if the
     /// files do not come to rest.
-    fn settled(&self) -> Option<Result<Look, source::Error>> {
+    fn settled(&self) -> Option<Result<Vec<Candidate>, source::Error>> {
         let mut last = self.look();
         for _ in 0..TRIES {
             let next = self.look();
@@ -101,54 +81,38 @@ impl Wanted {
     }
 }
 
-fn form(found: &Found, program: &Result<Vec<u8>, Failure>) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    let document = format!("{:?}", found.resource);
-    hash.update(document.len().to_le_bytes());
-    hash.update(document);
-    match program {
-        Ok(bytes) => hash.update(bytes),
-        Err(failure) => hash.update(&failure.message),
-    }
-    hash.finalize().into()
-}
-
 /// What a look is told from others by.
-fn seen(look: &Result<Look, source::Error>) -> Result<Forms, String> {
+fn seen(look: &Result<Vec<Candidate>, source::Error>) -> Result<Forms, String> {
     match look {
-        Ok(look) => Ok(look.forms.clone()),
+        Ok(look) => Ok(forms(look)),
         // Faults are a line each; a log entry and a line of health are one.
         Err(error) => Err(error.to_string().replace('\n', "; ")),
     }
 }
 
 impl Watch {
-    /// Loads what is wanted, for the first time; each policy is guarded.
+    /// Loads what is wanted, for the first time; `prepare` gets each policy that
+    /// was loaded, now and later.
     ///
     /// # Errors
     ///
     /// As for [`source::policies`] and [`super::load`].
-    pub fn start(engine: &Arc<Engine>, wanted: Wanted, guard: Guarding) -> Result<Watch, Error> {
+    pub fn start(engine: &Arc<Engine>, wanted: Wanted, prepare: Prepare) -> Result<Watch, Error> {
         // Files that never come to rest are taken as they are, and later anew.
         let look = wanted.settled().unwrap_or_else(|| wanted.look())?;
         let mut watch = Watch {
-            engine: Arc::clone(engine),
-            set: Arc::new(ArcSwap::from_pointee(PolicySet::new(
-                Vec::new(),
-                BTreeSet::new(),
-            )?)),
+            taker: Taker::new(engine, prepare, wanted.excluded_namespaces.clone()),
             wanted,
-            guard,
-            in_force: Forms::new(),
             seen: Ok(Forms::new()),
         };
-        watch.take(look)?;
+        watch.taker.take(&look)?;
+        watch.seen = Ok(forms(&look));
         Ok(watch)
     }
 
     /// The set in force, which [`Watch::poll`] swaps.
     pub fn set(&self) -> &Arc<ArcSwap<PolicySet>> {
-        &self.set
+        self.taker.set()
     }
 
     /// Looks at the files every `pause`, on a thread of its own, until the
@@ -185,7 +149,7 @@ impl Watch {
         }
         self.seen = now.clone();
         let refused = match (look, now) {
-            (Ok(look), _) => self.take(look).err().map(|error| error.to_string()),
+            (Ok(look), _) => self.taker.take(&look).err().map(|error| error.to_string()),
             (Err(_), now) => now.err(),
         };
         metrics.policy_reload(refused.is_none());
@@ -194,66 +158,9 @@ impl Watch {
                 problem,
                 "the changed policies were refused; the old ones stay"
             );
-            self.set.store(Arc::new(self.set.load().refusing(problem)));
+            let set = self.taker.set();
+            set.store(Arc::new(set.load().refusing(problem)));
         }
-        metrics.policies(self.set.load().counts());
-    }
-
-    /// Puts a look in force.
-    fn take(&mut self, look: Look) -> Result<(), set::Duplicate> {
-        let before = self.set.load_full();
-        let programs: BTreeMap<_, _> = look
-            .policies
-            .iter()
-            .map(|(found, program)| (&found.resource.name, program.as_deref()))
-            .collect();
-        let load = |found: &Found| {
-            let name = &found.resource.name;
-            let is_known = self.in_force.get(name) == look.forms.get(name);
-            let known = before.get(name.as_str()).filter(|policy| {
-                is_known && policy.program.is_ok() && before.stale(name).is_none()
-            });
-            known.cloned().unwrap_or_else(|| {
-                self.guard
-                    .guard(policy(&self.engine, found, programs[name]))
-            })
-        };
-        let loaded = each(look.policies.iter().map(|(found, _)| found), load);
-        let set = PolicySet::new(loaded, self.wanted.excluded_namespaces.clone())?.after(&before);
-        self.tell(&set, &look.forms);
-        self.set.store(Arc::new(set));
-        self.in_force = look.forms.clone();
-        self.seen = Ok(look.forms);
-        Ok(())
-    }
-
-    /// One event a policy that is new, changed or gone.
-    fn tell(&self, set: &PolicySet, forms: &Forms) {
-        for policy in set.policies() {
-            let name = &policy.name;
-            if self.in_force.get(name) == forms.get(name) {
-                continue;
-            }
-            match (&policy.program, set.stale(name)) {
-                (Ok(_), None) => tracing::info!(policy = %name, "policy ready"),
-                (Ok(_), Some(failure)) => tracing::error!(
-                    policy = %name, blame = %failure.blame, cause = %failure.cause,
-                    message = failure.message,
-                    "the changed policy failed to load; it stays in its last good form"
-                ),
-                (Err(failure), _) => tracing::error!(
-                    policy = %name, blame = %failure.blame, cause = %failure.cause,
-                    failure_policy = %policy.spec.failure_policy, message = failure.message,
-                    "policy failed to load; its failurePolicy answers"
-                ),
-            }
-        }
-        for name in self
-            .in_force
-            .keys()
-            .filter(|name| !forms.contains_key(*name))
-        {
-            tracing::info!(policy = %name, "policy removed");
-        }
+        metrics.policies(self.set().load().counts());
     }
 }

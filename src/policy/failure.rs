@@ -56,6 +56,8 @@ pub enum Cause {
     Refused,
     /// The changes could not be applied to the object.
     Patch,
+    /// The cluster did not tell what the policy hangs on.
+    Lookup,
     /// The host had no room for one more evaluation.
     Overload,
     /// The policy hit its deadline so often that it is not asked for a while.
@@ -112,6 +114,7 @@ impl fmt::Display for Cause {
             Cause::Output => "output",
             Cause::Refused => "refused",
             Cause::Patch => "patch",
+            Cause::Lookup => "lookup",
             Cause::Overload => "overload",
             Cause::Suspended => "suspended",
         })

@@ -1,6 +1,9 @@
 //! The set of policies in force: immutable, swapped whole.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use portcullis_contract::reads::{Reads, WHOLE_OBJECTS};
 
 use super::{Failure, Policy, PolicyName};
 
@@ -14,10 +17,14 @@ pub struct PolicySet {
     policies: Vec<Policy>,
     /// Namespaces whose objects no policy judges.
     pub excluded_namespaces: BTreeSet<String>,
+    /// Whether a policy reads `metadata.managedFields`, which most of a
+    /// request's nodes are in.
+    reads_managed_fields: bool,
     /// Policies that are not in the form the operator wrote last, and why.
     stale: BTreeMap<PolicyName, Failure>,
     /// Why what the operator wrote after this set is not in force.
     refused: Option<String>,
+    is_unset: bool,
 }
 
 /// How many policies of a set are in which state.
@@ -36,6 +43,29 @@ pub struct Counts {
 #[error("two policies are named `{0}`: rename or remove one of them")]
 pub struct Duplicate(pub PolicyName);
 
+/// Equal reads become the same ones: to compare those costs nothing, and
+/// every request compares them.
+fn share_reads(policies: &mut [Policy]) {
+    let mut distinct: Vec<Arc<Reads>> = Vec::new();
+    for ready in policies.iter_mut().filter_map(|p| p.program.as_mut().ok()) {
+        match distinct.iter().find(|known| **known == ready.reads) {
+            Some(known) => ready.reads = Arc::clone(known),
+            None => distinct.push(Arc::clone(&ready.reads)),
+        }
+    }
+}
+
+/// Whether a policy sees who owns which field of an object.
+fn reads_managed_fields(policies: &[Policy]) -> bool {
+    let ready = policies.iter().filter_map(|p| p.program.as_ref().ok());
+    let sees = |reads: &Reads| {
+        WHOLE_OBJECTS
+            .iter()
+            .any(|member| reads.touches(&[*member, "metadata", "managedFields"]))
+    };
+    ready.into_iter().any(|ready| sees(&ready.reads))
+}
+
 impl PolicySet {
     /// A set of these policies.
     ///
@@ -52,27 +82,49 @@ impl PolicySet {
                 return Err(Duplicate(pair[0].name.clone()));
             }
         }
+        share_reads(&mut policies);
         Ok(PolicySet {
+            reads_managed_fields: reads_managed_fields(&policies),
             policies,
             excluded_namespaces,
             stale: BTreeMap::new(),
             refused: None,
+            is_unset: false,
         })
     }
 
-    /// This set as the successor of `before`: a policy that fails to load goes
-    /// on in its last good form, document and program together, and is stale.
-    /// It fails all the same where it was not there before, or where going on
-    /// would use a grant that the operator has just withdrawn.
+    /// No policy at all, until the first are known.
+    pub fn empty(excluded_namespaces: BTreeSet<String>) -> Self {
+        PolicySet {
+            reads_managed_fields: false,
+            policies: Vec::new(),
+            excluded_namespaces,
+            stale: BTreeMap::new(),
+            refused: None,
+            is_unset: true,
+        }
+    }
+
+    /// Whether no policies were ever put in force.
+    pub fn is_unset(&self) -> bool {
+        self.is_unset
+    }
+
+    /// This set, in which a policy that fails to load goes on in the form that
+    /// `last_good` gives for it, document and program together, and is stale.
+    /// It fails all the same where there is none, or where going on would use
+    /// a grant that the operator has just withdrawn.
     #[must_use]
-    pub fn after(mut self, before: &PolicySet) -> Self {
+    pub fn or_last_good<'a>(
+        mut self,
+        last_good: impl Fn(&PolicyName) -> Option<&'a Policy>,
+    ) -> Self {
         for policy in &mut self.policies {
             let Err(failure) = &policy.program else {
                 continue;
             };
             let keeps_grants = |old: &&Policy| old.spec.grants.is_subset(&policy.spec.grants);
-            let good = before
-                .get(policy.name.as_str())
+            let good = last_good(&policy.name)
                 .filter(|old| old.program.is_ok())
                 .filter(keeps_grants);
             if let Some(good) = good {
@@ -80,6 +132,7 @@ impl PolicySet {
                 *policy = good.clone();
             }
         }
+        self.reads_managed_fields = reads_managed_fields(&self.policies);
         self
     }
 
@@ -90,8 +143,10 @@ impl PolicySet {
         PolicySet {
             policies: self.policies.clone(),
             excluded_namespaces: self.excluded_namespaces.clone(),
+            reads_managed_fields: self.reads_managed_fields,
             stale: self.stale.clone(),
             refused: Some(problem),
+            is_unset: self.is_unset,
         }
     }
 
@@ -115,6 +170,12 @@ impl PolicySet {
             stale,
             failed,
         }
+    }
+
+    /// Whether a policy reads `metadata.managedFields` of an object; if not,
+    /// requests need not be decoded with them.
+    pub fn reads_managed_fields(&self) -> bool {
+        self.reads_managed_fields
     }
 
     /// The policies, by name.

@@ -9,10 +9,12 @@ use std::fmt;
 use std::time::Duration;
 
 use portcullis_contract::{LabelSelector, MatchConstraints};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::name::{NameError, PolicyName};
+pub use super::program::{ConfigMapRef, ProgramRef};
 
 /// The API group and version of [`Resource`].
 pub const API_VERSION: &str = "portcullis.dev/v1alpha1";
@@ -46,7 +48,7 @@ pub struct Resource {
 }
 
 /// What the operator wants of one policy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spec {
     /// Where the program comes from.
@@ -85,43 +87,10 @@ fn deny() -> Vec<ValidationAction> {
     vec![ValidationAction::Deny]
 }
 
-/// Where a program comes from: exactly one member is set. `configMap` and
-/// `oci` are reserved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    deny_unknown_fields,
-    try_from = "ProgramMembers"
-)]
-pub enum ProgramRef {
-    /// A policy of the built-in pack, by name.
-    Builtin(String),
-    /// A `.wasm` file, relative to the file that names it.
-    File(String),
-}
-
-/// [`ProgramRef`] as it is written.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ProgramMembers {
-    builtin: Option<String>,
-    file: Option<String>,
-}
-
-impl TryFrom<ProgramMembers> for ProgramRef {
-    type Error = &'static str;
-
-    fn try_from(members: ProgramMembers) -> Result<Self, Self::Error> {
-        match (members.builtin, members.file) {
-            (Some(name), None) => Ok(ProgramRef::Builtin(name)),
-            (None, Some(path)) => Ok(ProgramRef::File(path)),
-            _ => Err("set exactly one of `builtin`, `file`"),
-        }
-    }
-}
-
 /// What a finding leads to, as in `ValidatingAdmissionPolicyBinding`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum ValidationAction {
     /// The request is refused.
     Deny,
@@ -132,7 +101,7 @@ pub enum ValidationAction {
 }
 
 /// Other actions for some findings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Override {
     /// The codes concerned; empty means every code of the policy.
@@ -146,7 +115,7 @@ pub struct Override {
 }
 
 /// What happens when a policy breaks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum FailurePolicy {
     /// The request is refused.
     #[default]
@@ -156,7 +125,7 @@ pub enum FailurePolicy {
 }
 
 /// How updates of objects that were bad before are judged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnUpdate {
     /// A denial that the old object had already, with the same value in the
     /// same place, becomes a warning.
@@ -167,7 +136,7 @@ pub enum OnUpdate {
 }
 
 /// How objects are judged that a built-in controller makes for an owner.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Inherited {
     /// A denial becomes an audit line: the owner was judged when a person
     /// wrote it, and a drain or a rollout must not stop.
@@ -178,7 +147,9 @@ pub enum Inherited {
 }
 
 /// What a program is allowed beyond its declared reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum Grant {
     /// It sees the values of Secrets and ConfigMaps, and whole objects.
@@ -186,7 +157,7 @@ pub enum Grant {
 }
 
 /// Limits of one evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
     /// How long one evaluation may take, in milliseconds (1 to 10,000). The
@@ -297,6 +268,22 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 }
 
 impl Spec {
+    /// The spec of a document that names a program and nothing else.
+    pub fn of(program: ProgramRef) -> Spec {
+        Spec {
+            program,
+            settings: Map::new(),
+            match_constraints: None,
+            validation_actions: deny(),
+            overrides: Vec::new(),
+            failure_policy: FailurePolicy::default(),
+            on_update: OnUpdate::default(),
+            inherited: Inherited::default(),
+            grants: BTreeSet::new(),
+            limits: Limits::default(),
+        }
+    }
+
     /// What the types cannot say.
     fn validate(&self) -> Result<(), Error> {
         check_actions("/spec/validationActions", &self.validation_actions)?;
@@ -398,7 +385,7 @@ mod tests {
             ),
             (
                 json!({"program": {}}),
-                "`spec.program`: set exactly one of `builtin`, `file`",
+                "`spec.program`: set exactly one of `builtin`, `configMap`, `file`",
             ),
             (
                 json!({"program": {"builtin": "a", "file": "b"}}),

@@ -3,6 +3,8 @@
 //! It is told too much rather than too little: selectors of single policies,
 //! exclusions and names of objects stay with the host, which matches again.
 
+use std::collections::BTreeSet;
+
 use portcullis_contract::{MatchConstraints, Operation, Rule};
 use serde_json::{Value, json};
 
@@ -111,10 +113,53 @@ impl Reach<'_> {
         if any(|resource| resource.starts_with('*') || resource == "configmaps") {
             conditions.push(NO_ROOT_CA);
         }
-        conditions
+        let conditions = conditions
             .into_iter()
-            .map(|(name, expression)| json!({"name": name, "expression": expression}))
-            .collect()
+            .map(|(name, expression)| json!({"name": name, "expression": expression}));
+        let asked = self.asked_for();
+        let asked = asked.map(|expression| json!({"name": "asked-for", "expression": expression}));
+        conditions.chain(asked).collect()
+    }
+
+    /// Where all policies with `*` look at some namespaces only: that a
+    /// request comes from one of those, or is about a resource that another
+    /// policy names. Without it, one such policy would have every write of
+    /// the cluster sent here.
+    fn asked_for(&self) -> Option<String> {
+        let has_star = |constraints: &MatchConstraints| {
+            let resources = constraints.resource_rules.iter().flat_map(|r| &r.resources);
+            resources
+                .into_iter()
+                .any(|resource| resource.starts_with('*'))
+        };
+        let all = self.constraints.iter().copied();
+        let (star, others): (Vec<&MatchConstraints>, Vec<_>) = all.partition(|c| has_star(c));
+        let named = star.iter().map(|constraints| constraints.namespace_names());
+        let named: Vec<BTreeSet<&str>> = named.collect::<Option<_>>()?;
+        let named: BTreeSet<&str> = named.into_iter().flatten().collect();
+        if named.is_empty() {
+            return None;
+        }
+        let rules = others.iter().flat_map(|other| &other.resource_rules);
+        let resources: BTreeSet<(&str, &str)> = rules.flat_map(resources).collect();
+        let (any, of_group): (Vec<_>, Vec<_>) =
+            resources.into_iter().partition(|(group, _)| *group == "*");
+        let any: Vec<&str> = any.into_iter().map(|(_, resource)| resource).collect();
+        let of_group: Vec<String> = of_group.iter().map(|(g, r)| format!("{g}/{r}")).collect();
+        let mut asked = format!(
+            "has(request.namespace) && request.namespace in {}",
+            json!(named)
+        );
+        let full = r#"(request.resource.group + "/" + request.resource.resource)"#;
+        for (value, list) in [
+            (full, json!(of_group)),
+            ("request.resource.resource", json!(any)),
+        ] {
+            if list != json!([]) {
+                asked.push_str(&format!(" || {value} in {list}"));
+            }
+        }
+        Some(asked)
     }
 
     /// Whether a rule names this very resource: then somebody wants it.
@@ -124,6 +169,17 @@ impl Reach<'_> {
                 && rule.resources.iter().any(|r| r == resource)
         })
     }
+}
+
+/// The group and the resource of everything that a rule names.
+fn resources(rule: &Rule) -> impl Iterator<Item = (&str, &str)> {
+    rule.api_groups.iter().flat_map(|group| {
+        let resources = rule.resources.iter();
+        resources.map(|resource| {
+            let resource = resource.split('/').next().unwrap_or(resource);
+            (group.as_str(), resource)
+        })
+    })
 }
 
 /// Whether two rules speak of the same, but for the resources.

@@ -155,6 +155,56 @@ fn a_wildcard_leaves_out_what_a_cluster_hangs_on_unless_it_is_named() {
     assert_eq!(names(json!([rule(&["pods"])])), Vec::<String>::new());
 }
 
+/// What `asked-for` says, where it is.
+fn asked_for(policies: Vec<Policy>) -> Option<String> {
+    let [validating, _] = configured(policies);
+    let conditions = values(&validating, "/matchConditions");
+    let conditions = conditions.into_iter().flat_map(|c| c.as_array().cloned());
+    let mut conditions = conditions.flatten();
+    let asked = conditions.find(|condition| condition["name"] == "asked-for")?;
+    Some(asked["expression"].as_str().expect("text").to_owned())
+}
+
+#[test]
+fn a_wildcard_for_some_namespaces_does_not_bring_the_writes_of_all_others() {
+    let star = |namespaces: &[&str]| {
+        let mut policy = policy("star", "Fail", false, json!([]));
+        let matches = portcullis_contract::MatchConstraints::anything_created_in(namespaces);
+        let description = policy.description.take().expect("a description");
+        let description = Description {
+            matches,
+            ..Arc::unwrap_or_clone(description)
+        };
+        policy.description = Some(Arc::new(description));
+        policy
+    };
+    let own = r#"has(request.namespace) && request.namespace in ["default","old"]"#;
+    assert_eq!(
+        asked_for(vec![star(&["default", "old"])]).as_deref(),
+        Some(own)
+    );
+
+    let mut scaled = rule(&["deployments", "deployments/scale", "deployments"]);
+    scaled["apiGroups"] = json!(["apps"]);
+    let mut any = rule(&["widgets"]);
+    any["apiGroups"] = json!(["*"]);
+    let others = json!([rule(&["pods"]), scaled, any]);
+    let others = policy("others", "Fail", false, others);
+    let expected = [
+        r#"has(request.namespace) && request.namespace in ["default"]"#,
+        r#"(request.resource.group + "/" + request.resource.resource) in ["/pods","apps/deployments"]"#,
+        r#"request.resource.resource in ["widgets"]"#,
+    ];
+    let both = asked_for(vec![star(&["default"]), others]);
+    assert_eq!(both, Some(expected.join(" || ")));
+
+    // One that looks everywhere wants everything.
+    let everywhere = policy("everywhere", "Fail", false, json!([rule(&["*"])]));
+    assert_eq!(asked_for(vec![star(&["default"]), everywhere]), None);
+    let pods = policy("pods", "Fail", false, json!([rule(&["pods"])]));
+    assert_eq!(asked_for(vec![pods]), None);
+}
+
 #[test]
 fn a_policy_that_nobody_knows_is_refused_by_name() {
     let mut unknown = policy("riddle", "Fail", false, json!([]));

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::bodies::{Room, Whole};
 use super::tls::Certificate;
-use super::{Call, Group, Judge, Phase, Reply, Stage};
+use super::{Call, Group, Judge, POLICIES_PATH, Phase, Reply, Stage};
 use crate::telemetry::Metrics;
 
 /// What the API server waits where it does not say, and the most it ever
@@ -39,6 +39,7 @@ pub(super) fn app<J: Judge>(shared: Arc<Shared<J>>) -> Router {
         // By which a replica finds that the Service leads to one of us.
         .route("/livez", get(|| async { "ok\n" }).fallback(other_path))
         .route("/{phase}/{group}", post(call::<J>).fallback(other_method))
+        .route(POLICIES_PATH, post(policies::<J>).fallback(other_method))
         .fallback(other_path)
         .with_state(shared)
 }
@@ -60,7 +61,8 @@ async fn other_method() -> Response {
 }
 
 async fn other_path() -> Response {
-    let paths = "the paths are /validate/fail, /validate/ignore, /mutate/fail and /mutate/ignore";
+    let paths = "the paths are /validate/fail, /validate/ignore, /mutate/fail and /mutate/ignore, \
+         and with --cluster /policies";
     text(StatusCode::NOT_FOUND, paths)
 }
 
@@ -75,16 +77,38 @@ async fn call<J: Judge>(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let arrived = Instant::now();
-    let mut response = answer(
-        &shared,
-        (&phase, &group),
-        query.as_deref(),
-        &headers,
-        body,
-        arrived,
-    )
-    .await;
+    let entry = match (phase.as_str(), group.as_str()) {
+        ("validate", "fail") => (Phase::Validate, Group::Fail),
+        ("validate", "ignore") => (Phase::Validate, Group::Ignore),
+        ("mutate", "fail") => (Phase::Mutate, Group::Fail),
+        ("mutate", "ignore") => (Phase::Mutate, Group::Ignore),
+        _ => {
+            shared.metrics.rejection("path");
+            return other_path().await;
+        }
+    };
+    enter(&shared, entry, query.as_deref(), &headers, body).await
+}
+
+/// Its entry is fail-open: a policy that could not be tried is tried later.
+async fn policies<J: Judge>(
+    State(shared): State<Arc<Shared<J>>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let entry = (Phase::Policies, Group::Ignore);
+    enter(&shared, entry, query.as_deref(), &headers, body).await
+}
+
+async fn enter<J: Judge>(
+    shared: &Shared<J>,
+    entry: (Phase, Group),
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Response {
+    let mut response = answer(shared, entry, query, headers, body).await;
     if *shared.stage.borrow() >= Stage::Draining {
         // The caller's pool must not come back to us.
         response
@@ -96,22 +120,12 @@ async fn call<J: Judge>(
 
 async fn answer<J: Judge>(
     shared: &Shared<J>,
-    path: (&str, &str),
+    (phase, group): (Phase, Group),
     query: Option<&str>,
     headers: &HeaderMap,
     body: Body,
-    arrived: Instant,
 ) -> Response {
-    let (phase, group) = match path {
-        ("validate", "fail") => (Phase::Validate, Group::Fail),
-        ("validate", "ignore") => (Phase::Validate, Group::Ignore),
-        ("mutate", "fail") => (Phase::Mutate, Group::Fail),
-        ("mutate", "ignore") => (Phase::Mutate, Group::Ignore),
-        _ => {
-            shared.metrics.rejection("path");
-            return other_path().await;
-        }
-    };
+    let arrived = Instant::now();
     let refuse = |(reason, status, line): (&'static str, StatusCode, &str)| {
         shared.metrics.rejection(reason);
         text(status, line)

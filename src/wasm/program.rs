@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use portcullis_contract::{Description, Verdict};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::code::{self, Source, Start};
 use super::engine::Engine;
@@ -34,6 +35,8 @@ pub struct Program {
     pub(super) settings: String,
     pub(super) limits: Limits,
     pub(super) description: Arc<Description>,
+    /// See [`Evaluate::identity`].
+    pub(super) identity: Option<[u8; 32]>,
 }
 
 impl Loaded {
@@ -85,12 +88,14 @@ impl Loaded {
     ) -> Result<Program, Failure> {
         let settings = text(settings);
         let code = code::obtain(&self.engine, &self.source, &settings, limits)?;
+        let identity = identity(&self.source.digest, &settings, limits);
         let program = Program {
             instances: Arc::new(Instances::new(&self.engine, &code.component)?),
             start: code.start,
             settings,
             limits,
             description: Arc::clone(&self.description),
+            identity: Some(identity),
         };
         let mut living = program.instance(Instant::now() + LOAD_DEADLINE)?;
         check(&program.instances, &mut living, &program.description)?;
@@ -189,4 +194,23 @@ impl Evaluate for Program {
         let answer = self.instances.evaluate(&mut living, request)?;
         output::verdict(&answer, &self.description)
     }
+
+    /// A program imports nothing (see [`refuse_imports`]), so that its verdict
+    /// hangs on its bytes, its settings and the request alone.
+    fn identity(&self) -> Option<[u8; 32]> {
+        self.identity
+    }
+}
+
+/// Each text after its length, so that no two programs give the same bytes.
+/// The limit of memory is in it because a guest sees it as `memory.grow`
+/// that is refused.
+fn identity(digest: &str, settings: &str, limits: Limits) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for text in [digest, settings] {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    }
+    hash.update(limits.memory_mebibytes.to_le_bytes());
+    hash.finalize().into()
 }

@@ -53,6 +53,8 @@ impl Trial {
             settings,
             limits,
             description: Arc::clone(&self.description),
+            // What is tried out is not remembered.
+            identity: None,
         })
     }
 

@@ -193,9 +193,31 @@ fn a_finding_has_every_member_of_the_contract() {
     assert_eq!(finding.as_object().map(serde_json::Map::len), Some(18));
     assert_eq!(again["fingerprint"], finding["fingerprint"]);
     assert_eq!(again["document"], 1);
-    // Each of the three Pods lacks both probes and all resources.
-    let summary = json!({"objects": 3, "findings": 11, "denied": 2, "warned": 3, "failures": 0, "skipped": 0});
+    // Each of the three Pods lacks both probes, all resources and a namespace.
+    let summary = json!({"objects": 3, "findings": 14, "denied": 2, "warned": 3, "failures": 0, "skipped": 0});
     assert_eq!(report["summary"], summary);
+}
+
+#[test]
+fn the_namespace_default_is_judged_for_every_kind_that_has_one() {
+    let scratch = Scratch::new();
+    for (version, kind, codes) in [
+        ("v1", "ConfigMap", vec!["default-namespace"]),
+        ("example.org/v1", "Widget", vec!["default-namespace"]),
+        ("v1", "Event", vec![]),
+        ("events.k8s.io/v1", "Event", vec![]),
+        ("coordination.k8s.io/v1", "Lease", vec![]),
+        ("v1", "PersistentVolume", vec![]),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole", vec![]),
+    ] {
+        let metadata = json!({"name": "a", "namespace": "default"});
+        let object = json!({"apiVersion": version, "kind": kind, "metadata": metadata});
+        let file = scratch.file("a.json", object.to_string());
+        let (_, report) = report(&[&file]);
+        let findings = report["findings"].as_array().expect("findings");
+        let found: Vec<_> = findings.iter().map(|finding| &finding["code"]).collect();
+        assert_eq!(found, codes, "{version} {kind}");
+    }
 }
 
 #[test]
@@ -249,14 +271,10 @@ fn a_document_overrides_the_pack_by_code_and_namespace() {
         scratch.file("dev.yaml", namespace("dev")),
         scratch.file("prod.yaml", namespace("prod")),
     );
-    assert_eq!(
-        report(&[&dev, "--policies", &own]).1["findings"][0]["action"],
-        "warn"
-    );
-    assert_eq!(
-        report(&[&prod, "--policies", &own]).1["findings"][0]["action"],
-        "deny"
-    );
+    for (file, action) in [(&dev, "warn"), (&prod, "deny")] {
+        let (_, report) = report(&[file, "--policies", &own]);
+        assert_eq!(of_images(&report)[0]["action"], action);
+    }
 }
 
 #[test]
@@ -273,13 +291,9 @@ fn an_unknown_label_matches_and_the_finding_says_so() {
         ),
     );
     let file = scratch.file("a.yaml", BAD);
-    let message = report(&[&file, "--policies", &own]).1["findings"][0]["message"].clone();
-    assert!(
-        message
-            .as_str()
-            .expect("text")
-            .ends_with("the namespace's labels are not known here")
-    );
+    let (_, report) = report(&[&file, "--policies", &own]);
+    let message = of_images(&report)[0]["message"].as_str().expect("text");
+    assert!(message.ends_with("the namespace's labels are not known here"));
 }
 
 #[test]
@@ -328,13 +342,18 @@ fn a_policy_that_does_not_load_is_one_failure() {
     for (spec, part) in [
         (
             json!({"program": {"builtin": "nothing"}}),
-            "the pack holds `image-tags`",
+            "the pack holds `cluster-admin`",
         ),
         (
             json!({"program": {"file": "bad.wasm"}}),
             "this is no WebAssembly",
         ),
         (json!({"program": {"file": "absent.wasm"}}), "absent.wasm"),
+        (
+            json!({"program": {"configMap": {"namespace": "home", "name": "tags", "key": "a",
+                "digest": format!("sha256:{}", "0".repeat(64))}}}),
+            "the ConfigMap `home/tags`, which only `portcullis serve --cluster` reads",
+        ),
         (
             settings(json!({"precision": "exact"})),
             "`settings.precision`: unknown variant `exact`, expected one of `major`",
@@ -447,7 +466,7 @@ fn a_code_is_explained_and_an_unknown_one_names_the_others() {
     let unknown = run(&["explain", "image-lates"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(
-        stderr(&unknown).contains("there is `image-latest`"),
+        stderr(&unknown).contains("there is `") && stderr(&unknown).contains("`image-latest`"),
         "{}",
         stderr(&unknown)
     );

@@ -38,7 +38,11 @@ mod support;
 mod times;
 /// Findings on the corpora against `truth.json`.
 mod truth;
+/// Policies on bindings, routes and namespaces on the corpora against `truth.json`.
+mod truth_objects;
 /// `probes` on the corpora against `truth.json`.
 mod truth_probes;
+/// The verdict cache.
+mod verdicts;
 /// The reader of manifests against kubectl.s own.
 mod yaml;

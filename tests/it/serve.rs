@@ -2,11 +2,13 @@
 
 mod canary;
 mod certificates;
+mod cluster;
 mod connections;
 mod defaults;
 mod drain;
 mod failing;
 mod http;
+mod remembered;
 mod server;
 mod start;
 

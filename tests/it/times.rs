@@ -6,8 +6,10 @@ mod bombs;
 mod certificates;
 mod clients;
 mod drain;
+mod neighbours;
 mod overload;
 mod policies;
+mod soak;
 mod traffic;
 
 /// `full` where everything is run, else a share of it.

@@ -39,6 +39,12 @@ impl Client {
 
     /// Posts an AdmissionReview; gives `response` of the answer.
     pub(crate) fn review(&mut self, path: &str, body: &[u8]) -> Result<Value> {
+        let mut review: Value = serde_json::from_slice(&self.post(path, body)?)?;
+        Ok(review["response"].take())
+    }
+
+    /// Posts a body; gives that of the answer.
+    pub(crate) fn post(&mut self, path: &str, body: &[u8]) -> Result<Vec<u8>> {
         let head = format!(
             "POST {path}?timeout=10s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n",
@@ -48,9 +54,7 @@ impl Client {
         stream.write_all(head.as_bytes())?;
         stream.write_all(body)?;
         stream.flush()?;
-        let answer = self.answer()?;
-        let mut review: Value = serde_json::from_slice(&answer)?;
-        Ok(review["response"].take())
+        self.answer()
     }
 
     fn answer(&mut self) -> Result<Vec<u8>> {

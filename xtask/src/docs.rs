@@ -1,4 +1,5 @@
-//! `cargo xtask docs`: `docs/policies/`, a page for each built-in policy.
+//! `cargo xtask docs`: `docs/policies/`, a page for each built-in policy, and
+//! `deploy/crd.yaml`.
 //!
 //! The pages are what `portcullis policy show` prints, with a column for each
 //! profile of the pack.
@@ -45,7 +46,18 @@ pub(crate) fn docs(arguments: &[String]) -> Result<()> {
         println!("removed {}", path.display());
     }
     println!("{} pages in {}", wanted.len(), folder.display());
+    std::fs::write(definition_file(), definition())?;
+    println!("{}", definition_file().display());
     Ok(())
+}
+
+/// The copy of what `portcullis crd` prints.
+fn definition_file() -> PathBuf {
+    root().join("deploy/crd.yaml")
+}
+
+fn definition() -> String {
+    portcullis::registration::yaml::documents(&[portcullis::cluster::crd::definition()])
 }
 
 fn folder() -> PathBuf {
@@ -97,7 +109,7 @@ fn profiles() -> Result<BTreeMap<&'static str, BTreeMap<String, Spec>>> {
             let spec = found.resource.spec;
             match &spec.program {
                 ProgramRef::Builtin(name) => Some((name.clone(), spec)),
-                ProgramRef::File(_) => None,
+                ProgramRef::File(_) | ProgramRef::ConfigMap(_) => None,
             }
         });
         Ok((profile, specs.collect()))
@@ -137,6 +149,16 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn the_definition_in_deploy_is_what_portcullis_prints() {
+        let found = std::fs::read_to_string(definition_file()).unwrap_or_default();
+        let is_fresh = found == definition();
+        assert!(
+            is_fresh,
+            "deploy/crd.yaml is stale: run `cargo xtask docs` and commit what it writes"
+        );
+    }
 
     #[test]
     fn the_pages_in_docs_policies_are_what_the_policies_say() {

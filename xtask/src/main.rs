@@ -7,6 +7,7 @@
     reason = "this is a command-line tool"
 )]
 
+mod bench;
 mod build;
 mod client;
 mod cluster;
@@ -26,8 +27,10 @@ cargo xtask demo                 builds everything and judges real manifests ove
 cargo xtask demo --cluster       the same with a real API server, kubelet and kubectl
 cargo xtask cluster [OPTIONS]    such a cluster to play with; OPTIONS as of `portcullis serve`
 cargo xtask build [--release]    the built-in policies, then the binary
-cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out
-cargo xtask docs                 writes docs/policies from the policies
+cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out, --soak N sends N requests
+cargo xtask bench [OPTIONS]      what a request costs (--output json, --seconds N, --rounds N, --debug)
+cargo xtask instructions         what the host's part costs in instructions, against a baseline (--renew)
+cargo xtask docs                 writes docs/policies and deploy/crd.yaml
 cargo xtask documents            runs every command of README.md and docs/writing-a-policy.md
 cargo xtask lint                 format, clippy, documents, dependencies
 ";
@@ -46,6 +49,12 @@ fn run() -> Result<()> {
         None => ("help", &[][..]),
     };
     match command {
+        "bench" => bench::bench(rest),
+        // Parts of `bench` that are processes of their own.
+        bench::NOOP => bench::noop(rest),
+        bench::LOAD => bench::load(rest),
+        bench::HOT => bench::hot(rest),
+        "instructions" => bench::instructions(rest),
         "build" => build::all(rest),
         "demo" => demo::demo(rest),
         "docs" => docs::docs(rest),

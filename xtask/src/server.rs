@@ -4,38 +4,50 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::shell;
 
-/// `portcullis serve` on free ports of loopback, with certificates of its own.
+/// Folders of this process's servers so far.
+static FOLDERS: AtomicU32 = AtomicU32::new(0);
+
+/// `portcullis serve` (or what takes its arguments) on free ports of loopback,
+/// with certificates of its own.
 pub(crate) struct Server {
     process: Child,
     /// Where the webhook listens.
     pub(crate) https: SocketAddr,
     folder: PathBuf,
+    /// How long it took to make the certificates.
+    pub(crate) preparing: Duration,
 }
 
 impl Server {
     /// Makes certificates, starts the server and waits until it serves.
     pub(crate) fn start(arguments: &[&str]) -> Result<Server> {
-        let folder = shell::root().join(format!("target/server-{}", std::process::id()));
+        let mut serve = Command::new(binary());
+        serve.arg("serve");
+        Server::of(serve, &binary(), arguments)
+    }
+
+    /// The same of a command that takes the arguments of `serve` and logs as
+    /// it does; `portcullis` makes the certificates.
+    pub(crate) fn of(mut serve: Command, portcullis: &Path, arguments: &[&str]) -> Result<Server> {
+        let started = Instant::now();
+        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("target/server-{}-{number}", std::process::id());
+        let folder = shell::root().join(name);
         let certs = folder.join("certs").display().to_string();
-        shell::output(Command::new(binary()).args(["certs", &certs, "--force"]))?;
+        shell::output(Command::new(portcullis).args(["certs", &certs, "--force"]))?;
         let (cert, key) = (format!("{certs}/tls.crt"), format!("{certs}/tls.key"));
+        let preparing = started.elapsed();
         let address = "127.0.0.1:0";
-        let mut process = Command::new(binary())
-            .args([
-                "serve",
-                "--tls-cert",
-                &cert,
-                "--tls-key",
-                &key,
-                "--listen",
-                address,
-            ])
+        let mut process = serve
+            .args(["--tls-cert", &cert, "--tls-key", &key, "--listen", address])
             .args(["--metrics-listen", address, "--drain-delay", "0s"])
             .args(arguments)
             .stdin(Stdio::null())
@@ -48,9 +60,15 @@ impl Server {
             process,
             https: SocketAddr::from(([127, 0, 0, 1], 0)),
             folder,
+            preparing,
         };
         server.https = https?;
         Ok(server)
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// The CA of its certificate.
@@ -100,7 +118,8 @@ pub(crate) fn binary() -> PathBuf {
     target().join("debug/portcullis")
 }
 
-fn target() -> PathBuf {
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(
         || shell::root().join("target"),
         |target| Path::new(&target).to_owned(),

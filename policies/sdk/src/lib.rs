@@ -97,6 +97,7 @@ pub mod reads;
 mod report;
 mod text;
 
+pub use pod::List;
 pub use policy::{Codes, Fault, NoSettings, Page, Policy, Settings};
 pub use portcullis_contract as contract;
 pub use portcullis_derive::{Codes, Page, Reads};
@@ -116,7 +117,9 @@ pub mod prelude {
     pub use serde_json::json;
 
     pub use crate::contract::{LabelSelector, MatchConstraints, Operation, Rule, Scope, pointer};
-    pub use crate::{Codes, Fault, NoSettings, Page, Place, Policy, Reads, Report, Settings, Text};
+    pub use crate::{
+        Codes, Fault, List, NoSettings, Page, Place, Policy, Reads, Report, Settings, Text,
+    };
 }
 
 /// Exports a policy from the component: once a crate.

@@ -16,6 +16,7 @@ fn guard(program: impl Evaluate + 'static, at_once: usize) -> (Guard, Arc<Atomic
         at_once,
         state: Mutex::default(),
         freed: Condvar::new(),
+        usual: Usual::starting_at(SLOW),
         on_suspension: Arc::new(move |_| {
             count.fetch_add(1, Ordering::Relaxed);
         }),
@@ -149,4 +150,51 @@ fn at_least_one_evaluation_runs_and_one_core_is_left() {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     assert_eq!((at_once(0), at_once(1), at_once(2)), (1, 1, 1));
     assert_eq!(at_once(1_000), (cores - 1).max(1));
+}
+
+/// Answers after a time.
+fn taking(time: Duration) -> impl Evaluate {
+    move |_: &str, _: Instant| {
+        std::thread::sleep(time);
+        Ok(Verdict::default())
+    }
+}
+
+fn promptly(guard: &Guard, request: &str, left: Duration) -> Option<Result<Verdict, Failure>> {
+    guard.at_once(request, Instant::now() + left)
+}
+
+#[test]
+fn who_proved_quick_is_asked_at_once_if_there_is_time_and_little_to_read() {
+    let (guard, _) = guard(|_: &str, _: Instant| Ok(Verdict::default()), 1);
+    let left = Duration::from_secs(1);
+    assert_eq!(promptly(&guard, "{}", left), None, "nobody knows it yet");
+    (0..100).for_each(|_| assert_eq!(cause(&guard), None));
+    assert!(guard.is_prompt());
+    assert_eq!(promptly(&guard, "{}", left), Some(Ok(Verdict::default())));
+    assert_eq!(promptly(&guard, "{}", Duration::ZERO), None);
+    assert_eq!(promptly(&guard, &" ".repeat(SHORT + 1), left), None);
+}
+
+#[test]
+fn who_is_slow_is_not_asked_at_once() {
+    let (guard, _) = guard(taking(Duration::from_millis(1)), 1);
+    (0..50).for_each(|_| assert_eq!(cause(&guard), None));
+    assert!(!guard.is_prompt());
+    assert_eq!(promptly(&guard, "{}", Duration::from_secs(1)), None);
+}
+
+#[test]
+fn what_came_to_the_end_of_its_leash_is_nobody_s_answer_and_does_not_happen_again_soon() {
+    let (hangs, asked, program) = switched();
+    let (guard, suspensions) = guard(program, 1);
+    hangs.store(false, Ordering::Relaxed);
+    (0..100).for_each(|_| assert_eq!(cause(&guard), None));
+    hangs.store(true, Ordering::Relaxed);
+    let leash = Duration::from_millis(2);
+    for _ in 0..20 {
+        assert_eq!(promptly(&guard, "{}", leash), None);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 101, "it was asked again");
+    assert_eq!(suspensions.load(Ordering::Relaxed), 0);
 }

@@ -14,6 +14,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::Api;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::{Certificates, Options, Writes};
 use crate::cluster::certificates::api::{self as certificates, Keeper, Kept};
@@ -39,6 +40,7 @@ pub(super) struct Leader {
     options: Options,
     set: Arc<ArcSwap<PolicySet>>,
     metrics: Arc<Metrics>,
+    told: watch::Sender<Option<Registered>>,
     slots: [Slot; 2],
     maps: Api<ConfigMap>,
     keeper: Option<Arc<Keeper>>,
@@ -53,8 +55,19 @@ pub(super) struct Leader {
     open_because: Option<String>,
 }
 
+/// What people are told of the registration, as a condition has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// Whether requests come to us.
+    pub status: bool,
+    /// Why, in one word.
+    pub reason: &'static str,
+    /// Why, and what to do, in one line; empty where all is as it should be.
+    pub message: String,
+}
+
 /// What came of writing the registrations.
-struct Registered {
+struct Written {
     /// Each that is not away has what is wanted, the CAs of the bundle too.
     is_written: bool,
     /// One line.
@@ -70,18 +83,19 @@ enum Bundle {
 }
 
 impl Leader {
-    pub(super) fn new(writes: &Writes) -> Leader {
-        let name = writes.options.wish.registration.name.as_str();
+    pub(super) fn new(writes: &Writes, options: &Options) -> Leader {
+        let name = options.wish.registration.name.as_str();
         let slot = |kind| Slot::new(writes.client.clone(), kind, name);
         Leader {
             slots: Kind::ALL.map(slot),
             maps: Api::namespaced(writes.client.clone(), &writes.home.namespace),
-            keeper: keeper(writes),
+            keeper: keeper(writes, options),
             client: writes.client.clone(),
             home: writes.home.clone(),
-            options: writes.options.clone(),
+            options: options.clone(),
             set: Arc::clone(&writes.set),
             metrics: Arc::clone(&writes.metrics),
+            told: writes.registered.clone(),
             open_since: BTreeMap::new(),
             applied: BTreeMap::new(),
             looked: None,
@@ -119,6 +133,10 @@ impl Leader {
     }
 
     async fn try_pass(&mut self) -> Result<Duration> {
+        if self.set.load().is_unset() {
+            // What is registered follows policies, and none are known yet.
+            return Ok(AGAIN);
+        }
         let now = Timestamp::now();
         let mut stored = state::api::read(&self.maps).await?;
         let kept = self.certificates(&mut stored.state, now).await;
@@ -130,7 +148,7 @@ impl Leader {
             Ok(bundle) => self.registrations(&mut stored.state, bundle, now).await,
             Err(error) => Err(error),
         };
-        let registered = registered.unwrap_or_else(|error| Registered {
+        let registered = registered.unwrap_or_else(|error| Written {
             is_written: false,
             problem: Some(format!("{error:#}")),
         });
@@ -230,15 +248,15 @@ fn is_conflict(error: &anyhow::Error) -> bool {
     matches!(api, Some(kube::Error::Api(status)) if status.code == 409)
 }
 
-fn keeper(writes: &Writes) -> Option<Arc<Keeper>> {
+fn keeper(writes: &Writes, options: &Options) -> Option<Arc<Keeper>> {
     let home = &writes.home;
-    let own = matches!(writes.options.certificates, Certificates::Own(_));
+    let own = matches!(options.certificates, Certificates::Own(_));
     own.then(|| {
         Arc::new(Keeper {
             secrets: Api::namespaced(writes.client.clone(), &home.namespace),
             place: format!("{}/{}", home.namespace, certificates::NAME),
-            names: vec![writes.options.self_call.name.clone()],
-            lifetimes: writes.options.lifetimes,
+            names: vec![options.self_call.name.clone()],
+            lifetimes: options.lifetimes,
             known: Arc::default(),
         })
     })

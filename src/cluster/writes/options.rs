@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::certificates::Lifetimes;
-use crate::cluster::lease::Timing;
 use crate::cluster::registrations::Wish;
 use crate::cluster::self_call::SelfCall;
 use crate::server::tls;
@@ -32,8 +31,6 @@ pub struct Options {
     pub certificates: Certificates,
     /// How long certificates of our own live.
     pub lifetimes: Lifetimes,
-    /// The election.
-    pub timing: Timing,
     /// Where we call ourselves.
     pub self_call: SelfCall,
     /// How long entries are there with Ignore before they may fail closed.

@@ -9,14 +9,19 @@ use kube::runtime::{WatchStreamExt, watcher};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::Writes;
+use super::{Options, Writes};
 use crate::cluster::registrations::api::Slot;
 use crate::cluster::state::{self, Kind, State};
 use crate::telemetry::Metrics;
 
 /// Watches the state and both configurations.
-pub(super) fn spawn(writes: &Writes, changed: &Arc<Notify>, tasks: &mut JoinSet<()>) {
-    let name = writes.options.wish.registration.name.as_str();
+pub(super) fn spawn(
+    writes: &Writes,
+    options: &Options,
+    changed: &Arc<Notify>,
+    tasks: &mut JoinSet<()>,
+) {
+    let name = options.wish.registration.name.as_str();
     for kind in Kind::ALL {
         let slot = Slot::new(writes.client.clone(), kind, name);
         let watch = watcher::watch_object(slot.api, &slot.name).default_backoff();

@@ -41,19 +41,7 @@ pub(crate) const CLIENTS: [(&str, &str, Option<&str>); 6] = [
 /// Writes `ca.crt`, `ca.key`, NAME.crt and NAME.key of the server and of each
 /// client, and `accounts.key` and `accounts.pub`.
 pub(crate) fn write(folder: &Folder) -> Result<()> {
-    let ca_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let mut ca = parameters(&[], "test CA", None)?;
-    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    folder.write("ca.crt", &ca.self_signed(&ca_key)?.pem())?;
-    folder.write("ca.key", &ca_key.serialize_pem())?;
-    let issuer = Issuer::new(ca, ca_key);
-    leaf(
-        folder,
-        &issuer,
-        "server",
-        parameters(&SERVER_NAMES, "kube-apiserver", None)?,
-    )?;
+    let issuer = write_server(folder)?;
     for (name, user, group) in CLIENTS {
         leaf(folder, &issuer, name, parameters(&[], user, group)?)?;
     }
@@ -61,6 +49,20 @@ pub(crate) fn write(folder: &Folder) -> Result<()> {
     folder.write("accounts.key", &accounts.serialize_pem())?;
     folder.write("accounts.pub", &accounts.public_key_pem())?;
     Ok(())
+}
+
+/// Writes `ca.crt`, `ca.key`, `server.crt` and `server.key`; gives the CA.
+pub(crate) fn write_server(folder: &Folder) -> Result<Issuer<'static, KeyPair>> {
+    let ca_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let mut ca = parameters(&[], "test CA", None)?;
+    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    folder.write("ca.crt", &ca.self_signed(&ca_key)?.pem())?;
+    folder.write("ca.key", &ca_key.serialize_pem())?;
+    let issuer = Issuer::new(ca, ca_key);
+    let server = parameters(&SERVER_NAMES, "kube-apiserver", None)?;
+    leaf(folder, &issuer, "server", server)?;
+    Ok(issuer)
 }
 
 fn parameters(names: &[&str], common: &str, group: Option<&str>) -> Result<CertificateParams> {

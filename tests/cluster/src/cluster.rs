@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::flags::{self, Ports};
 use crate::folder::Folder;
-use crate::kubectl::{self, Answer, User};
+use crate::kubectl::{self, Answer, Program, User};
 use crate::process::{PortTaken, Process, wait};
 use crate::{certificates, kubeconfig, plane};
 
@@ -128,17 +128,8 @@ impl Cluster {
         let plane = plane::build()?;
         let folder = Folder::new(&plane)?;
         let config = std::path::absolute(config)?;
-        let view = [
-            "config",
-            "view",
-            "--raw",
-            "--minify",
-            "--flatten",
-            "-o",
-            "json",
-        ];
         let context = || format!("the kubeconfig {}", config.display());
-        let flat = kubectl::run(&plane, &config, folder.path(), &view, "")
+        let flat = kubectl::run(&plane, &config, folder.path(), &kubeconfig::VIEW, "")
             .and_then(Answer::ok)
             .with_context(context)?;
         kubeconfig::write_foreign(&folder, &flat).with_context(context)?;
@@ -178,6 +169,11 @@ impl Cluster {
         self.folder
             .path()
             .join(format!("{}.kubeconfig", user.name()))
+    }
+
+    /// The kubectl that is as old as the API server.
+    pub fn program(&self) -> Program {
+        Program::built(&self.plane)
     }
 
     /// Runs kubectl as that user and gives what it did, whatever that was.

@@ -69,7 +69,7 @@ impl<'c> Installation<'c> {
         let token = ["create", "token", &installation.name, "--duration=3h"];
         let token = installation.admin(&token, "")?;
         let admin = std::fs::read_to_string(cluster.kubeconfig(User::Admin))?;
-        kubeconfig::write_token(&installation.folder, &admin, token.trim())?;
+        kubeconfig::with_token(&installation.folder, &admin, token.trim())?;
         Ok(installation)
     }
 

@@ -1,13 +1,40 @@
 //! Kubeconfigs. JSON is YAML, so that is what they are.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::folder::Folder;
 use crate::kubectl::{DEV_GROUP, DEV_USER};
 
+/// Makes kubectl print the context in use, with all files inlined.
+pub(crate) const VIEW: [&str; 7] = [
+    "config",
+    "view",
+    "--raw",
+    "--minify",
+    "--flatten",
+    "-o",
+    "json",
+];
+
 /// Writes NAME.kubeconfig for a client of `certificates`.
 pub(crate) fn write(folder: &Folder, name: &str, port: u16) -> Result<()> {
+    let user = json!({
+        "client-certificate": folder.file(&format!("{name}.crt")),
+        "client-key": folder.file(&format!("{name}.key")),
+    });
+    write_user(folder, name, port, &user)?;
+    Ok(())
+}
+
+/// Writes NAME.kubeconfig for the bearer of a token, and gives its path.
+pub(crate) fn write_token(folder: &Folder, name: &str, port: u16, token: &str) -> Result<PathBuf> {
+    write_user(folder, name, port, &json!({"token": token}))
+}
+
+fn write_user(folder: &Folder, name: &str, port: u16, user: &Value) -> Result<PathBuf> {
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",
@@ -15,19 +42,16 @@ pub(crate) fn write(folder: &Folder, name: &str, port: u16) -> Result<()> {
             "server": format!("https://127.0.0.1:{port}"),
             "certificate-authority": folder.file("ca.crt"),
         }}],
-        "users": [{"name": name, "user": {
-            "client-certificate": folder.file(&format!("{name}.crt")),
-            "client-key": folder.file(&format!("{name}.key")),
-        }}],
+        "users": [{"name": name, "user": user}],
         "contexts": [{"name": name, "context": {"cluster": "test", "user": name}}],
         "current-context": name,
     });
-    folder.write(&format!("{name}.kubeconfig"), &config.to_string())?;
-    Ok(())
+    let path = folder.write(&format!("{name}.kubeconfig"), &config.to_string())?;
+    Ok(path.into())
 }
 
 /// Writes account.kubeconfig: the cluster of another kubeconfig, by a token.
-pub(crate) fn write_token(folder: &Folder, config: &str, token: &str) -> Result<()> {
+pub(crate) fn with_token(folder: &Folder, config: &str, token: &str) -> Result<()> {
     let mut config: Value = serde_json::from_str(config).context("the kubeconfig")?;
     let users = config["users"].as_array_mut().into_iter().flatten();
     for user in users {

@@ -1,7 +1,7 @@
 //! The real kubectl, as one of two users.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -58,6 +58,92 @@ impl Answer {
     }
 }
 
+/// A kubectl that can be run.
+#[derive(Debug, Clone)]
+pub struct Program {
+    command: PathBuf,
+    first: &'static [&'static str],
+    editor: Option<String>,
+}
+
+impl Program {
+    /// The one that is part of `plane`, as old as the API server.
+    pub(crate) fn built(plane: &Path) -> Program {
+        Program {
+            command: plane.to_owned(),
+            first: &["kubectl"],
+            editor: None,
+        }
+    }
+
+    /// The one that this machine has; None if it has none.
+    pub fn of_the_machine() -> Option<Program> {
+        let paths = std::env::var_os("PATH")?;
+        let mut programs = std::env::split_paths(&paths).map(|folder| folder.join("kubectl"));
+        Some(Program {
+            command: programs.find(|program| program.is_file())?,
+            first: &[],
+            editor: None,
+        })
+    }
+
+    /// What `kubectl edit` shall start; it gets the file as an argument.
+    #[must_use]
+    pub fn with_editor(mut self, editor: &str) -> Program {
+        self.editor = Some(editor.to_owned());
+        self
+    }
+
+    fn command(&self, kubeconfig: &Path, directory: &Path) -> Command {
+        let mut command = Command::new(&self.command);
+        command
+            .args(self.first)
+            .current_dir(directory)
+            .env("KUBECONFIG", kubeconfig)
+            // Nothing of the person's own settings, and nothing into them.
+            .env("KUBECACHEDIR", kubeconfig.with_extension("cache"))
+            .env("KUBERC", "off")
+            .env_remove("KUBECTL_EXTERNAL_DIFF");
+        if let Some(editor) = &self.editor {
+            command.env("KUBE_EDITOR", editor);
+        }
+        command
+    }
+
+    /// Runs it with a kubeconfig, in a working directory.
+    pub(crate) fn run(
+        &self,
+        kubeconfig: &Path,
+        directory: &Path,
+        arguments: &[&str],
+        stdin: &str,
+    ) -> Result<Answer> {
+        let mut child = self
+            .command(kubeconfig, directory)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("kubectl cannot be started")?;
+        let mut pipe = child
+            .stdin
+            .take()
+            .context("kubectl has no standard input")?;
+        let text = stdin.to_owned();
+        // Beside us: it may print before it has read everything. That it reads
+        // nothing is no fault.
+        let writer = std::thread::spawn(move || drop(pipe.write_all(text.as_bytes())));
+        let output = child.wait_with_output()?;
+        drop(writer.join());
+        Ok(Answer {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).context("kubectl prints UTF-8")?,
+            stderr: String::from_utf8(output.stderr).context("kubectl says UTF-8")?,
+        })
+    }
+}
+
 /// Runs kubectl with a kubeconfig, in a working directory.
 pub(crate) fn run(
     plane: &Path,
@@ -66,34 +152,5 @@ pub(crate) fn run(
     arguments: &[&str],
     stdin: &str,
 ) -> Result<Answer> {
-    let cache = kubeconfig.with_extension("cache");
-    let mut child = Command::new(plane)
-        .arg("kubectl")
-        .args(arguments)
-        .current_dir(directory)
-        .env("KUBECONFIG", kubeconfig)
-        // Nothing of the person's own settings, and nothing into them.
-        .env("KUBECACHEDIR", cache)
-        .env("KUBERC", "off")
-        .env_remove("KUBECTL_EXTERNAL_DIFF")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("kubectl cannot be started")?;
-    let mut pipe = child
-        .stdin
-        .take()
-        .context("kubectl has no standard input")?;
-    let text = stdin.to_owned();
-    // Beside us: it may print before it has read everything. That it reads
-    // nothing is no fault.
-    let writer = std::thread::spawn(move || drop(pipe.write_all(text.as_bytes())));
-    let output = child.wait_with_output()?;
-    drop(writer.join());
-    Ok(Answer {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).context("kubectl prints UTF-8")?,
-        stderr: String::from_utf8(output.stderr).context("kubectl says UTF-8")?,
-    })
+    Program::built(plane).run(kubeconfig, directory, arguments, stdin)
 }

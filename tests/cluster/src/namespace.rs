@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::cluster::Cluster;
-use crate::kubectl::{self, Answer, DEV_GROUP, User};
+use crate::kubectl::{self, Answer, DEV_GROUP, Program, User};
 
 /// A namespace in which [`User::Dev`] may edit, deleted when it is dropped.
 pub struct Namespace<'c> {
@@ -99,6 +99,23 @@ impl Namespace<'_> {
         let arguments = [&["--namespace", &self.name], arguments].concat();
         let config = self.cluster.kubeconfig(user);
         kubectl::run(self.cluster.plane(), &config, directory, &arguments, stdin)
+    }
+
+    /// [`Namespace::kubectl`], with a kubectl of another age.
+    ///
+    /// # Errors
+    ///
+    /// As [`Namespace::kubectl`].
+    pub fn run(
+        &self,
+        program: &Program,
+        user: User,
+        arguments: &[&str],
+        stdin: &str,
+    ) -> Result<Answer> {
+        let arguments = [&["--namespace", &self.name], arguments].concat();
+        let config = self.cluster.kubeconfig(user);
+        program.run(&config, crate::root(), &arguments, stdin)
     }
 
     /// Asks again until an answer is as wanted, for at most `most`; gives it.

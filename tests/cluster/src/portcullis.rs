@@ -76,6 +76,55 @@ impl Portcullis {
         })
     }
 
+    /// Starts it with `--cluster`: it finds the cluster by `kubeconfig`, lives
+    /// in the namespace `home` and is the replica `identity`. Waits until it is
+    /// ready. [`Portcullis::register`] registers it for what the profile
+    /// `strict` judges.
+    ///
+    /// # Errors
+    ///
+    /// As [`Portcullis::start`]; also if it does not get ready.
+    pub fn start_in(
+        cluster: &Cluster,
+        kubeconfig: &Path,
+        home: &str,
+        identity: &str,
+    ) -> Result<Portcullis> {
+        let kubeconfig = kubeconfig.display().to_string();
+        let options = [
+            "--cluster",
+            "--without-registration",
+            "--kubeconfig",
+            &kubeconfig,
+        ];
+        let place = ["--namespace", home, "--identity", identity];
+        let mut portcullis = Portcullis::start(cluster, &[&options[..], &place].concat())?;
+        portcullis.arguments = vec!["--profile".into(), "strict".into()];
+        let plain = portcullis.plain;
+        wait("it is ready", PATIENCE, &mut portcullis.process, || {
+            Ok(http::get(plain, "/readyz").is_ok())
+        })?;
+        Ok(portcullis)
+    }
+
+    /// What `/readyz?verbose` says while it is ready.
+    ///
+    /// # Errors
+    ///
+    /// It is not.
+    pub fn health(&self) -> Result<String> {
+        http::get(self.plain, "/readyz?verbose")
+    }
+
+    /// What the command `arguments` of Portcullis prints.
+    ///
+    /// # Errors
+    ///
+    /// It fails.
+    pub fn print(arguments: &[&str]) -> Result<String> {
+        output(arguments)
+    }
+
     /// Where the API server finds it.
     pub fn url(&self) -> String {
         format!("https://{}:{}", self.host, self.https.port())
@@ -118,6 +167,18 @@ impl Portcullis {
         let counts = metrics.lines().filter(of_requests);
         let numbers = counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
         Ok(numbers.sum())
+    }
+
+    /// How often another set of policies was put in force.
+    ///
+    /// # Errors
+    ///
+    /// It is not there.
+    pub fn reloads(&self) -> Result<u64> {
+        let metrics = http::get(self.plain, "/metrics")?;
+        let taken = "portcullis_policy_reloads_total{reason=\"taken\"} ";
+        let mut counts = metrics.lines().filter_map(|line| line.strip_prefix(taken));
+        counts.next().map_or(Ok(0), |count| Ok(count.parse()?))
     }
 
     /// What `portcullis webhook-config` prints for it, with its URL unless the
@@ -230,7 +291,11 @@ pub(crate) fn serving(log: &str) -> Result<Option<(SocketAddr, SocketAddr)>> {
 }
 
 /// The executable that `cargo xtask build` makes.
-pub(crate) fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+///
+/// It is not there.
+pub fn binary() -> Result<PathBuf> {
     let path = crate::target().join("debug/portcullis");
     ensure!(
         path.is_file(),

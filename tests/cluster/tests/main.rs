@@ -4,12 +4,24 @@
 
 /// Who is named in the audit log.
 mod audit;
+/// What was there before, on the day of the installation.
+mod brownfield;
+/// Three repositories of manifests.
+mod corpora;
 /// Objects that are changed.
 mod defaults;
 /// What happens while nobody answers.
 mod down;
+/// Every kind that holds a pod spec.
+mod kinds;
 /// The control plane itself: several at once, and their end.
 mod lifetime;
+/// Other webhooks.
+mod meddling;
+/// Policies as resources of the cluster.
+mod policies;
+/// The proxy in front of the API server.
+mod proxy;
 /// Objects that were there before.
 mod ratchet;
 /// What is registered, and what is not.
@@ -18,5 +30,7 @@ mod registration;
 mod story;
 /// What each test starts with.
 mod support;
+/// What people see.
+mod words;
 /// What an installation writes: certificates and registrations.
 mod writes;

@@ -100,6 +100,34 @@ fn a_policy_on_everything_is_registered_without_what_a_cluster_hangs_on() {
 }
 
 #[test]
+fn a_policy_on_all_of_one_namespace_does_not_bring_the_writes_of_others() {
+    let namespace = cluster().namespace().unwrap();
+    let portcullis = Portcullis::start(cluster(), &["--profile", "strict"]).unwrap();
+    let both = format!(
+        "kubernetes.io/metadata.name in ({},default)",
+        namespace.name()
+    );
+    let registration = portcullis.register(cluster(), &[&both]).unwrap();
+    registration.wait(&portcullis, &namespace).unwrap();
+    let before = portcullis.requests().unwrap();
+    let arguments = ["create", "configmap", "web", "--dry-run=server"];
+    let other = namespace.kubectl(User::Dev, &arguments, "").unwrap();
+    assert_eq!(other.code, 0, "{other:?}");
+    assert_eq!(portcullis.requests().unwrap(), before, "is not called");
+
+    let of_another_policy = deployment("web", "nginx:latest");
+    let judged = namespace.kubectl(User::Dev, &DRY, &of_another_policy);
+    assert_eq!(judged.unwrap().code, 1);
+    assert!(portcullis.requests().unwrap() > before, "is called");
+
+    let in_default = [&["-n", "default"], &arguments[..]].concat();
+    let refused = cluster().kubectl(User::Admin, &in_default, "").unwrap();
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let code = "default-namespace/default-namespace";
+    assert!(refused.stderr.contains(code), "{refused:?}");
+}
+
+#[test]
 fn a_service_is_called_by_its_name_but_its_own_namespace_is_not_judged() {
     let (home, namespace) = (
         cluster().namespace().unwrap(),

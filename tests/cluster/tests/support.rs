@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use portcullis_cluster::{Cluster, Namespace, Portcullis, Registration, shared};
 
 /// A namespace, and Portcullis registered for it alone.
@@ -16,6 +18,19 @@ impl Scene {
     /// With these options of `serve`.
     pub(crate) fn new(arguments: &[&str]) -> Scene {
         Scene::of(cluster().namespace().expect("a namespace"), arguments)
+    }
+
+    /// With this WasmPolicy document and no other.
+    pub(crate) fn with_policy(namespace: Namespace<'static>, document: &str) -> Scene {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("portcullis-policy-{}-{number}.yaml", std::process::id());
+        let file = std::env::temp_dir().join(name);
+        std::fs::write(&file, document).expect("a temporary file");
+        let policy = file.display().to_string();
+        let scene = Scene::of(namespace, &["--profile", "none", "--policies", &policy]);
+        std::fs::remove_file(&file).expect("the file is there");
+        scene
     }
 
     /// In a namespace that has something in it already.

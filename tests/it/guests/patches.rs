@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis::admit::{Phase, Scope, Subject, admit};
+use portcullis::admit::{Known, Phase, Scope, Subject, admit};
 use portcullis::load::ready;
 use portcullis::policy::spec::{API_VERSION, KIND, Resource};
 use portcullis::policy::{Attributes, Cause, Decision, Policy, PolicySet};
@@ -37,7 +37,7 @@ fn mutate(verdict: &Value) -> Decision {
         admission,
         attributes: &attributes,
         namespace: &Value::Null,
-        namespace_is_known: false,
+        known: Known::InPart,
     };
     let scope = Scope {
         phase: Phase::Mutate,

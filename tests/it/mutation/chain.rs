@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use portcullis::admit::{Phase, Scope, Subject, admit};
+use portcullis::admit::{Known, Phase, Scope, Subject, admit};
 use portcullis::policy::{Attributes, Decision, Failure, FailurePolicy, Policy, PolicySet, Ready};
 use portcullis::review;
 use portcullis_contract::reads::Reads;
@@ -175,7 +175,7 @@ impl Chain {
             admission: &admission,
             attributes: &attributes,
             namespace: &Value::Null,
-            namespace_is_known: false,
+            known: Known::InPart,
         };
         let scope = Scope {
             phase: Phase::Mutate,

@@ -14,7 +14,7 @@ use crate::serve::{Server, eventually, pod};
 use crate::support::Scratch;
 
 /// A policy that finds its version.
-fn program(version: u32) -> Vec<u8> {
+pub(super) fn program(version: u32) -> Vec<u8> {
     let finding = json!({"code": "c", "message": format!("version={version}"), "remedy": "none",
         "path": ""});
     let guest = Guest {
@@ -24,7 +24,7 @@ fn program(version: u32) -> Vec<u8> {
     guest.component()
 }
 
-fn document(name: &str, spec: Value) -> String {
+pub(super) fn document(name: &str, spec: Value) -> String {
     let mut document = json!({"apiVersion": "portcullis.dev/v1alpha1", "kind": "WasmPolicy",
         "metadata": {"name": name}, "spec": {"program": {"file": format!("{name}.wasm")},
             "validationActions": ["Warn"]}});
@@ -35,7 +35,7 @@ fn document(name: &str, spec: Value) -> String {
 }
 
 /// Puts a file in place whole.
-fn replace(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) {
+pub(super) fn replace(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     let beside = folder.join(format!("{name}.new"));
     std::fs::write(&beside, bytes).expect("written");
     std::fs::rename(beside, folder.join(name)).expect("renamed");

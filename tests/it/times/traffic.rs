@@ -101,10 +101,15 @@ pub(super) fn quantile(times: &mut [Duration], share: f64) -> Duration {
 
 /// A member of `/proc/PID/status`, in MiB: `VmRSS`, or its peak `VmHWM`.
 pub(super) fn mebibytes(process: u32, member: &str) -> u64 {
+    kibibytes(process, member) / 1024
+}
+
+/// The same in KiB.
+pub(super) fn kibibytes(process: u32, member: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("Linux");
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix(member)?.strip_prefix(':'));
     let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kibibytes.expect("a size") / 1024
+    kibibytes.expect("a size")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::Leader;
+use super::{Leader, Registered};
 use crate::cluster::registrations::away_line;
 use crate::cluster::safety::{self, Need};
 use crate::cluster::state::State;
@@ -33,20 +33,28 @@ impl Leader {
         state.withheld_by = names;
     }
 
+    /// Says it in the state, and to whoever writes the statuses of policies.
     pub(super) fn say_registered(&self, state: &mut State, problem: Option<&str>, now: Timestamp) {
-        let at = now.to_string();
-        match problem {
-            Some(problem) => state.say("Registered", false, "Problem", problem, &at),
-            None if state.is_paused() => {
-                let line = away_line(state);
-                state.say("Registered", false, "Away", &line, &at);
-            }
-            None if self.open_since.is_empty() => state.say("Registered", true, "AsAsked", "", &at),
+        let (status, reason, message) = match problem {
+            Some(problem) => (false, "Problem", problem.to_owned()),
+            None if state.is_paused() => (false, "Away", away_line(state)),
+            None if self.open_since.is_empty() => (true, "AsAsked", String::new()),
             None => {
                 let because = self.open_because.as_deref();
                 let line = because.unwrap_or("failurePolicy is Ignore at first");
-                state.say("Registered", true, "FailsOpen", line, &at);
+                (true, "FailsOpen", line.to_owned())
             }
-        }
+        };
+        state.say("Registered", status, reason, &message, &now.to_string());
+        let registered = Registered {
+            status,
+            reason,
+            message,
+        };
+        self.told.send_if_modified(|told| {
+            let is_news = told.as_ref() != Some(&registered);
+            *told = Some(registered);
+            is_news
+        });
     }
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Bundle, Leader, Registered};
+use super::{Bundle, Leader, Written};
 use crate::cluster::registrations::api::Slot;
 use crate::cluster::registrations::{self, Closing, Fate, bundle_of, fate, staged};
 use crate::cluster::safety::Need;
@@ -22,7 +22,7 @@ impl Leader {
         state: &mut State,
         bundle: Bundle,
         now: Timestamp,
-    ) -> Result<Registered> {
+    ) -> Result<Written> {
         let set = self.set.load_full();
         let mut wish = self.options.wish.clone();
         if let Bundle::Known(pem) = &bundle {
@@ -42,7 +42,7 @@ impl Leader {
         problems.extend(judged.err().map(|error| format!("{error:#}")));
         problems.extend(registration::unknown(&set).map(|unknown| unknown.to_string()));
         problems.dedup();
-        Ok(Registered {
+        Ok(Written {
             is_written,
             problem: (!problems.is_empty()).then(|| problems.join("; ")),
         })

@@ -1,0 +1,135 @@
+//! The parts of a request, each alone: `cargo bench --bench parts [FILTER]`.
+//!
+//! `cargo xtask bench` measures whole requests; this is where to look when one
+//! part is being worked on.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use divan::{Bencher, black_box};
+use portcullis::policy::spec::Limits;
+use portcullis::policy::{Attributes, Decision, Evaluate, patch};
+use portcullis::review;
+use portcullis::wasm::{Engine, Loaded, Program};
+use portcullis_contract::reads::Reads;
+use portcullis_contract::{Redaction, Request};
+use serde_json::{Value, json};
+
+const REVIEWS: [&str; 3] = [
+    "pod-create-bare",
+    "deployment-update-apply",
+    "configmap-update-apply",
+];
+const POLICIES: [&str; 3] = ["image-tags", "probes", "resources"];
+
+fn main() {
+    divan::main();
+}
+
+fn file(path: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn body(review: &str) -> Vec<u8> {
+    file(&format!("tests/data/reviews/{review}.json"))
+}
+
+fn request(review: &str) -> review::Request {
+    let decoded = review::decode(&body(review)).expect("a review");
+    decoded.request.expect("a request")
+}
+
+/// A policy of the pack, ready to run, and its projection of a Pod.
+struct Ready {
+    program: Program,
+    reads: Reads,
+    projection: String,
+}
+
+static ENGINE: LazyLock<Arc<Engine>> =
+    LazyLock::new(|| Arc::new(Engine::new().expect("an engine")));
+
+fn ready(policy: &str, settings: &Value) -> Ready {
+    let bytes = file(&format!("target/policies/{policy}.wasm"));
+    let loaded = Loaded::new(&ENGINE, &bytes).expect("a policy");
+    let reads = loaded.description().reads.iter().map(String::as_str);
+    let reads = Reads::parse(reads).expect("reads");
+    let settings = settings.as_object().expect("a map");
+    let request = request(REVIEWS[0]);
+    let projected = Request::new(&request.admission, &request.namespace);
+    Ready {
+        program: loaded
+            .program(settings, Limits::default())
+            .expect("a program"),
+        projection: reads.project(&projected, Redaction::Blank),
+        reads,
+    }
+}
+
+fn evaluate(ready: &Ready) {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    let verdict = ready.program.evaluate(&ready.projection, deadline);
+    black_box(verdict.expect("a verdict"));
+}
+
+#[divan::bench(args = REVIEWS)]
+fn decode(bencher: Bencher<'_, '_>, review: &str) {
+    let body = body(review);
+    bencher.bench_local(|| review::decode(black_box(&body)));
+}
+
+#[divan::bench(args = REVIEWS)]
+fn decode_without_managed_fields(bencher: Bencher<'_, '_>, review: &str) {
+    let body = body(review);
+    bencher.bench_local(|| review::decode_lean(black_box(&body)));
+}
+
+#[divan::bench(args = REVIEWS)]
+fn attributes(bencher: Bencher<'_, '_>, review: &str) {
+    let request = request(review);
+    bencher.bench_local(|| Attributes::parse(black_box(&request.admission)));
+}
+
+#[divan::bench(args = POLICIES)]
+fn projection(bencher: Bencher<'_, '_>, policy: &str) {
+    let (ready, request) = (ready(policy, &json!({})), request(REVIEWS[0]));
+    bencher.bench_local(|| {
+        let request = Request::new(&request.admission, &request.namespace);
+        ready.reads.project(black_box(&request), Redaction::Blank)
+    });
+}
+
+#[divan::bench(args = POLICIES)]
+fn evaluation(bencher: Bencher<'_, '_>, policy: &str) {
+    let ready = ready(policy, &json!({}));
+    bencher.bench_local(|| evaluate(&ready));
+}
+
+/// Each finds its code and memory cold: sixteen do not fit a cache.
+#[divan::bench]
+fn sixteen_evaluations_in_turns(bencher: Bencher<'_, '_>) {
+    let settings = |number: u64| match number % 3 {
+        0 => json!({"floatingWords": [format!("moving{number}")]}),
+        1 => json!({"minPeriod": 1 + number}),
+        _ => json!({"max": {"memory": format!("{}Gi", 8 + number)}}),
+    };
+    let policy = |number: u64| POLICIES[usize::try_from(number % 3).expect("few")];
+    let all: Vec<Ready> = (0..16).map(|n| ready(policy(n), &settings(n))).collect();
+    bencher.bench_local(|| all.iter().for_each(evaluate));
+}
+
+#[divan::bench]
+fn patch_of_two_fields(bencher: Bencher<'_, '_>) {
+    let object = request(REVIEWS[0]).admission["object"].clone();
+    let mut changed = object.clone();
+    changed["metadata"]["labels"] = json!({"added": "yes"});
+    changed["spec"]["containers"][0]["imagePullPolicy"] = "Never".into();
+    bencher.bench_local(|| patch::apply(&object, &patch::diff(&object, black_box(&changed))));
+}
+
+#[divan::bench]
+fn encode(bencher: Bencher<'_, '_>) {
+    bencher.bench_local(|| review::encode("uid", black_box(&Decision::default())));
+}

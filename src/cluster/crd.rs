@@ -1,0 +1,155 @@
+//! The definition of the resource `WasmPolicy`, made of the types that files
+//! are read with, so that a cluster and a file take the same documents.
+
+mod rules;
+mod structural;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::status::Status;
+use crate::policy::Spec;
+use crate::policy::spec::KIND;
+
+/// The API group.
+pub const GROUP: &str = "portcullis.dev";
+/// The one version.
+pub const VERSION: &str = "v1alpha1";
+/// The resource, in its plural form.
+pub const PLURAL: &str = "wasmpolicies";
+
+/// The CustomResourceDefinition, as `portcullis crd` prints it.
+pub fn definition() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{PLURAL}.{GROUP}")},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": KIND,
+                "listKind": format!("{KIND}List"),
+                "plural": PLURAL,
+                "singular": "wasmpolicy",
+                "shortNames": ["wp"],
+                "categories": ["portcullis"],
+            },
+            "scope": "Cluster",
+            "versions": [{
+                "name": VERSION,
+                "served": true,
+                "storage": true,
+                "schema": {"openAPIV3Schema": schema()},
+                "subresources": {"status": {}},
+                "additionalPrinterColumns": columns(),
+            }],
+        },
+    })
+}
+
+/// What `kubectl get` shows; what has a priority only with `-o wide`.
+fn columns() -> Value {
+    let condition =
+        |of: &str, member: &str| format!(".status.conditions[?(@.type==\"{of}\")].{member}");
+    json!([
+        {"name": "Program", "type": "string", "jsonPath": ".status.program"},
+        {"name": "Action", "type": "string", "jsonPath": ".spec.validationActions"},
+        {"name": "Ready", "type": "string", "jsonPath": condition("Loaded", "status")},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        {"name": "Registered", "type": "string", "priority": 1,
+         "jsonPath": condition("Registered", "status")},
+        {"name": "Failure policy", "type": "string", "priority": 1,
+         "jsonPath": ".spec.failurePolicy"},
+        {"name": "Message", "type": "string", "priority": 1,
+         "jsonPath": condition("Loaded", "message")},
+    ])
+}
+
+fn schema() -> Value {
+    let mut schema = json!({
+        "type": "object",
+        "description": "A policy: a WASM program, what it judges and what its findings lead to.",
+        "required": ["spec"],
+        "properties": {"spec": of::<Spec>(), "status": of::<Status>()},
+    });
+    for (pointer, member, value) in rules::rules() {
+        // The test of this file holds that each is there.
+        if let Some(Value::Object(place)) = schema.pointer_mut(&pointer) {
+            place.insert(member.to_owned(), value);
+        }
+    }
+    schema
+}
+
+/// The schema of a type, in the form that the API server takes.
+fn of<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::openapi3().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value();
+    structural::rewrite(&mut schema);
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_its_place() {
+        let bare = json!({"properties": {"spec": of::<Spec>(), "status": of::<Status>()}});
+        for (pointer, member, _) in rules::rules() {
+            let place = bare.pointer(&pointer);
+            assert!(place.is_some_and(Value::is_object), "{pointer}: {member}");
+        }
+    }
+
+    #[test]
+    fn the_schema_is_structural() {
+        fn look(pointer: &str, schema: &Value) {
+            let members = schema.as_object().expect(pointer);
+            for refused in [
+                "$ref",
+                "anyOf",
+                "oneOf",
+                "uniqueItems",
+                "const",
+                "title",
+                "nullable",
+            ] {
+                assert!(!members.contains_key(refused), "{pointer}: {refused}");
+            }
+            assert!(schema["type"].is_string(), "{pointer}: {schema}");
+            for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+                look(&format!("{pointer}/{name}"), member);
+            }
+            for inner in ["items", "additionalProperties"] {
+                if let Some(inner) = schema.get(inner) {
+                    look(&format!("{pointer}/*"), inner);
+                }
+            }
+        }
+        look("", &schema());
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_parser() {
+        let spec = json!({"program": {"builtin": "p"}});
+        let parsed: Spec = serde_json::from_value(spec).expect("a spec");
+        let schema = of::<Spec>();
+        for (member, value) in [
+            ("validationActions", json!(parsed.validation_actions)),
+            ("failurePolicy", json!(parsed.failure_policy)),
+            ("onUpdate", json!(parsed.on_update)),
+            ("inherited", json!(parsed.inherited)),
+            ("limits", json!(parsed.limits)),
+        ] {
+            assert_eq!(schema["properties"][member]["default"], value, "{member}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Starts what a replica does in a cluster, and what it adds to the webhook.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use futures_util::future::BoxFuture;
+use kube::Client;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::controller::{Controller, Parts};
+use super::home::Home;
+use super::link::Link;
+use super::namespaces::Namespaces;
+use super::vetting::Vetting;
+use super::writes::Registered;
+use crate::load::taker::{Prepare, Taker};
+use crate::pack::Pack;
+use crate::policy::PolicySet;
+use crate::review::Request;
+use crate::server::Health;
+use crate::telemetry::Metrics;
+use crate::wasm::Engine;
+use crate::webhook::Surroundings;
+use crate::webhook::surroundings::Vetted;
+
+/// How policies of a cluster are run.
+pub struct Policies {
+    /// Where built-in programs come from.
+    pub pack: Pack,
+    /// What loads and runs programs.
+    pub engine: Arc<Engine>,
+    /// Keeps each policy from holding up the others.
+    pub prepare: Prepare,
+    /// Namespaces that no policy judges, besides the own one.
+    pub excluded_namespaces: std::collections::BTreeSet<String>,
+    /// Where it counts.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What runs, for as long as the process does.
+pub struct Running {
+    /// The policies in force.
+    pub set: Arc<ArcSwap<PolicySet>>,
+    /// Counts how often another set was put in force.
+    pub changed: watch::Receiver<u64>,
+    /// What the webhook is to be given.
+    pub surroundings: Arc<dyn Surroundings>,
+}
+
+/// What others tell the controller.
+pub struct Heard {
+    /// Whether this replica writes to the cluster.
+    pub is_leader: watch::Receiver<bool>,
+    /// What came of registering; None while nobody knows.
+    pub registered: watch::Receiver<Option<Registered>>,
+}
+
+/// Starts watching policies and namespaces. Call it on a runtime.
+pub fn start(client: &Client, home: &Home, policies: Policies, heard: Heard) -> Running {
+    let Policies {
+        pack,
+        engine,
+        prepare,
+        mut excluded_namespaces,
+        metrics,
+    } = policies;
+    excluded_namespaces.insert(home.namespace.clone());
+    let taker = Taker::new(&engine, prepare, excluded_namespaces);
+    let set = Arc::clone(taker.set());
+    let namespaces = Arc::new(Namespaces::new(client.clone(), Arc::clone(&metrics)));
+    let (change, changed) = watch::channel(0);
+    let parts = Parts {
+        client: client.clone(),
+        home: home.clone(),
+        pack,
+        taker,
+        heard,
+        metrics,
+    };
+    let (controller, link) = Controller::new(parts, change);
+    tokio::spawn(Arc::clone(&namespaces).run());
+    tokio::spawn(controller.run());
+    let surroundings = Arc::new(Around {
+        set: Arc::clone(&set),
+        link,
+        namespaces,
+        vetting: Vetting::new(client.clone(), pack, engine),
+    });
+    Running {
+        set,
+        changed,
+        surroundings,
+    }
+}
+
+/// A webhook's cluster.
+struct Around {
+    set: Arc<ArcSwap<PolicySet>>,
+    link: Arc<Link>,
+    namespaces: Arc<Namespaces>,
+    vetting: Vetting,
+}
+
+impl Surroundings for Around {
+    fn is_ready(&self) -> bool {
+        !self.set.load().is_unset() && self.namespaces.link.was_up()
+    }
+
+    fn namespace<'a>(&'a self, name: &'a str, until: Instant) -> BoxFuture<'a, Option<Arc<Value>>> {
+        Box::pin(self.namespaces.get(name, until))
+    }
+
+    fn vet(&self, request: Request, until: Instant) -> BoxFuture<'_, Vetted> {
+        Box::pin(async move { self.vetting.vet(&request, until).await })
+    }
+
+    fn health(&self) -> Vec<Health> {
+        let line = |link: &Link, ready: bool| Health {
+            name: link.name(),
+            state: link.describe(),
+            ready,
+        };
+        let has_policies = !self.set.load().is_unset();
+        let namespaces = &self.namespaces.link;
+        vec![
+            line(&self.link, has_policies),
+            line(namespaces, namespaces.was_up()),
+        ]
+    }
+}

@@ -1,0 +1,196 @@
+//! All objects of one kind, as the API server has them.
+//!
+//! Guarantees: what is known is always a list that was once complete, with
+//! the changes since. A watch that ends, an expired version (410) or an outage
+//! neither adds nor removes anything.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+/// Between tries: an outage is over within seconds of its end (design:
+/// reliability.md, section 10: 10 s).
+const SHORTEST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(4);
+
+/// Objects by name.
+pub type Objects<K> = BTreeMap<String, K>;
+
+/// What is known of all objects of a kind.
+#[derive(Debug)]
+pub struct Known<K> {
+    objects: Option<Objects<K>>,
+    /// A list that is not complete yet.
+    incoming: Objects<K>,
+}
+
+impl<K> Default for Known<K> {
+    fn default() -> Self {
+        Known {
+            objects: None,
+            incoming: Objects::new(),
+        }
+    }
+}
+
+impl<K: ResourceExt> Known<K> {
+    /// All objects; None before the first list is complete.
+    pub fn objects(&self) -> Option<&Objects<K>> {
+        self.objects.as_ref()
+    }
+
+    /// Takes an event; whether what is known may have changed by it.
+    pub fn take(&mut self, event: Event<K>) -> bool {
+        match event {
+            Event::Init => self.incoming.clear(),
+            Event::InitApply(object) => {
+                self.incoming.insert(object.name_any(), object);
+            }
+            Event::InitDone => {
+                self.objects = Some(std::mem::take(&mut self.incoming));
+                return true;
+            }
+            Event::Apply(object) => {
+                let objects = self.objects.as_mut().unwrap_or(&mut self.incoming);
+                objects.insert(object.name_any(), object);
+                return true;
+            }
+            Event::Delete(object) => {
+                let removed = self.objects.as_mut().map(|o| o.remove(&object.name_any()));
+                return removed.flatten().is_some();
+            }
+        }
+        false
+    }
+}
+
+/// The events of a kind. After an error it starts anew with a list, so that
+/// the end of an outage is seen, too.
+pub struct Watching<K> {
+    api: Api<K>,
+    stream: Option<BoxStream<'static, watcher::Result<Event<K>>>>,
+    pause: Duration,
+    resume: Option<Instant>,
+}
+
+impl<K: Resource + Clone + DeserializeOwned + Debug + Send + 'static> Watching<K> {
+    /// Of all objects that `api` reaches.
+    pub fn new(api: Api<K>) -> Self {
+        Watching {
+            api,
+            stream: None,
+            pause: SHORTEST,
+            resume: None,
+        }
+    }
+
+    /// The next event. Nothing is lost if this is dropped before it is done.
+    ///
+    /// # Errors
+    ///
+    /// What the API server or the way to it said; the next call tries again
+    /// after a pause.
+    pub async fn next(&mut self) -> watcher::Result<Event<K>> {
+        if let Some(resume) = self.resume {
+            tokio::time::sleep_until(resume).await;
+            self.resume = None;
+        }
+        let anew = || kube::runtime::watcher(self.api.clone(), watcher::Config::default()).boxed();
+        let stream = self.stream.get_or_insert_with(anew);
+        let event = match stream.next().await {
+            Some(event) => event,
+            None => Err(watcher::Error::NoResourceVersion),
+        };
+        match &event {
+            Ok(Event::InitDone) => self.pause = SHORTEST,
+            Ok(_) => {}
+            Err(_) => {
+                self.stream = None;
+                self.resume = Some(Instant::now() + self.pause);
+                self.pause = (self.pause * 2).min(LONGEST);
+            }
+        }
+        event
+    }
+}
+
+/// An error of a watch in one line.
+pub fn describe(error: &watcher::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text.replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+
+    fn object(name: &str) -> ConfigMap {
+        let mut object = ConfigMap::default();
+        object.metadata.name = Some(name.to_owned());
+        object
+    }
+
+    fn names(known: &Known<ConfigMap>) -> Vec<&str> {
+        let objects = known.objects().expect("a complete list");
+        objects.keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn nothing_is_known_before_the_first_list_is_complete() {
+        let mut known = Known::default();
+        assert!(!known.take(Event::Init));
+        assert!(!known.take(Event::InitApply(object("a"))));
+        assert!(known.objects().is_none());
+        assert!(known.take(Event::InitDone));
+        assert_eq!(names(&known), ["a"]);
+    }
+
+    #[test]
+    fn a_new_list_replaces_the_old_one_only_when_it_is_complete() {
+        let mut known = Known::default();
+        for event in [
+            Event::Init,
+            Event::InitApply(object("a")),
+            Event::InitApply(object("b")),
+            Event::InitDone,
+            // An outage; the list after it is cut off once.
+            Event::Init,
+            Event::InitApply(object("c")),
+            Event::Init,
+        ] {
+            known.take(event);
+        }
+        assert_eq!(names(&known), ["a", "b"]);
+        known.take(Event::InitApply(object("b")));
+        known.take(Event::InitDone);
+        assert_eq!(names(&known), ["b"], "`a` went away during the outage");
+    }
+
+    #[test]
+    fn changes_are_taken_one_by_one() {
+        let mut known = Known::default();
+        known.take(Event::InitDone);
+        assert!(known.take(Event::Apply(object("a"))));
+        assert!(!known.take(Event::Delete(object("b"))));
+        assert_eq!(names(&known), ["a"]);
+        assert!(known.take(Event::Delete(object("a"))));
+        assert!(names(&known).is_empty());
+    }
+}

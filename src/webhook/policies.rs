@@ -1,0 +1,36 @@
+//! The webhook of policies themselves.
+
+use super::surroundings::{Surroundings, Vetted};
+use crate::review::{self, Review};
+use crate::server::{Call, Reply};
+
+/// Answers a review of a policy.
+pub(super) async fn answer(surroundings: Option<&dyn Surroundings>, call: Call) -> Reply {
+    let Some(surroundings) = surroundings else {
+        let line = "policies are read from files here: start with `serve --cluster`";
+        return text(404, line);
+    };
+    let Review { uid, request } = match super::decode(call.body, review::decode_lean).await {
+        Ok(review) => review,
+        Err(malformed) => return text(400, &malformed.to_string()),
+    };
+    let body = match request {
+        Err(problem) => review::encode_refusal(&uid, &problem),
+        Ok(request) => {
+            let name = request.attributes.name.clone();
+            let vetted = surroundings.vet(request, call.deadline).await;
+            tracing::info!(uid, policy = name, ?vetted, "a policy was tried out");
+            match vetted {
+                Vetted::Good => review::encode_allowance(&uid, None),
+                Vetted::Untried(why) => review::encode_allowance(&uid, Some(&why)),
+                Vetted::Bad(why) => review::encode_refusal(&uid, &why),
+            }
+        }
+    };
+    Reply { status: 200, body }
+}
+
+fn text(status: u16, line: &str) -> Reply {
+    let body = format!("{line}\n").into_bytes();
+    Reply { status, body }
+}
