@@ -16,6 +16,7 @@ use portcullis::cluster::{self, Home};
 use portcullis::policy::PolicySet;
 use portcullis::registration::{Registration, name, selector, target::Target};
 use portcullis::server::Source;
+use portcullis::server::tls::Certificate;
 use portcullis::telemetry::Metrics;
 use tokio::sync::watch;
 

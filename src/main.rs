@@ -28,7 +28,6 @@ use portcullis::pack::Pack;
 use portcullis::policy::{PolicyName, PolicySet};
 use portcullis::registration::target::{CaBundle, Target};
 use portcullis::registration::{self, Registration};
-use portcullis::server::tls::Certificate;
 use portcullis::server::{Options, Server, Signals, Source};
 use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
