@@ -32,6 +32,11 @@ const SHARE: u32 = 4;
 /// after a deadline that was hit.
 const SLOW: Duration = Duration::from_millis(100);
 
+/// What evaluations are taken to need before one has ended, and how many
+/// times what they need they may take before nobody waits for them.
+const ENDING: Duration = Duration::from_millis(1);
+const HANGS: u32 = 8;
+
 /// Called with the name of a policy that is suspended.
 pub type OnSuspension = Arc<dyn Fn(&PolicyName) + Send + Sync>;
 
@@ -66,6 +71,7 @@ impl Guarding {
                 state: Mutex::default(),
                 freed: Condvar::new(),
                 usual: Usual::starting_at(SLOW),
+                ending: Usual::starting_at(ENDING),
                 on_suspension: Arc::clone(&self.on_suspension),
             });
         }
@@ -91,12 +97,16 @@ struct Guard {
     freed: Condvar,
     /// What an evaluation takes.
     usual: Usual,
+    /// What one takes that ends by itself.
+    ending: Usual,
     on_suspension: OnSuspension,
 }
 
 #[derive(Default)]
 struct State {
     running: usize,
+    /// When the last of them began.
+    began: Option<Instant>,
     /// Deadlines hit since something else came of an evaluation.
     hits: u32,
     suspended_until: Option<Instant>,
@@ -113,9 +123,8 @@ impl Drop for Running<'_> {
 }
 
 impl Evaluate for Guard {
-    /// Waits for a place for a third of the time that there is at most:
-    /// evaluations take microseconds, and where none ends for so long, the
-    /// policy hangs. What is left is enough for a hit to count.
+    /// Waits for a place for a third of the time that there is at most: what
+    /// is left is enough for a hit to count.
     fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
         let patience = deadline.saturating_duration_since(Instant::now()) / 3;
         self.run(request, deadline, patience)
@@ -174,25 +183,42 @@ impl Guard {
             );
             return Err(Failure::guest(Cause::Suspended, message));
         }
-        let is_full = |state: &mut State| state.running >= self.at_once;
-        let (mut state, _) = self
-            .freed
-            .wait_timeout_while(state, patience, is_full)
-            .unwrap_or_else(PoisonError::into_inner);
-        if is_full(&mut state) {
-            let message = format!(
-                "{} of its evaluations run already, and no more may at once",
-                self.at_once
-            );
-            return Err(Failure::host(Cause::Overload, message));
-        }
+        let mut state = self.place(state, Instant::now() + patience)?;
         state.running += 1;
+        state.began = Some(Instant::now());
         Ok(Running(self))
+    }
+
+    /// Waits for a place. A thread that waits is one less for other policies,
+    /// so that nobody waits for an evaluation that hangs.
+    fn place<'s>(
+        &self,
+        mut state: MutexGuard<'s, State>,
+        until: Instant,
+    ) -> Result<MutexGuard<'s, State>, Failure> {
+        let usual = self.ending.get().max(ENDING) * HANGS;
+        while state.running >= self.at_once {
+            let hangs = state.began.map_or(until, |began| began + usual);
+            let left = hangs.min(until).saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let message = format!(
+                    "{} of its evaluations run already, and no more may at once",
+                    self.at_once
+                );
+                return Err(Failure::host(Cause::Overload, message));
+            }
+            let waited = self.freed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(state)
     }
 
     fn note(&self, result: &Result<Verdict, Failure>, given: Duration, took: Duration) {
         let is_hit = matches!(result, Err(failure) if failure.cause == Cause::Deadline);
         self.usual.learn(if is_hit { SLOW } else { took });
+        if !is_hit {
+            self.ending.learn(took);
+        }
         let mut state = self.state();
         if !is_hit {
             state.hits = 0;

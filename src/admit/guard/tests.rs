@@ -17,6 +17,7 @@ fn guard(program: impl Evaluate + 'static, at_once: usize) -> (Guard, Arc<Atomic
         state: Mutex::default(),
         freed: Condvar::new(),
         usual: Usual::starting_at(SLOW),
+        ending: Usual::starting_at(ENDING),
         on_suspension: Arc::new(move |_| {
             count.fetch_add(1, Ordering::Relaxed);
         }),

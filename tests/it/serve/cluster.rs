@@ -4,18 +4,20 @@ use crate::support::{Scratch, run, stderr};
 
 /// What is said of these options, in one line.
 fn refused(options: &[&str]) -> String {
-    let files = ["serve", "--tls-cert=none", "--tls-key=none", "--cluster"];
-    let output = run(&[&files[..], options].concat());
+    let output = run(&[&["serve", "--cluster"], options].concat());
     assert_eq!(output.status.code(), Some(2), "{options:?}");
     stderr(&output)
 }
 
 #[test]
-fn policies_come_from_files_or_from_a_cluster() {
-    for options in [["--policies", "a.yaml"], ["--profile", "strict"]] {
-        let said = refused(&options);
-        assert!(said.contains("cannot be used with"), "{said}");
-    }
+fn somebody_else_s_certificate_needs_its_ca_or_no_registration() {
+    let files = ["--tls-cert=none", "--tls-key=none"];
+    let said = refused(&files);
+    assert!(said.contains("needs the CA, too: give --ca-from"), "{said}");
+    let said = refused(&["--without-registration"]);
+    assert!(said.contains("--tls-cert"), "{said}");
+    let said = refused(&[&files[..], &["--ca-from", "issuer"]].concat());
+    assert!(said.contains("write `NAMESPACE/NAME`"), "{said}");
 }
 
 #[test]
@@ -30,6 +32,4 @@ fn a_cluster_that_cannot_be_found_is_told_in_one_line() {
         let place = format!("error: --kubeconfig {file}: ");
         assert!(last.starts_with(&place), "{said}");
     }
-    let said = refused(&["--kubeconfig", &broken]);
-    assert!(said.contains("give --namespace NAME"), "{said}");
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::pod;
 use super::server::Server;
-use crate::support::{run, stderr};
+use crate::support::{Scratch, run, stderr};
 
 /// Sends three Pods of one template; gives hits and misses.
 fn three_replicas(server: &Server) -> (String, String) {
@@ -26,12 +26,20 @@ fn three_replicas(server: &Server) -> (String, String) {
     (value("hits"), value("misses"))
 }
 
-/// `image-tags` alone has the failurePolicy Fail.
-const STRICT: [&str; 2] = ["--profile", "strict"];
+/// A server with one policy, which reads no names.
+fn serve(more: &[&str]) -> Server {
+    let scratch = Scratch::new();
+    let policy = json!({"apiVersion": "portcullis.dev/v1alpha1", "kind": "WasmPolicy",
+        "metadata": {"name": "image-tags"},
+        "spec": {"program": {"builtin": "image-tags"}, "failurePolicy": "Fail"}});
+    let file = scratch.file("image-tags.json", policy.to_string());
+    let own = ["--profile", "none", "--policies", &file];
+    Server::start_in(scratch, &[&own[..], more].concat())
+}
 
 #[test]
 fn replicas_of_one_template_are_judged_once() {
-    let (hits, misses) = three_replicas(&Server::start(&STRICT));
+    let (hits, misses) = three_replicas(&serve(&[]));
     let (hits, misses): (u64, u64) = (hits.parse().expect("one"), misses.parse().expect("one"));
     assert!(misses > 0);
     assert_eq!(hits, 2 * misses);
@@ -39,7 +47,7 @@ fn replicas_of_one_template_are_judged_once() {
 
 #[test]
 fn the_cache_can_be_switched_off() {
-    let server = Server::start(&[STRICT.as_slice(), &["--verdict-cache", "off"]].concat());
+    let server = serve(&["--verdict-cache", "off"]);
     assert_eq!(three_replicas(&server), ("0".to_owned(), "0".to_owned()));
 }
 

@@ -37,7 +37,16 @@ fn serve() -> Server {
             "limits": {"deadlineMilliseconds": 5_000}}});
     scratch.file("p/slow.json", policy.to_string());
     let folder = scratch.path().join("p").display().to_string();
-    let flags = ["--profile", "none", "--policies", &folder, "--threads", "1"];
+    let flags = [
+        "--profile",
+        "none",
+        "--policies",
+        &folder,
+        "--threads",
+        "1",
+        "--verdict-cache",
+        "off",
+    ];
     Server::start_in(scratch, &flags)
 }
 
