@@ -108,7 +108,8 @@ fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
     if found.is_empty() {
         bail!(NO_POLICY);
     }
-    let engine = engine(arguments)?;
+    let engine = engine(arguments)?.with_patience();
+    let engine = Arc::new(engine);
     let set = load::load(&engine, &PACK, &found, excluded(arguments))?;
     // A server logged it.
     if let Some(problem) = engine.cache_problem()
@@ -119,10 +120,10 @@ fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
     Ok((engine, set))
 }
 
-fn engine(arguments: &args::Policies) -> Result<Arc<Engine>> {
+fn engine(arguments: &args::Policies) -> Result<Engine> {
     let cache = code_cache(arguments.code_cache.as_deref());
     let engine = Engine::new()?.with_children();
-    Ok(Arc::new(engine.with_code(PACK.compiled, cache)))
+    Ok(engine.with_code(PACK.compiled, cache))
 }
 
 fn excluded(arguments: &args::Policies) -> BTreeSet<String> {
@@ -293,7 +294,7 @@ fn run_serve(arguments: &args::Serve) -> Result<u8> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = arguments.threads.unwrap_or(cores);
     let metrics = Arc::new(Metrics::default());
-    let engine = engine(&arguments.policies)?;
+    let engine = Arc::new(engine(&arguments.policies)?);
     let prepare = preparing(threads, arguments.verdict_cache, &metrics);
     let source = installed::source(arguments);
     let webhook = |set| Webhook::new(set, threads, Arc::clone(&metrics));

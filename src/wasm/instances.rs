@@ -83,7 +83,7 @@ impl Instances {
         let limiter = Limiter::new(limits.memory_bytes());
         let mut store = Store::new(self.engine.wasmtime(), limiter);
         store.limiter(|limiter| limiter);
-        Engine::stop_at(&mut store, deadline);
+        self.engine.stop_at(&mut store, deadline);
         match self.instances.instantiate(&mut store) {
             Ok(instance) => Ok((store, instance)),
             Err(error) => Err(blame(&error, &store)),

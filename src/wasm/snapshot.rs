@@ -55,7 +55,7 @@ pub(super) fn take(bytes: &[u8], settings: &str, limits: Limits) -> Result<Snaps
     let (mut store, instance) =
         instances.start(settings, limits, Instant::now() + LOAD_DEADLINE)?;
     // What runs from here on is wizer's own and short.
-    Engine::stop_at(&mut store, Instant::now() + LOAD_DEADLINE);
+    engine.stop_at(&mut store, Instant::now() + LOAD_DEADLINE);
     let snapshot = catch_unwind(AssertUnwindSafe(|| {
         rewrite(&wizer, &context, &mut store, instance)
     }));
