@@ -24,7 +24,7 @@ struct Group {
     run: fn(Extent) -> Result<()>,
 }
 
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     Group {
         name: "builds",
         most: minutes(25),
@@ -44,6 +44,11 @@ const GROUPS: [Group; 5] = [
         name: "cluster",
         most: minutes(8),
         run: real_cluster,
+    },
+    Group {
+        name: "install",
+        most: minutes(15),
+        run: install,
     },
     Group {
         name: "documents",
@@ -101,11 +106,18 @@ fn builds(extent: Extent) -> Result<()> {
     run(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
     match extent {
         Extent::Fast => Ok(()),
-        // What people install is built otherwise than what tests run.
-        Extent::Ci | Extent::Full => {
-            build::all(&["--release".to_owned()])?;
-            cluster::program()
+        Extent::Ci | Extent::Full => cluster::program(),
+    }
+}
+
+/// What people install is built otherwise than what tests run.
+fn install(extent: Extent) -> Result<()> {
+    match extent {
+        Extent::Fast => {
+            println!("skipped by --fast");
+            Ok(())
         }
+        Extent::Ci | Extent::Full => build::all(&["--release".to_owned()]),
     }
 }
 
