@@ -85,7 +85,6 @@ fn who_forges_an_owner_is_refused_as_if_there_were_none() {
 /// A Job whose finalizer could not be removed from its pods once hung a whole
 /// namespace (design: reliability.md, 8a).
 #[test]
-#[ignore = "waits for the matchConditions on UPDATE of branch h-writes"]
 fn status_labels_and_finalizers_of_pods_never_wait_for_us() {
     let mut scene = before_and_after(&["create", "job", "old", "--image=nginx:latest"]);
     let run = |command: &str| {
