@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_contract::Operation;
 use serde_json::{Value, json};
 
 use crate::policy::Policy;
@@ -40,7 +41,7 @@ const LABELS: &str = "metadata.labels";
 /// counts.
 pub(super) fn condition(asked: &[&Policy]) -> Option<Value> {
     let mut parts = BTreeSet::new();
-    for policy in asked {
+    for policy in asked.iter().filter(|policy| judges_updates(policy)) {
         for read in &policy.description.as_ref()?.reads {
             parts.extend(parts_of(read)?);
         }
@@ -60,6 +61,16 @@ pub(super) fn condition(asked: &[&Policy]) -> Option<Value> {
     let not_update = "request.operation != \"UPDATE\"".to_owned();
     let expression: Vec<String> = std::iter::once(not_update).chain(changed).collect();
     Some(json!({"name": "changed", "expression": expression.join(" || ")}))
+}
+
+/// Whether an update can concern the policy at all. One that judges creation
+/// alone must not have the updates of all others sent.
+fn judges_updates(policy: &Policy) -> bool {
+    policy.constraints().is_none_or(|constraints| {
+        let rules = &constraints.resource_rules;
+        let mut operations = rules.iter().flat_map(|rule| &rule.operations);
+        operations.any(|operation| matches!(operation, Operation::Update | Operation::Any))
+    })
 }
 
 /// Whether a change of labels can bring an object under the policy, or under

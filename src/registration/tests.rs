@@ -314,6 +314,20 @@ fn an_update_is_always_sent_where_it_is_not_known_what_counts() {
 }
 
 #[test]
+fn what_judges_creation_alone_brings_no_updates() {
+    let spec = || reading("a", &["object.spec"]);
+    let mut creating = reading("b", &["userInfo.username"]);
+    let mut constraints = creating.constraints().expect("constraints").clone();
+    for rule in &mut constraints.resource_rules {
+        rule.operations = vec![portcullis_contract::Operation::Create];
+    }
+    creating.spec.match_constraints = Some(constraints);
+    let alone = condition(vec![spec()]);
+    assert!(alone.is_some());
+    assert_eq!(condition(vec![spec(), creating]), alone);
+}
+
+#[test]
 fn a_selector_of_labels_makes_labels_count() {
     let mut selecting = reading("a", &["object.spec"]);
     let mut constraints = selecting.constraints().expect("constraints").clone();
