@@ -194,15 +194,30 @@ impl<'c> Installation<'c> {
             format!("--namespace-selector=kubernetes.io/metadata.name in ({names})"),
             format!("--listen={LOOPBACK}:0"),
             format!("--metrics-listen={LOOPBACK}:0"),
-            "--drain-delay=0s".to_owned(),
         ];
+        let is_delay = |argument: &&str| argument.starts_with("--drain-delay=");
+        let at_once = match arguments.iter().any(is_delay) {
+            true => None,
+            false => Some("--drain-delay=0s".to_owned()),
+        };
         let arguments = arguments.iter().map(ToString::to_string);
-        Ok(command.into_iter().chain(arguments).collect())
+        Ok(command
+            .into_iter()
+            .chain(at_once)
+            .chain(arguments)
+            .collect())
     }
 
     /// Puts all replicas behind the Service.
     pub fn balance(&self) {
         let backends: Vec<SocketAddr> = self.replicas.iter().map(|one| one.https).collect();
+        self.service.set(&backends);
+    }
+
+    /// Puts all replicas behind the Service but this one.
+    pub fn balance_without(&self, name: &str) {
+        let others = self.replicas.iter().filter(|one| one.name != name);
+        let backends: Vec<SocketAddr> = others.map(|one| one.https).collect();
         self.service.set(&backends);
     }
 
