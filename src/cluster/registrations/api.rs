@@ -56,14 +56,20 @@ impl Slot {
         Ok(found.map(serde_json::to_value).transpose()?)
     }
 
-    /// Makes it as wanted. What others have put into it is taken out.
+    /// Makes it as wanted. What others have put into it is taken out. `live`
+    /// is what is there: if it was deleted since, that is a conflict, so that
+    /// what somebody just took away does not come back.
     ///
     /// # Errors
     ///
     /// Whatever the API server says.
-    pub async fn write(&self, wanted: &Value) -> Result<()> {
+    pub async fn write(&self, wanted: &Value, live: Option<&Value>) -> Result<()> {
         let parameters = PatchParams::apply(MANAGER).force();
-        let apply = Patch::Apply(wanted);
+        let mut document = wanted.clone();
+        if let Some(live) = live {
+            document["metadata"]["uid"] = live["metadata"]["uid"].clone();
+        }
+        let apply = Patch::Apply(document);
         let applied = self.api.patch(&self.name, &parameters, &apply).await;
         let applied = applied.with_context(|| format!("writing {}", self.place()))?;
         let applied = serde_json::to_value(applied)?;

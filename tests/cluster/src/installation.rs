@@ -15,6 +15,7 @@ use crate::kubectl::{Answer, User};
 use crate::namespace::Namespace;
 use crate::portcullis::{LOOPBACK, binary, output, serving};
 use crate::process::{Process, wait};
+use crate::proxy::Proxy;
 use crate::{http, kubeconfig};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,6 +33,8 @@ pub struct Installation<'c> {
     pub service: Balancer,
     name: String,
     folder: Folder,
+    /// Through a proxy, if there is one.
+    kubeconfig: Option<PathBuf>,
     replicas: Vec<Replica>,
 }
 
@@ -55,6 +58,7 @@ impl<'c> Installation<'c> {
             service: Balancer::start()?,
             name: crate::unique(),
             folder: Folder::new(cluster.plane())?,
+            kubeconfig: None,
             replicas: vec![],
         };
         let service = [
@@ -65,7 +69,10 @@ impl<'c> Installation<'c> {
             "--external-name=localhost",
         ];
         installation.admin(&service, "")?;
-        installation.admin(&["apply", "-f", "-"], &installation.account()?)?;
+        // Its objects are of several namespaces, and name them.
+        let account = installation.account()?;
+        let apply = ["apply", "-f", "-"];
+        cluster.kubectl(User::Admin, &apply, &account)?.ok()?;
         let token = ["create", "token", &installation.name, "--duration=3h"];
         let token = installation.admin(&token, "")?;
         let admin = std::fs::read_to_string(cluster.kubeconfig(User::Admin))?;
@@ -104,7 +111,25 @@ impl<'c> Installation<'c> {
 
     /// Its kubeconfig.
     fn kubeconfig(&self) -> String {
-        self.folder.file("account.kubeconfig")
+        let direct = || self.folder.file("account.kubeconfig");
+        let through = self.kubeconfig.as_ref();
+        through.map_or_else(direct, |path| path.display().to_string())
+    }
+
+    /// Replicas that are started from now on reach the API server through
+    /// this proxy.
+    ///
+    /// # Errors
+    ///
+    /// The API server gives no token for the account.
+    pub fn through(&mut self, proxy: &Proxy<'_>) -> Result<()> {
+        self.kubeconfig = Some(proxy.kubeconfig(self.home.name(), &self.name)?);
+        Ok(())
+    }
+
+    /// Its account, as the API server names it.
+    pub fn account_name(&self) -> String {
+        format!("system:serviceaccount:{}:{}", self.home.name(), self.name)
     }
 
     /// Starts a replica that judges only what is in `namespaces`, with these
@@ -169,15 +194,30 @@ impl<'c> Installation<'c> {
             format!("--namespace-selector=kubernetes.io/metadata.name in ({names})"),
             format!("--listen={LOOPBACK}:0"),
             format!("--metrics-listen={LOOPBACK}:0"),
-            "--drain-delay=0s".to_owned(),
         ];
+        let is_delay = |argument: &&str| argument.starts_with("--drain-delay=");
+        let at_once = match arguments.iter().any(is_delay) {
+            true => None,
+            false => Some("--drain-delay=0s".to_owned()),
+        };
         let arguments = arguments.iter().map(ToString::to_string);
-        Ok(command.into_iter().chain(arguments).collect())
+        Ok(command
+            .into_iter()
+            .chain(at_once)
+            .chain(arguments)
+            .collect())
     }
 
     /// Puts all replicas behind the Service.
     pub fn balance(&self) {
         let backends: Vec<SocketAddr> = self.replicas.iter().map(|one| one.https).collect();
+        self.service.set(&backends);
+    }
+
+    /// Puts all replicas behind the Service but this one.
+    pub fn balance_without(&self, name: &str) {
+        let others = self.replicas.iter().filter(|one| one.name != name);
+        let backends: Vec<SocketAddr> = others.map(|one| one.https).collect();
         self.service.set(&backends);
     }
 
@@ -217,6 +257,31 @@ impl<'c> Installation<'c> {
             .iter_mut()
             .flat_map(|replica| &mut replica.process);
         processes.into_iter().try_for_each(Process::check)
+    }
+
+    /// Whether a replica has ended.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name.
+    pub fn has_ended(&self, name: &str) -> Result<bool> {
+        let replica = self.replicas.iter().find(|replica| replica.name == name);
+        let replica = replica.with_context(|| format!("no replica {name}"))?;
+        // The port of the metrics is open as long as the process runs.
+        Ok(std::net::TcpStream::connect(replica.plain).is_err())
+    }
+
+    /// Of each replica that was not killed, whether it is ready.
+    ///
+    /// # Errors
+    ///
+    /// None so far.
+    pub fn ready(&self) -> Result<Vec<bool>> {
+        let running = self.replicas.iter();
+        let running = running.filter(|replica| !replica.process.is_empty());
+        Ok(running
+            .map(|replica| http::get(replica.plain, "/readyz").is_ok())
+            .collect())
     }
 
     /// What all replicas have logged.
@@ -362,8 +427,12 @@ impl Drop for Installation<'_> {
         self.replicas.clear();
         let kinds = format!("{},{},clusterrole,clusterrolebinding", KINDS[0], KINDS[1]);
         let delete = ["delete", &kinds, &self.name, "--ignore-not-found"];
-        if let Err(error) = self.admin(&delete, "") {
-            eprintln!("installation {} is still there: {error:#}", self.name);
+        let kinds = "role,rolebinding";
+        let events = ["delete", kinds, &self.name, "-n", "default"];
+        for delete in [&delete[..], &events] {
+            if let Err(error) = self.admin(delete, "") {
+                eprintln!("installation {} is still there: {error:#}", self.name);
+            }
         }
     }
 }

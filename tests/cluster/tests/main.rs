@@ -12,6 +12,8 @@ mod corpora;
 mod defaults;
 /// What happens while nobody answers.
 mod down;
+/// An installation that watches the policies of its cluster.
+mod installed;
 /// Every kind that holds a pod spec.
 mod kinds;
 /// The control plane itself: several at once, and their end.

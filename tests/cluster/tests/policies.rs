@@ -14,6 +14,9 @@ mod outage;
 /// Policies are tried out when they are written.
 mod vetting;
 
+pub(crate) use changes::client;
+pub(crate) use force::config_map;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 

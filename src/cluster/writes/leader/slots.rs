@@ -116,7 +116,7 @@ impl Leader {
                 self.metrics.mend();
                 tracing::warn!(kind = ?slot.kind, name = slot.name, "an edited webhook configuration is mended");
             }
-            slot.write(&wanted).await?;
+            slot.write(&wanted, live).await?;
             tracing::info!(kind = ?slot.kind, name = slot.name, entries = %summary(&wanted), "registered");
         }
         self.applied.insert(slot.kind, wanted);

@@ -23,7 +23,7 @@ fn amounts() -> (usize, usize) {
     }
 }
 
-async fn client(user: User) -> Client {
+pub(crate) async fn client(user: User) -> Client {
     let file = Kubeconfig::read_from(cluster().kubeconfig(user)).expect("a kubeconfig");
     let options = KubeConfigOptions::default();
     let config = Config::from_custom_kubeconfig(file, &options)

@@ -62,7 +62,7 @@ fn a_policy_that_never_loaded_fails_by_its_failure_policy_and_says_so() {
 
 /// A ConfigMap with a built-in program, as an own one would be put there;
 /// `program` of a policy that names it.
-fn config_map(namespace: &str) -> (String, serde_json::Value) {
+pub(crate) fn config_map(namespace: &str) -> (String, serde_json::Value) {
     let file = root().join("target/policies/image-tags.wasm");
     let bytes = std::fs::read(&file).expect("`cargo xtask build` made it");
     let digest = format!("sha256:{:x}", Sha256::digest(&bytes));

@@ -1,0 +1,169 @@
+//! Writers while replicas come and go, where everything fails closed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use kube::Api;
+use kube::api::PostParams;
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use portcullis_cluster::{Installation, Namespace, User};
+
+use super::{SOON, in_force, place};
+use crate::policies::{Turn, client, eventually};
+use crate::support::deployment;
+
+/// Requests at once.
+const WRITERS: usize = 4;
+
+/// Writers that go on until they are asked what came of it.
+struct Load {
+    is_over: Arc<AtomicBool>,
+    done: Arc<AtomicU32>,
+    thread: JoinHandle<Vec<String>>,
+}
+
+impl Load {
+    fn start(namespace: &Namespace<'_>) -> Load {
+        let (is_over, done) = (Arc::<AtomicBool>::default(), Arc::<AtomicU32>::default());
+        let name = namespace.name().to_owned();
+        let (over, count) = (Arc::clone(&is_over), Arc::clone(&done));
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(async {
+                let client = client(User::Dev).await;
+                let writers = (0..WRITERS).map(|_| write(client.clone(), &name, &over, &count));
+                futures_util::future::join_all(writers).await.concat()
+            })
+        });
+        Load {
+            is_over,
+            done,
+            thread,
+        }
+    }
+
+    /// Waits until this many more have been written.
+    fn more(&self, number: u32) {
+        let until = self.done.load(Ordering::SeqCst) + number;
+        let done = || self.done.load(Ordering::SeqCst);
+        eventually("writes go on", done, |done| *done >= until);
+    }
+
+    /// How many were written, and the failures.
+    fn end(self) -> (u32, Vec<String>) {
+        self.is_over.store(true, Ordering::SeqCst);
+        let failed = self.thread.join().expect("writers end");
+        (self.done.load(Ordering::SeqCst), failed)
+    }
+}
+
+/// Creates what is allowed, without storing it: the failures.
+async fn write(
+    client: kube::Client,
+    namespace: &str,
+    is_over: &AtomicBool,
+    done: &AtomicU32,
+) -> Vec<String> {
+    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", "Deployment"));
+    let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &kind);
+    let object: DynamicObject =
+        serde_json::from_str(&deployment("web", "nginx:1.25.3")).expect("an object");
+    let dry_run = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let mut failed = Vec::new();
+    while !is_over.load(Ordering::SeqCst) {
+        if let Err(error) = api.create(&dry_run, &object).await {
+            failed.push(error.to_string());
+        }
+        done.fetch_add(1, Ordering::SeqCst);
+    }
+    failed
+}
+
+/// Nothing waits before it fails closed; who ends serves on for a while, as by
+/// default, so that callers can close their connections.
+const OPTIONS: [&str; 2] = ["--settle=0s", "--drain-delay=2s"];
+
+/// Two replicas, a policy that fails closed.
+fn two() -> (Installation<'static>, Namespace<'static>) {
+    let (mut installation, namespace) = place();
+    for _ in 0..2 {
+        let started = installation.start(&[&namespace], &OPTIONS);
+        started.expect("it starts");
+    }
+    in_force(&installation, &namespace);
+    all_ready(&installation, 2);
+    (installation, namespace)
+}
+
+/// Each replica that runs has a certificate, and the policy.
+fn all_ready(installation: &Installation<'_>, number: usize) {
+    let is_ready = |installation: &Installation<'_>| {
+        Ok(installation.ready()?.iter().filter(|ready| **ready).count() == number)
+    };
+    installation
+        .eventually("all are ready", SOON, is_ready)
+        .expect("ready");
+}
+
+/// What holds in reality: the API server keeps HTTP/1.1 connections to the
+/// Service and tries no webhook call again, so a call that the killed process
+/// had begun with is lost, and with Fail so is the write: at most one for each
+/// writer. Every write after it has to succeed: a connection that is refused
+/// goes to another replica.
+#[test]
+fn a_killed_replica_costs_the_calls_that_it_had_begun_with_and_no_other() {
+    let _turn = Turn::take();
+    let (mut installation, namespace) = two();
+    let load = Load::start(&namespace);
+    load.more(100);
+    installation.kill("replica-0");
+    load.more(100);
+    let (done, failed) = load.end();
+    eprintln!(
+        "{done} writes, {} lost with the killed replica: {failed:?}",
+        failed.len()
+    );
+    assert!(failed.len() <= WRITERS, "{failed:?}");
+    let is_webhook = |text: &String| text.contains("failed calling webhook");
+    assert!(failed.iter().all(is_webhook), "{failed:?}");
+
+    let load = Load::start(&namespace);
+    load.more(100);
+    let (_, failed) = load.end();
+    assert_eq!(failed, Vec::<String>::new(), "one replica is enough");
+}
+
+#[test]
+fn a_rolling_restart_fails_no_write() {
+    let _turn = Turn::take();
+    let (mut installation, namespace) = two();
+    let load = Load::start(&namespace);
+    load.more(50);
+    for old in ["replica-0", "replica-1"] {
+        installation
+            .start_apart(&[&namespace], &OPTIONS)
+            .expect("it starts");
+        // As a Deployment does it: the new one serves before the old one goes.
+        all_ready(&installation, 3);
+        installation.terminate(old).expect("it is there");
+        installation.balance_without(old);
+        let ended = |installation: &Installation<'_>| installation.has_ended(old);
+        installation
+            .eventually("it ends", Duration::from_secs(60), ended)
+            .expect("ended");
+        installation.kill(old);
+        load.more(50);
+    }
+    let (done, failed) = load.end();
+    assert_eq!(failed, Vec::<String>::new(), "of {done} writes");
+    eprintln!("{done} writes during a rolling restart, none failed");
+}

@@ -1,0 +1,202 @@
+//! Least privilege: what an installation does, and what `deploy/rbac.yaml`
+//! grants it, are the same. In which namespace is for the API server to say.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::Result;
+use portcullis_cluster::proxy::{Fault, Proxy, Rule};
+use portcullis_cluster::{Installation, Namespace, User};
+use serde_json::{Value, json};
+
+use super::{SOON, ask, both_true, condition, in_force, is_closed, place, tags};
+use crate::policies::{Turn, admin, apply, config_map, eventually, is_denied, policy};
+use crate::support::cluster;
+
+/// Group, resource, verb.
+type Right = [String; 3];
+
+/// The strings of a list.
+fn list(value: &Value) -> Vec<&str> {
+    let values = value.as_array().into_iter().flatten();
+    values.filter_map(Value::as_str).collect()
+}
+
+fn of_role(role: &Value) -> BTreeSet<Right> {
+    let mut rights = BTreeSet::new();
+    for rule in role["rules"].as_array().into_iter().flatten() {
+        for group in list(&rule["apiGroups"]) {
+            for resource in list(&rule["resources"]) {
+                for verb in list(&rule["verbs"]) {
+                    rights.insert([group, resource, verb].map(str::to_owned));
+                }
+            }
+        }
+    }
+    rights
+}
+
+fn granted(installation: &Installation<'_>) -> Result<BTreeSet<Right>> {
+    let name = installation.name();
+    let events = admin(&["get", "role", name, "-n", "default", "-o", "json"], "").ok()?;
+    let roles = [
+        installation.get(&format!("clusterrole/{name}"))?,
+        installation.get(&format!("role/{name}"))?,
+        serde_json::from_str(&events)?,
+    ];
+    Ok(roles.iter().flat_map(of_role).collect())
+}
+
+/// What it did, or tried to do.
+fn used(proxy: &Proxy<'_>, account: &str) -> BTreeSet<Right> {
+    let mut used = BTreeSet::new();
+    let own = proxy.counts().into_keys();
+    for access in own.filter(|access| access.account == account) {
+        // Where an apply makes an object, the API server asks for `create`,
+        // too, though there is but one request.
+        if access.group == "admissionregistration.k8s.io" && access.verb == "patch" {
+            let create = "create".to_owned();
+            used.insert([access.group.clone(), access.resource.clone(), create]);
+        }
+        used.insert([access.group, access.resource, access.verb]);
+    }
+    used
+}
+
+/// Another policy, whose program is in a ConfigMap.
+fn from_config_map(installation: &Installation<'_>, namespace: &Namespace<'_>) -> Value {
+    let (_, program) = config_map(namespace.name());
+    let name = installation.name();
+    let role = ["create", "role", "program", "--verb=get"];
+    let of = ["--resource=configmaps", "--resource-name=tags"];
+    let account = format!("--serviceaccount={}:{name}", installation.home.name());
+    let binding = ["create", "rolebinding", "program", "--role=program"];
+    for command in [
+        [&role[..], &of].concat(),
+        [&binding[..], &[&account]].concat(),
+    ] {
+        let answer = namespace.kubectl(User::Admin, &command, "");
+        answer.unwrap().ok().unwrap();
+    }
+    let mut document = policy(namespace, "own");
+    document["spec"]["program"] = program;
+    // This one hangs on labels.
+    document["spec"]["matchConstraints"]["namespaceSelector"] = json!({"matchExpressions":
+        [{"key": "env", "operator": "NotIn", "values": ["dev"]}]});
+    document
+}
+
+/// While it is paused the same bad news comes twice, with a good one between.
+fn pause_and_resume(installation: &Installation<'_>, namespace: &Namespace<'_>) {
+    installation.command("pause").unwrap();
+    eventually("allowed", || ask(namespace), |answer| answer.code == 0);
+    // Now that nobody tries policies out, bad ones are stored.
+    for _ in 0..2 {
+        let mut bad = tags(namespace);
+        bad["spec"]["settings"] = json!({"no-such-setting": 1});
+        apply(&bad.to_string()).ok().unwrap();
+        eventually(
+            "bad",
+            || condition("tags", "Loaded"),
+            |status| status == "False",
+        );
+        apply(&tags(namespace).to_string()).ok().unwrap();
+        eventually(
+            "good",
+            || condition("tags", "Loaded"),
+            |status| status == "True",
+        );
+    }
+    installation.command("resume").unwrap();
+    installation
+        .eventually("closed again", SOON, is_closed)
+        .unwrap();
+}
+
+/// Deregistered, registered by somebody else, and taken away again.
+fn deregister(installation: &Installation<'_>) {
+    installation.command("deregister").unwrap();
+    for kind in [
+        "ValidatingWebhookConfiguration",
+        "MutatingWebhookConfiguration",
+    ] {
+        let object = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind,
+            "metadata": {"name": installation.name()}, "webhooks": []});
+        admin(&["create", "-f", "-"], &object.to_string())
+            .ok()
+            .unwrap();
+    }
+    let is_away = |installation: &Installation<'_>| {
+        Ok(installation.configurations()?.iter().all(Value::is_null))
+    };
+    installation
+        .eventually("taken away", SOON, is_away)
+        .unwrap();
+}
+
+/// Labels are asked for one by one while namespaces cannot be watched.
+fn without_watch(proxy: &Proxy<'_>, account: &str, namespace: &Namespace<'_>) {
+    let rule = |verb: &str| {
+        let rule = Rule::new(Fault::Unavailable).account(account);
+        proxy.inject(rule.resource("namespaces").verb(verb))
+    };
+    let (_list, _watch) = (rule("list"), rule("watch"));
+    proxy.expire_watches("namespaces");
+    let asked = || {
+        ask(namespace);
+        let counts = proxy.counts();
+        counts
+            .keys()
+            .any(|access| access.verb == "get" && access.resource == "namespaces")
+    };
+    eventually("a namespace is asked for", asked, |asked| *asked);
+}
+
+#[test]
+fn an_installation_may_do_what_it_does_and_nothing_else() {
+    let _turn = Turn::take();
+    let (mut installation, namespace) = place();
+    let proxy = Proxy::start(cluster()).unwrap();
+    installation.through(&proxy).unwrap();
+    installation.start(&[&namespace], &["--settle=0s"]).unwrap();
+    in_force(&installation, &namespace);
+    let own = from_config_map(&installation, &namespace);
+    apply(&own.to_string()).ok().unwrap();
+    both_true("own");
+    without_watch(&proxy, &installation.account_name(), &namespace);
+    pause_and_resume(&installation, &namespace);
+    eventually("denied", || ask(&namespace), is_denied);
+    admin(&["delete", "wasmpolicy", "own"], "").ok().unwrap();
+    deregister(&installation);
+
+    let mut granted = granted(&installation).unwrap();
+    let copies = ["", "configmaps", "delete"].map(str::to_owned);
+    assert!(granted.contains(&copies));
+    match std::env::var_os("PORTCULLIS_FULL") {
+        // A copy that nobody names is deleted after a minute or two.
+        Some(_) => {
+            let copies = ["get", "configmaps", "-o", "name"];
+            let list = || installation.home.kubectl(User::Admin, &copies, "").unwrap();
+            let most = Duration::from_secs(180);
+            let gone = |_: &Installation<'_>| Ok(!list().stdout.contains("program"));
+            installation
+                .eventually("the copy is gone", most, gone)
+                .unwrap();
+        }
+        None => drop(granted.remove(&copies)),
+    }
+    let used = used(&proxy, &installation.account_name());
+    let missing: Vec<_> = granted.difference(&used).collect();
+    let besides: Vec<_> = used.difference(&granted).collect();
+    assert!(missing.is_empty(), "granted and never used: {missing:?}");
+    assert!(
+        besides.is_empty(),
+        "used and granted by nobody here: {besides:?}"
+    );
+    let refused = installation
+        .log()
+        .lines()
+        .any(|line| line.contains("is forbidden"));
+    assert!(!refused, "{}", installation.log());
+    eprintln!("{} rights, each used", used.len());
+}
