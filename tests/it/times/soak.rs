@@ -65,7 +65,7 @@ fn send(target: &Target, sent: &AtomicU64, most: u64) {
         if number >= most {
             return;
         }
-        if number % KEPT == 0 {
+        if number.is_multiple_of(KEPT) {
             caller = Caller::new(target);
         }
         let (path, body, status) = body(number);

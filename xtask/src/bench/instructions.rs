@@ -30,15 +30,30 @@ const RUNS: [u64; 2] = [20, 120];
 /// What a path may cost more than the baseline on its CPU model (issue 5).
 const MORE: f64 = 0.05;
 
-/// Paths through the host, by name: the body, and whether it is changed.
-const PATHS: [(&str, fn() -> Result<Payload>, bool); 3] = [
-    ("validate a Pod of 4.7 KB", body::pod, false),
-    (
-        "validate a Deployment update of 11 KB",
-        body::deployment,
-        false,
-    ),
-    ("change a Pod of 4.7 KB", body::pod, true),
+/// A path through the host.
+struct Path {
+    name: &'static str,
+    payload: fn() -> Result<Payload>,
+    /// Whether the object is changed, and a patch made.
+    is_changed: bool,
+}
+
+const PATHS: [Path; 3] = [
+    Path {
+        name: "validate a Pod of 4.7 KB",
+        payload: body::pod,
+        is_changed: false,
+    },
+    Path {
+        name: "validate a Deployment update of 11 KB",
+        payload: body::deployment,
+        is_changed: false,
+    },
+    Path {
+        name: "change a Pod of 4.7 KB",
+        payload: body::pod,
+        is_changed: true,
+    },
 ];
 
 /// What was counted, and where.
@@ -74,7 +89,7 @@ fn count() -> Result<Counted> {
     let machine = process::machine()?;
     let rustc = output(&mut command("rustc", &["--version"]))?;
     let mut instructions = BTreeMap::new();
-    for (name, ..) in PATHS {
+    for Path { name, .. } in PATHS {
         let [few, many] = [callgrind(name, RUNS[0])?, callgrind(name, RUNS[1])?];
         instructions.insert(name.to_owned(), (many - few) / (RUNS[1] - RUNS[0]));
     }
@@ -133,15 +148,15 @@ pub(crate) fn hot(arguments: &[String]) -> Result<()> {
     let [name, requests] = arguments else {
         bail!("{HOT} takes a path and a number");
     };
-    let path = PATHS.iter().find(|(known, ..)| known == name);
-    let (_, payload, is_changed) = path.with_context(|| format!("no path `{name}`"))?;
-    let body = payload()?.bytes();
+    let path = PATHS.iter().find(|path| path.name == name);
+    let path = path.with_context(|| format!("no path `{name}`"))?;
+    let body = (path.payload)()?.bytes();
     let reads = PROGRAMS
         .into_iter()
         .map(reads)
         .collect::<Result<Vec<_>>>()?;
     for _ in 0..requests.parse::<u64>()? {
-        handle(&body, &reads, *is_changed)?;
+        handle(&body, &reads, path.is_changed)?;
     }
     Ok(())
 }
