@@ -92,7 +92,13 @@ fn parts_of(read: &str) -> Option<Vec<String>> {
         return Some(vec![]);
     }
     let first = steps.next().and_then(field);
-    let second = steps.next().and_then(field);
+    let second = steps.next();
+    // `namespace` is a word of CEL's, and need not be written.
+    let is_object = matches!(member, "object" | "oldObject") && first == Some("metadata");
+    if is_object && second.is_some_and(|name| CONSTANT_METADATA.contains(&name)) {
+        return Some(vec![]);
+    }
+    let second = second.and_then(field);
     match (member, first, second) {
         ("object" | "oldObject", Some("apiVersion" | "kind"), _) => Some(vec![]),
         ("object" | "oldObject", Some("metadata"), Some(name)) => Some(metadata(name)),

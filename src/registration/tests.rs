@@ -328,6 +328,21 @@ fn what_judges_creation_alone_brings_no_updates() {
 }
 
 #[test]
+fn what_no_update_changes_is_not_compared_whatever_it_is_called() {
+    let read = |more: &[&str]| condition(vec![reading("a", &[&["object.spec"], more].concat())]);
+    let alone = read(&[]);
+    assert!(alone.is_some());
+    // `namespace` is a word of CEL's.
+    let constant = [
+        "object.metadata.namespace",
+        "oldObject.metadata.name",
+        "kind.kind",
+    ];
+    assert_eq!(read(&constant), alone);
+    assert_ne!(read(&["pod.metadata.name"]), alone);
+}
+
+#[test]
 fn a_selector_of_labels_makes_labels_count() {
     let mut selecting = reading("a", &["object.spec"]);
     let mut constraints = selecting.constraints().expect("constraints").clone();

@@ -220,6 +220,9 @@ fn real_cluster(extent: Extent) -> Result<()> {
         "--test",
         "cluster",
         "--quiet",
+        "--",
+        // Most of them wait, for a lease or a certificate.
+        "--test-threads=4",
     ]))?;
     run(&mut cargo(&[
         "test",
