@@ -58,7 +58,6 @@ fn labels_finalizers_and_states_never_wait_for_us() {
     let phase = r#"{"status": {"phase": "Running"}}"#;
     for arguments in [
         &["label", &pod, "team=a"][..],
-        &["annotate", "deployment/web", "a=b"],
         &["patch", &pod, "-p", finalizers],
         &["patch", &pod, "-p", none],
         &["patch", &pod, "--subresource=status", "-p", phase],

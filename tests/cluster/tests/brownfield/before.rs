@@ -104,7 +104,6 @@ fn status_labels_and_finalizers_of_pods_never_wait_for_us() {
     let new = run("run new --image=nginx:1.29.1");
     assert_eq!(new.code, 1, "nobody answers: {new:?}");
     done("label pod -l job-name=old team=blue");
-    done("annotate pod -l job-name=old team=blue");
     let pod = done("get pod -l job-name=old -o name");
     let pod = pod.trim();
     let status = r#"-p={"status":{"message":"told"}}"#;
