@@ -37,7 +37,7 @@ pub(super) fn all() -> BTreeMap<(String, usize), Verdict> {
 }
 
 /// How the webhook ends the line about a finding: ``(container `a`,
-/// spec.containers[0].image) [policy/code]``.
+/// spec.containers[0].image) [policy/code]``, or without a container.
 fn line(finding: &Value) -> String {
     let text = |name: &str| finding[name].as_str().unwrap_or_default();
     let mut place = String::new();
@@ -48,7 +48,10 @@ fn line(finding: &Value) -> String {
             Err(_) => place.push_str(&format!(".{part}")),
         }
     }
-    let container = text("container");
+    let container = match text("container") {
+        none if none.is_empty() => String::new(),
+        name => format!("container `{name}`, "),
+    };
     let (policy, code) = (text("policy"), text("code"));
-    format!("(container `{container}`, {place}) [{policy}/{code}]")
+    format!("({container}{place}) [{policy}/{code}]")
 }

@@ -14,8 +14,6 @@ use crate::support::cluster;
 
 /// Requests under way at once.
 const AT_ONCE: usize = 8;
-/// Where an object without a namespace goes.
-const NAMESPACE: &str = "default";
 
 /// What became of an object.
 pub(super) enum Outcome {
@@ -28,23 +26,26 @@ pub(super) enum Outcome {
 }
 
 /// The API server of the cluster, and the kinds that it knows.
-pub(super) struct Server {
+pub(super) struct Server<'a> {
     client: Client,
+    /// Where an object without a namespace goes.
+    namespace: &'a str,
     kinds: Discovery,
 }
 
-/// Creates each object with `dryRun=All`, as `kubectl apply` and `create` do.
-pub(super) fn ask(given: &[Given]) -> Vec<Outcome> {
+/// Creates each object with `dryRun=All`, as `kubectl apply` and `create` do;
+/// one without a namespace in `namespace`, as with `--namespace`.
+pub(super) fn ask(given: &[Given], namespace: &str) -> Vec<Outcome> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build().unwrap().block_on(async {
-        let server = Server::new().await;
+        let server = Server::new(namespace).await;
         let answers = stream::iter(given).map(|one| server.create(&one.value));
         answers.buffered(AT_ONCE).collect().await
     })
 }
 
-impl Server {
-    async fn new() -> Server {
+impl Server<'_> {
+    async fn new(namespace: &str) -> Server<'_> {
         let config = Kubeconfig::read_from(cluster().kubeconfig(User::Admin)).unwrap();
         let options = KubeConfigOptions::default();
         let config = Config::from_custom_kubeconfig(config, &options)
@@ -52,7 +53,11 @@ impl Server {
             .unwrap();
         let client = Client::try_from(config).unwrap();
         let kinds = Discovery::new(client.clone()).run().await.unwrap();
-        Server { client, kinds }
+        Server {
+            client,
+            namespace,
+            kinds,
+        }
     }
 
     /// Where objects like this one are created; None if nobody knows the kind.
@@ -64,7 +69,7 @@ impl Server {
         let (resource, capabilities) = self.kinds.resolve_gvk(&kind)?;
         let namespace = match object["metadata"]["namespace"].as_str() {
             _ if capabilities.scope == Scope::Cluster => None,
-            None => Some(NAMESPACE),
+            None => Some(self.namespace),
             named => named,
         };
         Some(resource_path(
@@ -118,11 +123,12 @@ fn unquoted(header: &str) -> String {
 
 /// Place and code of a line of ours: ``... (container `a`, PLACE) [policy/code]``.
 fn ours(line: &str) -> Option<String> {
-    let start = line.rfind(" (container `")?;
-    let known = ["[image-tags/", "[probes/", "[resources/"];
-    let line = &line[start + 1..];
-    known
-        .iter()
-        .any(|policy| line.contains(policy))
-        .then(|| line.to_owned())
+    let code = line.strip_suffix(']')?.rsplit_once('[')?.1;
+    let (policy, _) = code.split_once('/')?;
+    let is_ours = portcullis_cluster::root()
+        .join("policies")
+        .join(policy)
+        .is_dir();
+    let start = line.rfind(" (")?;
+    is_ours.then(|| line[start + 1..].to_owned())
 }
