@@ -6,9 +6,9 @@
 //! Nothing is lost by it: such an update finds what the object had before, and
 //! that is forgiven (`policy::ratchet`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_contract::Operation;
+use portcullis_contract::{Operation, Rule};
 use serde_json::{Value, json};
 
 use crate::policy::Policy;
@@ -36,41 +36,105 @@ const CONSTANT_METADATA: [&str; 5] = [
 /// Where kinds have their pod template (`portcullis_contract::pod`).
 const POD_PARTS: [&str; 2] = ["spec", "template"];
 const LABELS: &str = "metadata.labels";
+/// Any resource, in rules.
+const ANY: &str = "*";
+
+/// The resources of requests, without subresources.
+type Resources = BTreeSet<String>;
 
 /// The condition of an entry of these policies; None where every update
 /// counts.
+///
+/// A part counts only for the resources of the policies that look at it: the
+/// annotations of a Deployment are nothing to a policy that reads those of
+/// Ingresses.
 pub(super) fn condition(asked: &[&Policy]) -> Option<Value> {
-    let mut parts = BTreeSet::new();
+    let mut readers: BTreeMap<String, Resources> = BTreeMap::new();
+    let (mut all, mut always) = (Resources::new(), Resources::new());
     for policy in asked.iter().filter(|policy| judges_updates(policy)) {
-        for read in &policy.description.as_ref()?.reads {
-            parts.extend(parts_of(read)?);
-        }
-        if selects_by_label(policy) {
-            parts.insert(LABELS.to_owned());
+        let resources = updated(policy)?;
+        all.extend(resources.iter().cloned());
+        match parts(policy) {
+            Some(parts) => {
+                for part in parts {
+                    readers.entry(part).or_default().extend(resources.clone());
+                }
+            }
+            None => always.extend(resources),
         }
     }
-    if parts.is_empty() {
+    if is_covered(&all, &always) || readers.is_empty() {
         return None;
     }
-    let changed = parts.iter().map(|part| {
-        format!(
-            "has(object.{part}) != has(oldObject.{part}) \
-             || (has(object.{part}) && object.{part} != oldObject.{part})"
-        )
-    });
-    let not_update = "request.operation != \"UPDATE\"".to_owned();
-    let expression: Vec<String> = std::iter::once(not_update).chain(changed).collect();
+    let mut expression = vec!["request.operation != \"UPDATE\"".to_owned()];
+    if !always.is_empty() {
+        expression.push(is_among(&always));
+    }
+    let mut by_resources: BTreeMap<Resources, Vec<String>> = BTreeMap::new();
+    for (part, resources) in readers {
+        let changed = by_resources.entry(resources).or_default();
+        changed.push(has_changed(&part));
+    }
+    for (resources, changed) in by_resources {
+        let changed = changed.join(" || ");
+        expression.push(match is_covered(&all, &resources) {
+            true => changed,
+            false => format!("({} && ({changed}))", is_among(&resources)),
+        });
+    }
     Some(json!({"name": "changed", "expression": expression.join(" || ")}))
+}
+
+fn has_changed(part: &str) -> String {
+    format!(
+        "has(object.{part}) != has(oldObject.{part}) \
+         || (has(object.{part}) && object.{part} != oldObject.{part})"
+    )
+}
+
+fn is_among(resources: &Resources) -> String {
+    format!("request.resource.resource in {}", json!(resources))
+}
+
+/// Whether `some` are all there are.
+fn is_covered(all: &Resources, some: &Resources) -> bool {
+    some.contains(ANY) || all == some
+}
+
+/// The resources whose updates the policy judges; None if that is not known.
+fn updated(policy: &Policy) -> Option<Resources> {
+    let rules = &policy.constraints()?.resource_rules;
+    let rules = rules.iter().filter(|rule| has_update(rule));
+    let resources = rules.flat_map(|rule| &rule.resources);
+    let names = resources.map(|resource| match resource.split_once('/') {
+        Some((name, _)) => name.to_owned(),
+        None => resource.clone(),
+    });
+    Some(names.collect())
+}
+
+/// What of an object the policy looks at; None if that is not known.
+fn parts(policy: &Policy) -> Option<BTreeSet<String>> {
+    let mut parts = BTreeSet::new();
+    for read in &policy.description.as_ref()?.reads {
+        parts.extend(parts_of(read)?);
+    }
+    if selects_by_label(policy) {
+        parts.insert(LABELS.to_owned());
+    }
+    Some(parts)
 }
 
 /// Whether an update can concern the policy at all. One that judges creation
 /// alone must not have the updates of all others sent.
 fn judges_updates(policy: &Policy) -> bool {
-    policy.constraints().is_none_or(|constraints| {
-        let rules = &constraints.resource_rules;
-        let mut operations = rules.iter().flat_map(|rule| &rule.operations);
-        operations.any(|operation| matches!(operation, Operation::Update | Operation::Any))
-    })
+    let constraints = policy.constraints();
+    constraints.is_none_or(|constraints| constraints.resource_rules.iter().any(has_update))
+}
+
+fn has_update(rule: &Rule) -> bool {
+    let mut operations = rule.operations.iter();
+    operations.any(|operation| matches!(operation, Operation::Update | Operation::Any))
 }
 
 /// Whether a change of labels can bring an object under the policy, or under

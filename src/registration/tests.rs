@@ -314,6 +314,44 @@ fn an_update_is_always_sent_where_it_is_not_known_what_counts() {
 }
 
 #[test]
+fn what_one_policy_reads_of_its_kind_does_not_count_for_the_kinds_of_others() {
+    let of = |name: &str, resource: &str, reads: &[&str]| {
+        let mut policy = reading(name, reads);
+        let mut constraints = policy.constraints().expect("constraints").clone();
+        constraints.resource_rules[0].resources = vec![resource.to_owned()];
+        policy.spec.match_constraints = Some(constraints);
+        policy
+    };
+    let pods = || of("a", "pods", &["object.spec"]);
+    let ingresses = of(
+        "b",
+        "ingresses/status",
+        &["object.spec", "object.metadata.annotations"],
+    );
+    let expected = "request.operation != \"UPDATE\" \
+                    || (request.resource.resource in [\"ingresses\"] \
+                    && (has(object.metadata.annotations) != has(oldObject.metadata.annotations) \
+                    || (has(object.metadata.annotations) \
+                    && object.metadata.annotations != oldObject.metadata.annotations))) \
+                    || has(object.spec) != has(oldObject.spec) \
+                    || (has(object.spec) && object.spec != oldObject.spec)";
+    assert_eq!(
+        condition(vec![pods(), ingresses]).as_deref(),
+        Some(expected)
+    );
+
+    let unknown = of("b", "ingresses", &["object"]);
+    let expected = "request.operation != \"UPDATE\" \
+                    || request.resource.resource in [\"ingresses\"] \
+                    || (request.resource.resource in [\"pods\"] \
+                    && (has(object.spec) != has(oldObject.spec) \
+                    || (has(object.spec) && object.spec != oldObject.spec)))";
+    assert_eq!(condition(vec![pods(), unknown]).as_deref(), Some(expected));
+    let anything = of("b", "*/*", &["object"]);
+    assert_eq!(condition(vec![pods(), anything]), None);
+}
+
+#[test]
 fn what_judges_creation_alone_brings_no_updates() {
     let spec = || reading("a", &["object.spec"]);
     let mut creating = reading("b", &["userInfo.username"]);

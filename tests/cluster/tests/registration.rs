@@ -49,7 +49,9 @@ fn nothing_in_kube_system_is_judged_even_when_it_is_selected() {
     assert_eq!(create().ok().unwrap(), silent);
     let decisions = scene.portcullis.decisions();
     assert!(!decisions.is_empty());
-    for decision in decisions {
+    // What is in no namespace, such as other tests' roles, is judged for all.
+    let in_one = decisions.iter().filter(|one| one["namespace"] != "");
+    for decision in in_one {
         assert_eq!(decision["namespace"], scene.namespace.name(), "{decision}");
     }
     scene.portcullis.stop();
