@@ -12,7 +12,7 @@ use portcullis::policy::spec::Limits;
 use portcullis::policy::{Attributes, Decision, Evaluate, patch};
 use portcullis::review;
 use portcullis::wasm::{Engine, Loaded, Program};
-use portcullis_contract::reads::Reads;
+use portcullis_contract::reads::{Outline, Reads};
 use portcullis_contract::{Redaction, Request};
 use serde_json::{Value, json};
 
@@ -83,7 +83,16 @@ fn decode(bencher: Bencher<'_, '_>, review: &str) {
 #[divan::bench(args = REVIEWS)]
 fn decode_without_managed_fields(bencher: Bencher<'_, '_>, review: &str) {
     let body = body(review);
-    bencher.bench_local(|| review::decode_lean(black_box(&body)));
+    let outline = Outline::whole(false);
+    bencher.bench_local(|| review::decode_lean(black_box(&body), &outline));
+}
+
+#[divan::bench(args = REVIEWS)]
+fn decode_what_is_read(bencher: Bencher<'_, '_>, review: &str) {
+    let body = body(review);
+    let ready = POLICIES.map(|policy| ready(policy, &json!({})).reads);
+    let outline = Outline::of(&ready);
+    bencher.bench_local(|| review::decode_lean(black_box(&body), &outline));
 }
 
 #[divan::bench(args = REVIEWS)]

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use portcullis_contract::Operation;
+use portcullis_contract::reads::Outline;
 use tokio::sync::oneshot;
 
 use crate::admit::{self, Known, Scope, Subject, pool::Pool};
@@ -35,6 +37,24 @@ pub struct Webhook {
     pool: Pool,
     metrics: Arc<Metrics>,
     surroundings: Option<Arc<dyn Surroundings>>,
+}
+
+/// A review, and what came of it.
+struct Seen {
+    uid: String,
+    /// Or why the request cannot be judged.
+    judged: Result<(Request, Decision), String>,
+}
+
+impl Seen {
+    /// Whether the decision may be another one once everything of the object
+    /// is known: what an update is forgiven hangs on all that it changes.
+    fn hangs_on_what_no_policy_reads(&self) -> bool {
+        self.judged.as_ref().is_ok_and(|(request, decision)| {
+            let is_update = request.attributes.operation == Operation::Update;
+            is_update && !decision.findings.is_empty()
+        })
+    }
 }
 
 impl Webhook {
@@ -62,6 +82,41 @@ impl Webhook {
     pub fn within(mut self, surroundings: Arc<dyn Surroundings>) -> Webhook {
         self.surroundings = Some(surroundings);
         self
+    }
+
+    /// Decodes a body, and judges the request in it.
+    async fn see(
+        &self,
+        set: &Arc<PolicySet>,
+        call: &Call,
+        scope: Scope,
+    ) -> Result<Seen, Malformed> {
+        let outline = outline(set, scope.phase);
+        let seen = self.see_part(set, call, scope, &outline).await?;
+        if outline.is_whole() || !seen.hangs_on_what_no_policy_reads() {
+            return Ok(seen);
+        }
+        let whole = Arc::new(outline.with_everything());
+        self.see_part(set, call, scope, &whole).await
+    }
+
+    async fn see_part(
+        &self,
+        set: &Arc<PolicySet>,
+        call: &Call,
+        scope: Scope,
+        outline: &Arc<Outline>,
+    ) -> Result<Seen, Malformed> {
+        let review = decode(call.body.clone(), Arc::clone(outline)).await?;
+        let judged = match review.request {
+            Ok(request) => {
+                let set = Arc::clone(set);
+                Ok(self.decide(set, request, scope, call.deadline).await)
+            }
+            Err(problem) => Err(problem),
+        };
+        let uid = review.uid;
+        Ok(Seen { uid, judged })
     }
 
     async fn decide(
@@ -208,24 +263,22 @@ fn subject(request: &Request, known: Known) -> Subject<'_> {
     }
 }
 
-/// What decodes as much as these policies read.
-fn decoder(set: &PolicySet) -> Decode {
-    if set.reads_managed_fields() {
-        review::decode
-    } else {
-        review::decode_lean
+/// Decodes a body: a large one apart from the threads that answer others.
+async fn decode(body: Bytes, outline: Arc<Outline>) -> Result<Review, Malformed> {
+    if body.len() <= QUICK {
+        return review::decode_lean(&body, &outline);
     }
+    let decode = move || review::decode_lean(&body, &outline);
+    let decoded = tokio::task::spawn_blocking(decode).await;
+    decoded.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
 }
 
-type Decode = fn(&[u8]) -> Result<Review, Malformed>;
-
-/// Decodes a body: a large one apart from the threads that answer others.
-async fn decode(body: Bytes, decode: Decode) -> Result<Review, Malformed> {
-    if body.len() <= QUICK {
-        return decode(&body);
+/// What of objects is decoded at first: patches need all of it.
+fn outline(set: &PolicySet, phase: admit::Phase) -> Arc<Outline> {
+    match phase {
+        admit::Phase::Validate => Arc::clone(set.outline()),
+        admit::Phase::Mutate => Arc::new(set.outline().with_everything()),
     }
-    let decoded = tokio::task::spawn_blocking(move || decode(&body)).await;
-    decoded.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
 }
 
 fn unshare(request: Arc<Request>) -> Request {
@@ -262,8 +315,8 @@ impl Judge for Webhook {
         };
         // One set for all of it, whatever is swapped meanwhile.
         let set = self.set.load_full();
-        let Review { uid, request } = match decode(call.body, decoder(&set)).await {
-            Ok(review) => review,
+        let seen = match self.see(&set, &call, scope).await {
+            Ok(seen) => seen,
             Err(malformed) => {
                 self.metrics.rejection("body");
                 return Reply {
@@ -272,25 +325,20 @@ impl Judge for Webhook {
                 };
             }
         };
-        match request {
-            Ok(request) => {
-                let (request, decision) = self.decide(set, request, scope, call.deadline).await;
+        let uid = &seen.uid;
+        let body = match seen.judged {
+            Ok((request, decision)) => {
                 self.record(&recorded, &request, &decision);
-                Reply {
-                    status: 200,
-                    body: review::encode(&uid, &decision),
-                }
+                review::encode(uid, &decision)
             }
             Err(problem) => {
                 self.metrics
                     .request(phase_name, group_name, "denied", arrived.elapsed());
                 tracing::info!(uid, problem, "a review could not be judged and was refused");
-                Reply {
-                    status: 200,
-                    body: review::encode_refusal(&uid, &problem),
-                }
+                review::encode_refusal(uid, &problem)
             }
-        }
+        };
+        Reply { status: 200, body }
     }
 
     fn health(&self) -> Vec<Health> {

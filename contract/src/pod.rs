@@ -43,6 +43,11 @@ pub fn template_path(group: &str, kind: &str) -> Option<&'static str> {
         .map(|(_, _, path)| *path)
 }
 
+/// All places where objects keep a pod template, some of them more than once.
+pub(crate) fn template_paths() -> impl Iterator<Item = &'static str> {
+    TEMPLATES.iter().map(|(.., path)| *path)
+}
+
 /// The pod view of an object, judged by its own `apiVersion` and `kind`.
 /// None if the kind has no pod template or the object lacks it.
 pub fn view(object: &Value) -> Option<PodView<'_>> {

@@ -20,7 +20,11 @@
 //! an empty value of the same shape stands in: the error stays an error, and
 //! nothing undeclared passes.
 
+mod outline;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use outline::{Look, Outline};
 
 use serde_json::Value;
 

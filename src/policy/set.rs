@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portcullis_contract::reads::{Reads, WHOLE_OBJECTS};
+use portcullis_contract::reads::{Outline, Reads};
 
 use super::{Failure, Policy, PolicyName};
 
@@ -17,9 +17,8 @@ pub struct PolicySet {
     policies: Vec<Policy>,
     /// Namespaces whose objects no policy judges.
     pub excluded_namespaces: BTreeSet<String>,
-    /// Whether a policy reads `metadata.managedFields`, which most of a
-    /// request's nodes are in.
-    reads_managed_fields: bool,
+    /// What they look at of objects.
+    outline: Arc<Outline>,
     /// Policies that are not in the form the operator wrote last, and why.
     stale: BTreeMap<PolicyName, Failure>,
     /// Why what the operator wrote after this set is not in force.
@@ -55,15 +54,10 @@ fn share_reads(policies: &mut [Policy]) {
     }
 }
 
-/// Whether a policy sees who owns which field of an object.
-fn reads_managed_fields(policies: &[Policy]) -> bool {
+/// What the policies look at of objects.
+fn outline(policies: &[Policy]) -> Arc<Outline> {
     let ready = policies.iter().filter_map(|p| p.program.as_ref().ok());
-    let sees = |reads: &Reads| {
-        WHOLE_OBJECTS
-            .iter()
-            .any(|member| reads.touches(&[*member, "metadata", "managedFields"]))
-    };
-    ready.into_iter().any(|ready| sees(&ready.reads))
+    Arc::new(Outline::of(ready.map(|ready| &*ready.reads)))
 }
 
 impl PolicySet {
@@ -84,7 +78,7 @@ impl PolicySet {
         }
         share_reads(&mut policies);
         Ok(PolicySet {
-            reads_managed_fields: reads_managed_fields(&policies),
+            outline: outline(&policies),
             policies,
             excluded_namespaces,
             stale: BTreeMap::new(),
@@ -96,7 +90,7 @@ impl PolicySet {
     /// No policy at all, until the first are known.
     pub fn empty(excluded_namespaces: BTreeSet<String>) -> Self {
         PolicySet {
-            reads_managed_fields: false,
+            outline: outline(&[]),
             policies: Vec::new(),
             excluded_namespaces,
             stale: BTreeMap::new(),
@@ -132,7 +126,7 @@ impl PolicySet {
                 *policy = good.clone();
             }
         }
-        self.reads_managed_fields = reads_managed_fields(&self.policies);
+        self.outline = outline(&self.policies);
         self
     }
 
@@ -143,7 +137,7 @@ impl PolicySet {
         PolicySet {
             policies: self.policies.clone(),
             excluded_namespaces: self.excluded_namespaces.clone(),
-            reads_managed_fields: self.reads_managed_fields,
+            outline: Arc::clone(&self.outline),
             stale: self.stale.clone(),
             refused: Some(problem),
             is_unset: self.is_unset,
@@ -172,10 +166,10 @@ impl PolicySet {
         }
     }
 
-    /// Whether a policy reads `metadata.managedFields` of an object; if not,
-    /// requests need not be decoded with them.
-    pub fn reads_managed_fields(&self) -> bool {
-        self.reads_managed_fields
+    /// What the policies look at of objects; the rest need not be decoded for
+    /// them to be asked.
+    pub fn outline(&self) -> &Arc<Outline> {
+        &self.outline
     }
 
     /// The policies, by name.

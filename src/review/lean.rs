@@ -1,48 +1,109 @@
 //! Reads a body without what nobody will look at.
 //!
-//! `metadata.managedFields` is a third of what the API server sends of a Pod,
-//! in many small nodes. Where no policy reads it, it is passed over: checked
-//! to be JSON, and not built. Everything else is as `serde_json` reads it.
+//! Most of an object is read by no policy, and `metadata.managedFields` alone
+//! is a third of what the API server sends of a Pod. What no policy reads is
+//! passed over: checked to be JSON, and not built. Everything else is as
+//! `serde_json` reads it.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use portcullis_contract::reads::{Look, Outline};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// The review in a body, without the `managedFields` of its objects.
+/// The review in a body, with no more of its objects than `outline` says.
 ///
 /// # Errors
 ///
 /// What is no JSON.
-pub(super) fn read(body: &[u8]) -> Result<Value, serde_json::Error> {
+pub(super) fn read(body: &[u8], outline: &Outline) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let review = Place::Review.deserialize(&mut deserializer)?;
+    let review = Place::Review(outline).deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(review)
 }
 
-/// Where in a review a value stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Review,
-    Request,
-    Object,
+/// Where in a review a value stands, if not all of it is built.
+#[derive(Clone, Copy)]
+enum Place<'o> {
+    Review(&'o Outline),
+    Request(&'o Outline),
+    Object(&'o Outline),
     Metadata,
+    /// Below an object.
+    Part(Look<'o>),
 }
 
-impl Place {
-    /// The place of a member; None for what is read as it is.
-    fn below(self, member: &str) -> Option<Place> {
-        match (self, member) {
-            (Place::Review, "request") => Some(Place::Request),
-            (Place::Request, "object" | "oldObject") => Some(Place::Object),
-            (Place::Object, "metadata") => Some(Place::Metadata),
-            _ => None,
+/// What becomes of a value.
+enum Built<'o> {
+    All,
+    Some(Place<'o>),
+    Nothing,
+}
+
+impl<'o> From<Option<Look<'o>>> for Built<'o> {
+    fn from(look: Option<Look<'o>>) -> Self {
+        match look {
+            None => Built::Nothing,
+            Some(look) if look.is_whole() => Built::All,
+            Some(look) => Built::Some(Place::Part(look)),
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Place {
+impl<'o> Place<'o> {
+    fn member(self, name: &str) -> Built<'o> {
+        match (self, name) {
+            (Place::Review(outline), "request") => Built::Some(Place::Request(outline)),
+            (Place::Request(outline), "object" | "oldObject") => {
+                Built::Some(Place::Object(outline))
+            }
+            (Place::Object(outline), "metadata") if !outline.has_managed_fields() => {
+                Built::Some(Place::Metadata)
+            }
+            (Place::Object(outline), name) => outline.object().member(name).into(),
+            (Place::Metadata, "managedFields") => Built::Nothing,
+            (Place::Part(look), name) => look.member(name).into(),
+            (Place::Review(_) | Place::Request(_) | Place::Metadata, _) => Built::All,
+        }
+    }
+
+    fn element(self) -> Built<'o> {
+        match self {
+            Place::Part(look) => look.element().into(),
+            // Nothing of the protocol is a list here: it is read as it is.
+            _ => Built::All,
+        }
+    }
+}
+
+/// A name that is copied only if it is kept.
+struct Name<'de>(Cow<'de, str>);
+
+impl<'de> serde::Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Place<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -50,7 +111,7 @@ impl<'de> DeserializeSeed<'de> for Place {
     }
 }
 
-impl<'de> Visitor<'de> for Place {
+impl<'de> Visitor<'de> for Place<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,29 +120,39 @@ impl<'de> Visitor<'de> for Place {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            let value = match self.below(&name) {
-                Some(place) => members.next_value_seed(place)?,
-                None if self == Place::Metadata && name == "managedFields" => {
+        while let Some(Name(name)) = members.next_key()? {
+            let value = match self.member(&name) {
+                Built::All => members.next_value()?,
+                Built::Some(place) => members.next_value_seed(place)?,
+                Built::Nothing => {
                     members.next_value::<IgnoredAny>()?;
                     continue;
                 }
-                None => members.next_value()?,
             };
-            map.insert(name, value);
+            map.insert(name.into_owned(), value);
         }
         Ok(Value::Object(map))
     }
 
-    // Wherever something else than a map stands, it is read as it is.
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(element) = elements.next_element()? {
-            list.push(element);
+        match self.element() {
+            Built::All => {
+                while let Some(element) = elements.next_element()? {
+                    list.push(element);
+                }
+            }
+            Built::Some(place) => {
+                while let Some(element) = elements.next_element_seed(place)? {
+                    list.push(element);
+                }
+            }
+            Built::Nothing => while elements.next_element::<IgnoredAny>()?.is_some() {},
         }
         Ok(Value::Array(list))
     }
+
+    // What is neither is read as it is.
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
         Ok(Value::String(text.to_owned()))
@@ -110,6 +181,7 @@ impl<'de> Visitor<'de> for Place {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_contract::reads::Reads;
     use serde_json::json;
 
     use super::*;
@@ -130,8 +202,35 @@ mod tests {
                 "request": {"uid": "u", "options": {"metadata": {"managedFields": fields}},
                     "object": object(more.clone()), "oldObject": object(more)}})
         };
-        let lean = read(review(fields.clone()).to_string().as_bytes()).expect("JSON");
+        let lean = read(
+            review(fields.clone()).to_string().as_bytes(),
+            &Outline::whole(false),
+        )
+        .expect("JSON");
         assert_eq!(lean, review(Value::Null));
+    }
+
+    #[test]
+    fn what_no_policy_reads_is_passed_over_and_shapes_stay() {
+        let reads = Reads::parse([
+            "object.spec.list[*].a",
+            "object.spec.map.*.b",
+            "object.spec.shape.c",
+            "oldObject.spec.old",
+            "pod.spec.containers[*].image",
+        ]);
+        let outline = Outline::of([&reads.expect("reads")]);
+        let object = json!({"kind": "K", "spec": {
+            "list": [{"a": [1], "x": 1}, 7, {"x": 2}], "map": {"m": {"b": "b", "x": "x"}},
+            "shape": [1, [2]], "x": {"y": []}, "template": {"spec": {"containers": [
+            {"image": "i", "env": []}], "x": 1}}}, "status": {"x": 1}, "data": {"k": "v"}});
+        let built = json!({"kind": "K", "spec": {
+            "list": [{"a": [1]}, 7, {}], "map": {"m": {"b": "b"}}, "shape": [],
+            "template": {"spec": {"containers": [{"image": "i"}]}}}, "data": {"k": "v"}});
+        let review =
+            |object| json!({"request": {"uid": "u", "options": {"x": 1}, "object": object}});
+        let read = read(review(object).to_string().as_bytes(), &outline).expect("JSON");
+        assert_eq!(read, review(built));
     }
 
     #[test]
@@ -151,7 +250,11 @@ mod tests {
             r#"{"request":1,"request":{"uid":"a","uid":"b"}}"#,
         ] {
             let whole: Value = serde_json::from_str(text).expect("JSON");
-            assert_eq!(read(text.as_bytes()).expect("JSON"), whole, "{text}");
+            assert_eq!(
+                read(text.as_bytes(), &Outline::whole(false)).expect("JSON"),
+                whole,
+                "{text}"
+            );
         }
     }
 
@@ -163,7 +266,7 @@ mod tests {
             r#"{"request":{"object":{"metadata":{"managedFields":[}}}}"#,
             r#"{"request":{"object":{"metadata":{"managedFields":[1,]}}}}"#,
         ] {
-            let error = read(text.as_bytes()).expect_err("no JSON");
+            let error = read(text.as_bytes(), &Outline::whole(false)).expect_err("no JSON");
             let whole = serde_json::from_str::<Value>(text).expect_err("no JSON");
             let place = |error: &serde_json::Error| (error.line(), error.column());
             assert_eq!(place(&error), place(&whole), "{text}");

@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use wasmtime::component::Component;
 
@@ -47,13 +48,14 @@ impl MachineCode {
         tag: &[u8],
         bytes: Vec<u8>,
     ) -> Option<Self> {
-        hmac::verify(key, &named(name, &bytes), tag).ok()?;
+        let own = signed(key, name, &bytes);
+        verify_slices_are_equal(own.as_ref(), tag).ok()?;
         Some(MachineCode(bytes.into()))
     }
 
     /// The tag by which [`MachineCode::authenticate`] knows this code again.
     pub(super) fn tag(&self, key: &hmac::Key, name: &str) -> hmac::Tag {
-        hmac::sign(key, &named(name, &self.0))
+        signed(key, name, &self.0)
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -79,8 +81,12 @@ impl MachineCode {
     }
 }
 
-/// What is signed: the name, its length before it, then the code.
-fn named(name: &str, code: &[u8]) -> Vec<u8> {
+/// The tag of a name, its length before it, and code: megabytes, not copied.
+fn signed(key: &hmac::Key, name: &str, code: &[u8]) -> hmac::Tag {
     let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
-    [&length.to_le_bytes(), name.as_bytes(), code].concat()
+    let mut context = hmac::Context::with_key(key);
+    context.update(&length.to_le_bytes());
+    context.update(name.as_bytes());
+    context.update(code);
+    context.sign()
 }

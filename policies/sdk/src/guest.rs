@@ -41,9 +41,10 @@ pub fn describe<P: Policy>() -> String {
 }
 
 /// The memory that `init` takes and gives back, in bytes: the host starts every
-/// evaluation from the state after it, and a request of this size then needs
-/// no more (wasm.md: growing costs 10 % of a request of 67 KB).
-const ROOM: usize = 512 * 1024;
+/// evaluation from the state after it, and what most requests need is there
+/// then (wasm.md: growing costs 10 % of a request of 67 KB). Each policy's
+/// host keeps an image as large as this.
+const ROOM: usize = 64 * 1024;
 
 /// The export `init`: a second call is ignored, as the host makes only one.
 pub fn init<P: Policy>(settings: &str) -> Result<(), String> {

@@ -71,7 +71,7 @@ impl Folder {
         if !is_ours(&metadata, 0o022) || !metadata.is_file() || metadata.len() > MAX_BYTES {
             return Err(refuse("others than you could have written it".into()));
         }
-        let code = self.read(name, &file);
+        let code = self.read(name, &file, metadata.len());
         // The next clearing goes by it; a folder that is read only keeps all.
         let _ = file.set_modified(SystemTime::now());
         match code {
@@ -80,9 +80,10 @@ impl Folder {
         }
     }
 
-    fn read(&self, name: &str, mut file: &File) -> Option<MachineCode> {
+    fn read(&self, name: &str, mut file: &File, size: u64) -> Option<MachineCode> {
         let mut tag = [0; TAG_BYTES];
-        let mut bytes = Vec::new();
+        // Megabytes that would be moved each time that the room for them grows.
+        let mut bytes = Vec::with_capacity(usize::try_from(size).ok()?);
         file.read_exact(&mut tag).ok()?;
         file.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
         MachineCode::authenticate(&self.key, name, &tag, bytes)

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use portcullis::policy::{Attributes, Decision, patch};
 use portcullis::review;
 use portcullis::wasm::{Inspected, inspect};
-use portcullis_contract::reads::Reads;
+use portcullis_contract::reads::{Outline, Reads};
 use portcullis_contract::{Redaction, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -155,8 +155,12 @@ pub(crate) fn hot(arguments: &[String]) -> Result<()> {
         .into_iter()
         .map(reads)
         .collect::<Result<Vec<_>>>()?;
+    let mut outline = Outline::of(&reads);
+    if path.is_changed {
+        outline = outline.with_everything();
+    }
     for _ in 0..requests.parse::<u64>()? {
-        handle(&body, &reads, path.is_changed)?;
+        handle(&body, &reads, &outline, path.is_changed)?;
     }
     Ok(())
 }
@@ -169,8 +173,8 @@ fn reads(program: &str) -> Result<Reads> {
     Ok(Reads::parse(description.reads.iter().map(String::as_str))?)
 }
 
-fn handle(body: &[u8], reads: &[Reads], is_changed: bool) -> Result<()> {
-    let review = review::decode_lean(body)?;
+fn handle(body: &[u8], reads: &[Reads], outline: &Outline, is_changed: bool) -> Result<()> {
+    let review = review::decode_lean(body, outline)?;
     let request = review.request.map_err(|problem| anyhow!(problem))?;
     let admission = &request.admission;
     std::hint::black_box(Attributes::parse(admission)?);

@@ -1,5 +1,6 @@
 //! The parts of a request, each alone on one thread.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use portcullis::policy::spec::Limits;
 use portcullis::policy::{Attributes, Decision, Evaluate, patch};
 use portcullis::review;
 use portcullis::wasm::{Engine, Loaded};
-use portcullis_contract::reads::Reads;
+use portcullis_contract::reads::{Outline, Reads};
 use portcullis_contract::{Redaction, Request};
 use serde_json::{Map, Value, json};
 
@@ -32,10 +33,13 @@ pub(super) fn measure(options: &Options, payloads: &[Payload]) -> Result<Value> 
             rows.push(json!({"payload": payload.name, "part": part, "micros": micros}));
         };
         row("decode".into(), micros(options, || review::decode(&bytes)));
-        row(
-            "decode without managedFields".into(),
-            micros(options, || review::decode_lean(&bytes)),
-        );
+        for (part, outline) in [
+            ("decode without managedFields", Outline::whole(false)),
+            ("decode what is read", outline(&engine)?),
+        ] {
+            let decode = || review::decode_lean(&bytes, &outline);
+            row(part.into(), micros(options, decode));
+        }
         let admission = &request.admission;
         row(
             "attributes".into(),
@@ -45,8 +49,7 @@ pub(super) fn measure(options: &Options, payloads: &[Payload]) -> Result<Value> 
         let encode = || review::encode("u", &Decision::default());
         row("encode".into(), micros(options, encode));
         for name in PROGRAMS {
-            let path = root().join(format!("target/policies/{name}.wasm"));
-            let program = std::fs::read(&path).with_context(|| path.display().to_string())?;
+            let program = std::fs::read(program(name)).with_context(|| name.to_owned())?;
             let loaded = Loaded::new(&engine, &program)?;
             let reads = Reads::parse(loaded.description().reads.iter().map(String::as_str))?;
             let project = || {
@@ -61,6 +64,22 @@ pub(super) fn measure(options: &Options, payloads: &[Payload]) -> Result<Value> 
         }
     }
     Ok(rows.into())
+}
+
+/// What the policies that are measured look at.
+fn outline(engine: &Arc<Engine>) -> Result<Outline> {
+    let reads = PROGRAMS.into_iter().map(|name| {
+        let program = std::fs::read(program(name)).with_context(|| name.to_owned())?;
+        let loaded = Loaded::new(engine, &program)?;
+        let reads = loaded.description().reads.iter().map(String::as_str);
+        Ok(Reads::parse(reads)?)
+    });
+    let reads = reads.collect::<Result<Vec<_>>>()?;
+    Ok(Outline::of(&reads))
+}
+
+fn program(name: &str) -> PathBuf {
+    root().join(format!("target/policies/{name}.wasm"))
 }
 
 /// Finds the patch for two changed fields, and applies it.
