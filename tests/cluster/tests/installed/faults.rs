@@ -21,6 +21,7 @@ use super::{ask, in_force, is_closed, place, rights, tags};
 use crate::policies::{Turn, apply, is_denied, shown};
 use crate::support::cluster;
 use cases::{Case, cases};
+use ways::Way;
 
 /// How soon all is right after a fault (the promise).
 const RECOVERED: Duration = Duration::from_secs(10);
@@ -93,6 +94,9 @@ impl Stage {
     /// come all the time.
     fn meet(&self, injection: &Injection, case: &Case) -> Result<Duration> {
         let is_met = |_: &Installation<'_>| {
+            if case.way == Way::WatchEnds {
+                self.proxy.expire_watches(&case.resource);
+            }
             ask(&self.namespace);
             Ok(injection.hits() > 0)
         };

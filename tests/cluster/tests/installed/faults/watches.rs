@@ -63,9 +63,12 @@ fn come_and_go(stage: &Stage, fault: Option<(&str, Fault)>, [goes, comes]: [&str
         let rule = Rule::new(fault).account(&account).verb(verb);
         stage.proxy.inject(rule.resource("wasmpolicies"))
     });
-    stage.proxy.expire_watches("wasmpolicies");
     if let Some(injection) = &injection {
-        let is_met = |_: &Installation<'_>| Ok(injection.hits() > 0);
+        // A watch that is about to begin does not hear of it the first time.
+        let is_met = |_: &Installation<'_>| {
+            stage.proxy.expire_watches("wasmpolicies");
+            Ok(injection.hits() > 0)
+        };
         let met = stage.installation.eventually("met", SOON, is_met);
         met.expect("the fault is met");
     }

@@ -107,12 +107,8 @@ impl Stage {
     pub(super) fn provoke(&self, way: Way, resource: &str, number: usize) -> Undo {
         let installation = &self.installation;
         match way {
-            Way::OfItself | Way::Look | Way::Change => {}
-            Way::WatchEnds => {
-                // Those that are between two watches at this moment are about
-                // to make the call.
-                self.proxy.expire_watches(resource);
-            }
+            // Watches are ended again and again, until the call is made.
+            Way::OfItself | Way::Look | Way::Change | Way::WatchEnds => {}
             Way::LabelsUnknown => return self.ask_for_labels(),
             Way::Edit => {
                 let object = format!("{}/{}", kind(resource), installation.name());
