@@ -17,6 +17,7 @@ pub mod kept;
 pub mod lease;
 pub mod link;
 pub mod namespaces;
+pub mod notices;
 pub mod object;
 pub mod programs;
 pub mod registrations;

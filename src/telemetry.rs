@@ -3,77 +3,29 @@
 //! Labels hold names that the operator chose or that are fixed here, never
 //! anything out of a request, so that their number is bounded.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
-use tracing_subscriber::EnvFilter;
+use prometheus_client::registry::Registry;
 
-use crate::args::LogFormat;
 use crate::policy::set::Counts;
+
+mod labels;
+mod log;
+mod names;
+
+use labels::{Failure, Finding, Namespace, Phase, Policy, Reason, Request, State, Watch};
+pub use log::{BadFilter, init};
 
 /// Bounds of latency histograms, in seconds: from what a request costs to
 /// what the API server waits at most by default.
 const LATENCY: [f64; 13] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0,
 ];
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Request {
-    phase: &'static str,
-    failure_policy: &'static str,
-    decision: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Phase {
-    phase: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Finding {
-    policy: String,
-    code: String,
-    action: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Policy {
-    policy: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Namespace {
-    namespace: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Failure {
-    policy: String,
-    blame: String,
-    cause: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct State {
-    state: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Watch {
-    resource: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Reason {
-    reason: &'static str,
-}
 
 /// All metrics of a server.
 pub struct Metrics {
@@ -141,79 +93,6 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    fn register_decisions(&mut self) {
-        let registry = &mut self.registry;
-        let help = "Admission requests, by what they got";
-        registry.register("requests", help, self.requests.clone());
-        let help = "From the whole body to the answer";
-        let family = self.request_duration.clone();
-        registry.register_with_unit("request_duration", help, Unit::Seconds, family);
-        let help = "What policies found, by what it led to";
-        registry.register("findings", help, self.findings.clone());
-        let help = "One policy judging one request";
-        let family = self.evaluation_duration.clone();
-        registry.register_with_unit("evaluation_duration", help, Unit::Seconds, family);
-        let help = "Policies that gave no verdict, by whose fault it was and why";
-        registry.register("policy_failures", help, self.failures.clone());
-        let help =
-            "How often a policy was not asked for a while, since it hit its deadline in a row";
-        registry.register("policy_suspensions", help, self.suspensions.clone());
-        let help = "Policies in force: ready, failed, or stale, in their last good form";
-        registry.register("policies", help, self.policies.clone());
-        let help = "Changed policies, taken or refused";
-        registry.register("policy_reloads", help, self.policy_reloads.clone());
-        let help = "Evaluations that the verdict cache answered";
-        registry.register("verdict_cache_hits", help, self.verdicts_known.clone());
-        let help = "Evaluations that the verdict cache had no answer for";
-        registry.register("verdict_cache_misses", help, self.verdicts_unknown.clone());
-        let help = "Whether the API server is watched for changes of a resource: 1 or 0";
-        registry.register("watch_up", help, self.watches.clone());
-        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
-        registry.register("build", "What is running", Info::new(version));
-    }
-
-    fn register_transport(&mut self) {
-        let registry = &mut self.registry;
-        let help = "HTTP requests that never were admission requests, by why";
-        registry.register("http_rejections", help, self.rejections.clone());
-        let help = "Open TLS connections";
-        registry.register("connections", help, self.connections.clone());
-        let help = "Connections that ended before TLS was agreed on";
-        registry.register(
-            "tls_handshake_failures",
-            help,
-            self.handshake_failures.clone(),
-        );
-        let help = "When the certificate in force ends, as Unix time";
-        let gauge = self.certificate_not_after.clone();
-        registry.register_with_unit("certificate_not_after", help, Unit::Seconds, gauge);
-        let help = "Changed certificate files, taken or refused";
-        registry.register(
-            "certificate_reloads",
-            help,
-            self.certificate_reloads.clone(),
-        );
-    }
-
-    fn register_writes(&mut self) {
-        let registry = &mut self.registry;
-        let help = "1 on the replica that writes to the cluster";
-        registry.register("leader", help, self.leads.clone());
-        let help = "1 while a webhook configuration stays away since it was deleted, paused or \
-                    deregistered";
-        registry.register("paused", help, self.paused.clone());
-        let help = "Webhook configurations that are registered";
-        registry.register("registered", help, self.registered.clone());
-        let help = "Webhook configurations that somebody had changed and that were put right";
-        registry.register("registration_mends", help, self.mends.clone());
-        let help = "Namespaces that keep policies from failing closed: they hold what Portcullis \
-                    needs to start";
-        registry.register("fail_withheld", help, self.withheld.clone());
-        let help = "Namespaces that no policy judges, by the operator's word or since nothing \
-                    there may wait";
-        registry.register("namespace_excluded", help, self.excluded.clone());
-    }
-
     /// Whether this replica writes to the cluster.
     pub fn leads(&self, leads: bool) {
         self.leads.set(leads.into());
@@ -378,44 +257,6 @@ fn set_to<'n>(family: &Family<Namespace, Gauge>, namespaces: impl Iterator<Item 
         let namespace = namespace.to_owned();
         family.get_or_create(&Namespace { namespace }).set(1);
     }
-}
-
-/// A log filter that is none.
-#[derive(Debug, thiserror::Error)]
-#[error("the log filter `{filter}` is none: write a level (`info`) or `portcullis=debug,info`")]
-pub struct BadFilter {
-    filter: String,
-    #[source]
-    source: tracing_subscriber::filter::ParseError,
-}
-
-/// Sends log lines to standard error.
-///
-/// # Errors
-///
-/// A filter that is none.
-pub fn init(format: LogFormat, filter: &str) -> Result<(), BadFilter> {
-    let parsed = EnvFilter::try_new(filter).map_err(|source| BadFilter {
-        filter: filter.to_owned(),
-        source,
-    })?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(parsed)
-        .with_writer(std::io::stderr);
-    let started = match format {
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_target(false)
-            .try_init(),
-        LogFormat::Human => {
-            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            lines.with_ansi(colour).with_target(false).try_init()
-        }
-    };
-    // A second start keeps the first: only tests do that.
-    let _ = started;
-    Ok(())
 }
 
 #[cfg(test)]

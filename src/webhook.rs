@@ -16,7 +16,7 @@ use portcullis_contract::Operation;
 use portcullis_contract::reads::Outline;
 use tokio::sync::oneshot;
 
-use crate::admit::{self, Known, Scope, Subject, pool::Pool};
+use crate::admit::{self, Answers, Known, Scope, Subject, pool::Pool};
 use crate::policy::action::Action;
 use crate::policy::{Cause, Decision, Failure, FailurePolicy, PolicySet};
 use crate::review::{self, Malformed, Request, Review};
@@ -128,20 +128,17 @@ impl Webhook {
     ) -> (Request, Decision) {
         let around = self.surroundings.as_deref();
         let known = namespace::complete(around, &mut request, &set, deadline).await;
-        if let Some(decision) = at_once(&set, &subject(&request, known), scope, deadline) {
-            return (request, decision);
-        }
+        let answers = match at_once(&set, &subject(&request, known), scope, deadline) {
+            Ok(decision) => return (request, decision),
+            Err(answers) => answers,
+        };
         let request = Arc::new(request);
         let (answer, answered) = oneshot::channel();
         let (judging, job) = (Arc::clone(&set), Arc::clone(&request));
         let submitted = self.pool.submit(move || {
+            let subject = subject(&job, known);
             // A caller that is gone needs no verdict.
-            let _ = answer.send(admit::admit(
-                &judging,
-                &subject(&job, known),
-                scope,
-                deadline,
-            ));
+            let _ = answer.send(admit::go_on(&judging, &subject, scope, deadline, answers));
         });
         let failure = match submitted {
             Err(full) => Failure::host(Cause::Overload, full.to_string()),
@@ -202,11 +199,11 @@ fn at_once(
     subject: &Subject<'_>,
     scope: Scope,
     deadline: Instant,
-) -> Option<Decision> {
+) -> Result<Decision, Answers> {
     let deadline = deadline.min(Instant::now() + AT_ONCE);
     let decide = || admit::at_once(set, subject, scope, deadline);
     // Where judging panics, it does so again where it ends one request.
-    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_default()
+    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| Err(Answers::default()))
 }
 
 /// What is logged of a call besides its request.

@@ -301,17 +301,18 @@ mod tests {
 
     use super::*;
 
+    /// The documents that objects stand in, and their kinds.
+    fn found(stream: &Stream) -> Vec<(usize, &str)> {
+        let objects = stream.objects.iter();
+        objects.map(|one| (one.document, one.kind())).collect()
+    }
+
     #[test]
     fn documents_are_counted_as_yaml_counts_them() {
         let text =
             "# first\n---\napiVersion: v1\nkind: A\n---\n# nothing\n---\napiVersion: v1\nkind: B\n";
         let stream = read(text.as_bytes());
-        let found: Vec<_> = stream
-            .objects
-            .iter()
-            .map(|o| (o.document, o.kind()))
-            .collect();
-        assert_eq!(found, [(0, "A"), (2, "B")]);
+        assert_eq!(found(&stream), [(0, "A"), (2, "B")]);
     }
 
     #[test]
@@ -391,12 +392,7 @@ mod tests {
         let text =
             "{\"apiVersion\":\"v1\",\"kind\":\"A\"}\n{\"apiVersion\":\"v1\",\n \"kind\":\"B\"}\n";
         let stream = read(text.as_bytes());
-        let found: Vec<_> = stream
-            .objects
-            .iter()
-            .map(|o| (o.document, o.kind()))
-            .collect();
-        assert_eq!(found, [(0, "A"), (1, "B")]);
+        assert_eq!(found(&stream), [(0, "A"), (1, "B")]);
         assert_eq!(
             stream.objects[1].position("/kind"),
             Position { line: 3, column: 9 }

@@ -1,13 +1,16 @@
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portcullis_contract::{Code, Description, Level, reads::Reads};
+use portcullis_contract::reads::Reads;
+use portcullis_contract::{Code, Description, Finding, Level, Redaction, Verdict};
 use serde_json::json;
 
+use super::admission::{MATCH, OVERRIDES, READS};
+use super::verdicts::{Verdicts, remember};
 use super::*;
-use crate::policy::Evaluate;
 use crate::policy::spec::{API_VERSION, KIND, Resource};
+use crate::policy::{Cause, Evaluate, Ready};
 
 /// A policy that finds `bad` in everything, of these members of a spec.
 fn policy(spec: Value, reads: &str) -> Policy {
@@ -68,6 +71,13 @@ fn description() -> Description {
 /// What becomes of the creation of a Pod, where no more is known of its
 /// namespace than its name.
 fn decide(policy: Policy, known: Known) -> Decision {
+    let set = PolicySet::new(vec![policy], BTreeSet::new()).expect("a set");
+    on_a_pod(known, |subject, scope, deadline| {
+        admit(&set, subject, scope, deadline)
+    })
+}
+
+fn on_a_pod<T>(known: Known, ask: impl FnOnce(&Subject<'_>, Scope, Instant) -> T) -> T {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}});
     let admission = crate::review::create(&pod, |_, _| false);
     let attributes = Attributes::parse(&admission).expect("attributes");
@@ -78,13 +88,11 @@ fn decide(policy: Policy, known: Known) -> Decision {
         namespace: &namespace,
         known,
     };
-    let set = PolicySet::new(vec![policy], BTreeSet::new()).expect("a set");
     let scope = Scope {
         phase: Phase::Validate,
         failure_policy: None,
     };
-    let deadline = Instant::now() + Duration::from_secs(10);
-    admit(&set, &subject, scope, deadline)
+    ask(&subject, scope, Instant::now() + Duration::from_secs(10))
 }
 
 fn selector() -> Value {
@@ -125,4 +133,43 @@ fn what_hangs_on_the_name_alone_is_judged() {
     let decision = decide(policy(spec, "object.metadata.name"), Known::Lost);
     assert!(decision.failures.is_empty(), "{decision:?}");
     assert_eq!(decision.findings.len(), 1);
+}
+
+/// Always says the same, so that it may be remembered.
+struct Constant;
+
+impl Evaluate for Constant {
+    fn evaluate(&self, _: &str, _: Instant) -> Result<Verdict, Failure> {
+        Ok(Verdict::default())
+    }
+
+    fn identity(&self) -> Option<[u8; 32]> {
+        Some([1; 32])
+    }
+}
+
+#[test]
+fn a_known_verdict_is_looked_up_once_though_another_policy_has_to_be_waited_for() {
+    let lookups = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&lookups);
+    let tell = move |known| seen.lock().expect("unharmed").push(known);
+    let verdicts = Arc::new(Verdicts::new(1 << 20, tell));
+    let mut known = policy(json!({}), "object.metadata.name");
+    known.name = "known".parse().expect("a name");
+    known.program.as_mut().expect("ready").program = Arc::new(Constant);
+    let waited = policy(json!({}), "object.metadata.name");
+    let policies = vec![remember(known, &verdicts), waited];
+    let set = PolicySet::new(policies, BTreeSet::new()).expect("a set");
+    let ask = || {
+        on_a_pod(Known::Whole, |subject, scope, deadline| {
+            let answers = at_once(&set, subject, scope, deadline).expect_err("one is waited for");
+            go_on(&set, subject, scope, deadline, answers)
+        })
+    };
+    for _ in 0..3 {
+        let decision = ask();
+        assert_eq!(decision.evaluations.len(), 2, "{decision:?}");
+        assert_eq!(decision.findings.len(), 1, "{decision:?}");
+    }
+    assert_eq!(*lookups.lock().expect("unharmed"), [false, true, true]);
 }

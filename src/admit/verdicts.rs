@@ -178,8 +178,8 @@ impl Evaluate for Remembering {
         true
     }
 
-    /// Counts what it finds, and what it can have answered; whoever gets
-    /// nothing here will ask [`Evaluate::evaluate`].
+    /// Counts what it finds, and what it can have answered: whoever gets
+    /// nothing here will ask [`Evaluate::evaluate`], and nobody else will.
     fn at_once(&self, request: &str, deadline: Instant) -> Option<Result<Verdict, Failure>> {
         let key = self.key(request);
         if let Some(verdict) = self.verdicts.get(&key) {

@@ -3,41 +3,34 @@
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter as Author};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::home::{Home, MANAGER};
+use super::home::Home;
+use super::notices::{Notice, api::Teller};
 use super::object;
 use super::report::{self, LOADED, Outcome};
 use super::status::Status;
 use super::writes::Registered;
-use crate::policy::decision::cut;
 use crate::policy::spec::{API_VERSION, KIND};
 
 /// Who owns what is written here: other conditions are others'.
 const FIELD_MANAGER: &str = "portcullis-policies";
-/// Events take 1 kB.
-const MAX_NOTE: usize = 1_000;
 
 /// Tells the cluster what came of its policies.
 pub struct Reporter {
     api: Api<DynamicObject>,
-    recorder: Recorder,
+    teller: Teller,
 }
 
 impl Reporter {
     /// As this replica.
     pub fn new(client: Client, home: &Home) -> Reporter {
-        let author = Author {
-            controller: MANAGER.to_owned(),
-            instance: Some(home.identity.clone()),
-        };
         Reporter {
             api: Api::all_with(client.clone(), &object::resource()),
-            recorder: Recorder::new(client, author),
+            teller: Teller::new(client, home),
         }
     }
 
@@ -64,9 +57,11 @@ impl Reporter {
         if said != says
             && let Some(failure) = outcome.failure()
         {
-            let reason = report::reason(failure.cause);
-            let note = says.cloned().unwrap_or_default();
-            self.publish(object, reason, note).await;
+            let notice = Notice {
+                reason: report::reason(failure.cause),
+                note: says.cloned().unwrap_or_default(),
+            };
+            self.teller.warn(&reference(object), "Load", notice).await;
         }
     }
 
@@ -82,26 +77,15 @@ impl Reporter {
             written => written.map(drop),
         }
     }
+}
 
-    async fn publish(&self, object: &DynamicObject, reason: &str, note: String) {
-        let event = Event {
-            type_: EventType::Warning,
-            reason: reason.to_owned(),
-            note: Some(cut(note, MAX_NOTE)),
-            action: "Load".to_owned(),
-            secondary: None,
-        };
-        let regarding = ObjectReference {
-            api_version: Some(API_VERSION.to_owned()),
-            kind: Some(KIND.to_owned()),
-            name: object.metadata.name.clone(),
-            uid: object.uid(),
-            ..ObjectReference::default()
-        };
-        if let Err(error) = self.recorder.publish(&event, &regarding).await {
-            let policy = object.name_any();
-            tracing::warn!(policy, %error, "an event could not be written");
-        }
+fn reference(object: &DynamicObject) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(API_VERSION.to_owned()),
+        kind: Some(KIND.to_owned()),
+        name: object.metadata.name.clone(),
+        uid: object.uid(),
+        ..ObjectReference::default()
     }
 }
 

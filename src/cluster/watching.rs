@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -19,6 +20,54 @@ use tokio::time::Instant;
 /// reliability.md, section 10: 10 s).
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(4);
+
+/// After so long without an error, the next one is the first. A list between
+/// two watches that fail is no recovery.
+const FORGOTTEN: Duration = Duration::from_secs(10);
+
+/// The pauses of a watch after errors. What kube has by default doubles up to
+/// 30 s, and the end of an outage would be seen late.
+#[derive(Debug)]
+pub struct Pauses {
+    next: Duration,
+    last: Option<Instant>,
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Pauses {
+            next: SHORTEST,
+            last: None,
+        }
+    }
+}
+
+impl Pauses {
+    /// How long to pause after an error that is met `now`.
+    fn at(&mut self, now: Instant) -> Duration {
+        let is_forgotten = |last| now.saturating_duration_since(last) > FORGOTTEN;
+        if self.last.is_some_and(is_forgotten) {
+            self.next = SHORTEST;
+        }
+        let pause = self.next;
+        self.next = (pause * 2).min(LONGEST);
+        self.last = Some(now);
+        pause
+    }
+}
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(self.at(Instant::now()))
+    }
+}
+
+impl Backoff for Pauses {
+    /// Time tells, and not one good answer.
+    fn reset(&mut self) {}
+}
 
 /// Objects by name.
 pub type Objects<K> = BTreeMap<String, K>;
@@ -76,7 +125,7 @@ impl<K: ResourceExt> Known<K> {
 pub struct Watching<K> {
     api: Api<K>,
     stream: Option<BoxStream<'static, watcher::Result<Event<K>>>>,
-    pause: Duration,
+    pauses: Pauses,
     resume: Option<Instant>,
 }
 
@@ -86,7 +135,7 @@ impl<K: Resource + Clone + DeserializeOwned + Debug + Send + 'static> Watching<K
         Watching {
             api,
             stream: None,
-            pause: SHORTEST,
+            pauses: Pauses::default(),
             resume: None,
         }
     }
@@ -108,14 +157,10 @@ impl<K: Resource + Clone + DeserializeOwned + Debug + Send + 'static> Watching<K
             Some(event) => event,
             None => Err(watcher::Error::NoResourceVersion),
         };
-        match &event {
-            Ok(Event::InitDone) => self.pause = SHORTEST,
-            Ok(_) => {}
-            Err(_) => {
-                self.stream = None;
-                self.resume = Some(Instant::now() + self.pause);
-                self.pause = (self.pause * 2).min(LONGEST);
-            }
+        if event.is_err() {
+            self.stream = None;
+            let now = Instant::now();
+            self.resume = Some(now + self.pauses.at(now));
         }
         event
     }
@@ -181,6 +226,20 @@ mod tests {
         known.take(Event::InitApply(object("b")));
         known.take(Event::InitDone);
         assert_eq!(names(&known), ["b"], "`a` went away during the outage");
+    }
+
+    #[test]
+    fn pauses_grow_to_seconds_and_are_short_again_after_a_good_while() {
+        let (mut pauses, mut now) = (Pauses::default(), Instant::now());
+        let milliseconds = [250, 500, 1_000, 2_000, 4_000, 4_000, 4_000];
+        for expected in milliseconds.map(Duration::from_millis) {
+            let pause = pauses.at(now);
+            assert_eq!(pause, expected);
+            now += pause;
+            // One good answer is no recovery.
+            pauses.reset();
+        }
+        assert_eq!(pauses.at(now + FORGOTTEN), SHORTEST);
     }
 
     #[test]

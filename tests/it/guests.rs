@@ -3,7 +3,7 @@
 mod answers;
 mod bounds;
 mod caches;
-mod children;
+pub(crate) mod children;
 mod judging;
 mod loading;
 mod marks;

@@ -5,6 +5,7 @@
 mod bombs;
 mod certificates;
 mod clients;
+mod compiling;
 mod drain;
 mod neighbours;
 mod overload;

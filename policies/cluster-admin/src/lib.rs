@@ -4,7 +4,7 @@
 //! `rule` what a role allows.
 
 use portcullis_sdk::contract::{MatchConstraints, Rule as Resources};
-use portcullis_sdk::{List, Page, Place, Policy, Reads, Report, Text, shown};
+use portcullis_sdk::{Kind, List, Page, Place, Policy, Reads, Report, Text, shown};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -75,13 +75,6 @@ pub struct Request<'a> {
     kind: Kind<'a>,
     #[serde(default)]
     object: Option<Object<'a>>,
-}
-
-#[derive(Debug, Default, Reads, Deserialize)]
-#[serde(default)]
-struct Kind<'a> {
-    #[serde(borrow)]
-    kind: Text<'a>,
 }
 
 /// What is read of a binding or a role.

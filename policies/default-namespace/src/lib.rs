@@ -4,7 +4,7 @@
 
 use portcullis_sdk::contract::MatchConstraints;
 use portcullis_sdk::{
-    Codes, Fault, Page, Place, Policy, Reads, Report, Settings as Validate, Text,
+    Codes, Fault, Kind, Page, Place, Policy, Reads, Report, Settings as Validate, Text,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -101,13 +101,6 @@ pub struct Request<'a> {
     user_info: UserInfo<'a>,
     #[serde(default)]
     object: Option<Object<'a>>,
-}
-
-#[derive(Debug, Default, Reads, Deserialize)]
-#[serde(default)]
-struct Kind<'a> {
-    #[serde(borrow)]
-    kind: Text<'a>,
 }
 
 #[derive(Debug, Default, Reads, Deserialize)]

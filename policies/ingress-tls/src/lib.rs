@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use portcullis_sdk::contract::{MatchConstraints, Rule};
 use portcullis_sdk::pod::{Containers, Pod};
-use portcullis_sdk::{List, Page, Place, Policy, Reads, Report, Text};
+use portcullis_sdk::{Kind, List, Page, Place, Policy, Reads, Report, Text};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -90,13 +90,6 @@ pub struct Request<'a> {
     pod: Option<Pod<'a, PodSpec<'a>>>,
     #[serde(default)]
     object: Option<Object<'a>>,
-}
-
-#[derive(Debug, Default, Reads, Deserialize)]
-#[serde(default)]
-struct Kind<'a> {
-    #[serde(borrow)]
-    kind: Text<'a>,
 }
 
 /// What is read of a pod's spec.

@@ -5,7 +5,7 @@
 
 use portcullis_sdk::contract::MatchConstraints;
 use portcullis_sdk::pod::{ContainerList, List, Pod};
-use portcullis_sdk::{Page, Place, Policy, Reads, Report, Text};
+use portcullis_sdk::{Kind, Page, Place, Policy, Reads, Report, Text};
 use serde::Deserialize;
 
 mod advice;
@@ -98,13 +98,6 @@ pub struct Request<'a> {
     #[serde(borrow)]
     kind: Kind<'a>,
     pod: Option<Pod<'a, Spec<'a>>>,
-}
-
-#[derive(Debug, Default, Reads, Deserialize)]
-#[serde(default)]
-struct Kind<'a> {
-    #[serde(borrow)]
-    kind: Text<'a>,
 }
 
 /// What is read of a pod's spec.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use portcullis_sdk::contract::Operation;
 use portcullis_sdk::pod::{List, Pod};
 use portcullis_sdk::quantity::Written;
-use portcullis_sdk::{Reads, Text};
+use portcullis_sdk::{Kind, Reads, Text};
 use serde::Deserialize;
 
 /// What is read of a request.
@@ -22,12 +22,6 @@ pub struct Request<'a> {
     pub(crate) namespace_object: Option<Namespace<'a>>,
     #[serde(default)]
     pub(crate) namespace_is_known: bool,
-}
-
-#[derive(Debug, Reads, Deserialize)]
-pub(crate) struct Kind<'a> {
-    #[serde(borrow, default)]
-    pub(crate) kind: Text<'a>,
 }
 
 #[derive(Debug, Default, Reads, Deserialize)]

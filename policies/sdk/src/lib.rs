@@ -90,6 +90,7 @@ pub mod cases;
 #[doc(hidden)]
 pub mod guest;
 pub mod image;
+mod kind;
 pub mod pod;
 mod policy;
 pub mod quantity;
@@ -97,6 +98,7 @@ pub mod reads;
 mod report;
 mod text;
 
+pub use kind::Kind;
 pub use pod::List;
 pub use policy::{Codes, Fault, NoSettings, Page, Policy, Settings};
 pub use portcullis_contract as contract;
@@ -118,7 +120,7 @@ pub mod prelude {
 
     pub use crate::contract::{LabelSelector, MatchConstraints, Operation, Rule, Scope, pointer};
     pub use crate::{
-        Codes, Fault, List, NoSettings, Page, Place, Policy, Reads, Report, Settings, Text,
+        Codes, Fault, Kind, List, NoSettings, Page, Place, Policy, Reads, Report, Settings, Text,
     };
 }
 

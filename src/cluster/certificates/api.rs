@@ -14,6 +14,7 @@ use super::contents::Contents;
 use super::{Action, Lifetimes, next};
 use crate::cluster::home::MANAGER;
 use crate::cluster::self_call::SelfCall;
+use crate::cluster::watching::Pauses;
 use crate::server::tls;
 use crate::telemetry::Metrics;
 
@@ -197,7 +198,7 @@ pub async fn serve(
     metrics: Arc<Metrics>,
     changed: Arc<Notify>,
 ) {
-    let watch = watcher::watch_object(keeper.secrets.clone(), NAME).default_backoff();
+    let watch = watcher::watch_object(keeper.secrets.clone(), NAME).backoff(Pauses::default());
     pin_mut!(watch);
     while let Some(event) = watch.next().await {
         match event {

@@ -135,17 +135,19 @@ fn a_new_ca_is_published_for_a_while_before_a_leaf_of_it_is_served() {
     assert_eq!(served.expect("served") - published.expect("published"), 60);
 }
 
+/// A CA and a leaf that were made at the time 0.
+fn fresh(lifetimes: &Lifetimes) -> (Validity, Validity) {
+    let lives = |life| Validity {
+        from: 0,
+        to: seconds(life),
+    };
+    (lives(lifetimes.ca), lives(lifetimes.leaf))
+}
+
 #[test]
 fn what_was_written_last_is_taken_up_where_it_was_left() {
     let lifetimes = Lifetimes::default();
-    let fresh = Validity {
-        from: 0,
-        to: seconds(lifetimes.ca),
-    };
-    let leaf = Validity {
-        from: 0,
-        to: seconds(lifetimes.leaf),
-    };
+    let (fresh, leaf) = fresh(&lifetimes);
     let facts = Facts {
         cas: vec![fresh, fresh],
         leaf,
@@ -179,14 +181,7 @@ fn what_was_written_last_is_taken_up_where_it_was_left() {
 #[test]
 fn other_names_need_another_leaf_at_once() {
     let lifetimes = Lifetimes::default();
-    let ca = Validity {
-        from: 0,
-        to: seconds(lifetimes.ca),
-    };
-    let leaf = Validity {
-        from: 0,
-        to: seconds(lifetimes.leaf),
-    };
+    let (ca, leaf) = fresh(&lifetimes);
     let facts = Facts {
         cas: vec![ca],
         leaf,

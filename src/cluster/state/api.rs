@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Api, ObjectMeta, PostParams};
 
 use super::{NAME, State};
@@ -35,14 +36,15 @@ pub async fn read(maps: &Api<ConfigMap>) -> Result<Stored> {
 }
 
 impl Stored {
-    /// Writes it if it has changed and nobody else has written since.
+    /// Writes it if it has changed and nobody else has written since; gives the
+    /// object that holds it.
     ///
     /// # Errors
     ///
     /// Somebody has; whatever the API server says.
-    pub async fn write(self, maps: &Api<ConfigMap>) -> Result<()> {
-        if self.object.is_some() && self.state == self.before {
-            return Ok(());
+    pub async fn write(self, maps: &Api<ConfigMap>) -> Result<ObjectReference> {
+        if let Some(object) = self.object.as_ref().filter(|_| self.state == self.before) {
+            return Ok(reference(&object.metadata));
         }
         let parameters = PostParams {
             field_manager: Some(MANAGER.to_owned()),
@@ -56,9 +58,24 @@ impl Stored {
             }
             None => maps.create(&parameters, &new(data)).await,
         };
-        written
-            .map(drop)
-            .context("writing ConfigMap portcullis-state")
+        let written = written.context("writing ConfigMap portcullis-state")?;
+        Ok(reference(&written.metadata))
+    }
+
+    /// What was said before.
+    pub fn before(&self) -> &State {
+        &self.before
+    }
+}
+
+fn reference(metadata: &ObjectMeta) -> ObjectReference {
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("ConfigMap".to_owned()),
+        name: Some(NAME.to_owned()),
+        namespace: metadata.namespace.clone(),
+        uid: metadata.uid.clone(),
+        ..ObjectReference::default()
     }
 }
 

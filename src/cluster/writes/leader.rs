@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::{Certificates, Options, Writes};
 use crate::cluster::certificates::api::{self as certificates, Keeper, Kept};
 use crate::cluster::home::Home;
+use crate::cluster::notices::{self, api::Teller};
 use crate::cluster::registrations;
 use crate::cluster::registrations::api::Slot;
 use crate::cluster::safety::{self, Need, World};
@@ -44,11 +45,13 @@ pub(super) struct Leader {
     slots: [Slot; 2],
     maps: Api<ConfigMap>,
     keeper: Option<Arc<Keeper>>,
+    teller: Teller,
     /// Since when entries are there that wait to fail closed.
     open_since: BTreeMap<Kind, Instant>,
     /// What was written last, so that an edit is known from a change of ours.
     applied: BTreeMap<Kind, Value>,
     looked: Option<(Instant, World)>,
+    /// Whether what was seen at the last look keeps entries from failing closed.
     is_withheld: bool,
     problem: Option<String>,
     /// Why they wait, if not for the time.
@@ -90,6 +93,7 @@ impl Leader {
             slots: Kind::ALL.map(slot),
             maps: Api::namespaced(writes.client.clone(), &writes.home.namespace),
             keeper: keeper(writes, options),
+            teller: Teller::new(writes.client.clone(), &writes.home),
             client: writes.client.clone(),
             home: writes.home.clone(),
             options: options.clone(),
@@ -154,7 +158,11 @@ impl Leader {
         });
         let pause = self.pause(kept.as_ref(), now);
         self.say_registered(&mut stored.state, registered.problem.as_deref(), now);
-        stored.write(&self.maps).await?;
+        let news = notices::news(&stored.before().conditions, &stored.state.conditions);
+        let object = stored.write(&self.maps).await?;
+        for notice in news {
+            self.teller.warn(&object, "Register", notice).await;
+        }
         if let (Some(keeper), Some(kept), true) = (&self.keeper, kept, registered.is_written)
             && kept.to_publish
         {
@@ -237,7 +245,9 @@ impl Leader {
         let judged = asked
             .iter()
             .map(|asked| safety::judged(asked, &needs, world));
-        Ok(judged.flatten().collect())
+        let judged: BTreeSet<Need> = judged.flatten().collect();
+        self.is_withheld = !judged.is_empty();
+        Ok(judged)
     }
 }
 

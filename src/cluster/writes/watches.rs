@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::{Options, Writes};
 use crate::cluster::registrations::api::Slot;
 use crate::cluster::state::{self, Kind, State};
+use crate::cluster::watching::Pauses;
 use crate::telemetry::Metrics;
 
 /// Watches the state and both configurations.
@@ -24,11 +25,11 @@ pub(super) fn spawn(
     let name = options.wish.registration.name.as_str();
     for kind in Kind::ALL {
         let slot = Slot::new(writes.client.clone(), kind, name);
-        let watch = watcher::watch_object(slot.api, &slot.name).default_backoff();
+        let watch = watcher::watch_object(slot.api, &slot.name).backoff(Pauses::default());
         tasks.spawn(each(watch, Arc::clone(changed), |_| {}));
     }
     let maps: Api<ConfigMap> = Api::namespaced(writes.client.clone(), &writes.home.namespace);
-    let watch = watcher::watch_object(maps, state::NAME).default_backoff();
+    let watch = watcher::watch_object(maps, state::NAME).backoff(Pauses::default());
     let metrics = Arc::clone(&writes.metrics);
     let tell = move |map: Option<ConfigMap>| tell(&metrics, map.as_ref());
     tasks.spawn(each(watch, Arc::clone(changed), tell));

@@ -1,24 +1,26 @@
 //! Portcullis as it looks after a cluster: `serve --cluster`, several replicas,
 //! a Service, an account with the rights of `deploy/rbac.yaml`.
 
-use std::net::SocketAddr;
+mod objects;
+mod replicas;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use anyhow::{Result, ensure};
 
 use crate::balancer::Balancer;
 use crate::cluster::Cluster;
 use crate::folder::Folder;
+use crate::kubeconfig;
 use crate::kubectl::{Answer, User};
 use crate::namespace::Namespace;
-use crate::portcullis::{LOOPBACK, binary, output, serving};
-use crate::process::{Process, wait};
+use crate::portcullis::output;
+use crate::process::Process;
 use crate::proxy::Proxy;
-use crate::{http, kubeconfig};
+pub use objects::{edit, failure_policies};
+use replicas::Replica;
 
-const PATIENCE: Duration = Duration::from_secs(60);
 /// The kinds of webhook configurations, as kubectl takes them.
 const KINDS: [&str; 2] = [
     "validatingwebhookconfiguration",
@@ -36,14 +38,6 @@ pub struct Installation<'c> {
     /// Through a proxy, if there is one.
     kubeconfig: Option<PathBuf>,
     replicas: Vec<Replica>,
-}
-
-/// One replica.
-struct Replica {
-    name: String,
-    process: Vec<Process>,
-    https: SocketAddr,
-    plain: SocketAddr,
 }
 
 impl<'c> Installation<'c> {
@@ -132,230 +126,6 @@ impl<'c> Installation<'c> {
         format!("system:serviceaccount:{}:{}", self.home.name(), self.name)
     }
 
-    /// Starts a replica that judges only what is in `namespaces`, with these
-    /// options besides, and puts it behind the Service.
-    ///
-    /// # Errors
-    ///
-    /// It does not start: with the end of its log.
-    pub fn start(&mut self, namespaces: &[&Namespace<'_>], arguments: &[&str]) -> Result<()> {
-        self.start_apart(namespaces, arguments)?;
-        self.balance();
-        Ok(())
-    }
-
-    /// [`Installation::start`], but nobody finds it by the Service.
-    ///
-    /// # Errors
-    ///
-    /// As [`Installation::start`].
-    pub fn start_apart(&mut self, namespaces: &[&Namespace<'_>], arguments: &[&str]) -> Result<()> {
-        let name = format!("replica-{}", self.replicas.len());
-        let command = self.command_line(&name, namespaces, arguments)?;
-        let folder = self.folder.path().join(&name);
-        std::fs::create_dir(&folder)?;
-        let process = Process::start(self.home.cluster.plane(), &folder, "portcullis", &command)?;
-        let mut process = vec![process];
-        let log = folder.join("portcullis.log");
-        let mut addresses = None;
-        wait("portcullis serves", PATIENCE, &mut process, || {
-            addresses = serving(&std::fs::read_to_string(&log)?)?;
-            Ok(addresses.is_some())
-        })?;
-        let (https, plain) = addresses.context("it serves somewhere")?;
-        self.replicas.push(Replica {
-            name,
-            process,
-            https,
-            plain,
-        });
-        Ok(())
-    }
-
-    fn command_line(
-        &self,
-        name: &str,
-        namespaces: &[&Namespace<'_>],
-        arguments: &[&str],
-    ) -> Result<Vec<String>> {
-        let names = namespaces.iter().map(|namespace| namespace.name());
-        let names = names.collect::<Vec<_>>().join(",");
-        let command = [
-            "run".to_owned(),
-            binary()?.display().to_string(),
-            "serve".to_owned(),
-            "--cluster".to_owned(),
-            format!("--kubeconfig={}", self.kubeconfig()),
-            format!("--namespace={}", self.home.name()),
-            format!("--service=portcullis:{}", self.service.port()),
-            format!("--self-call-address={LOOPBACK}:{}", self.service.port()),
-            format!("--registration={}", self.name),
-            format!("--identity={name}"),
-            format!("--namespace-selector=kubernetes.io/metadata.name in ({names})"),
-            format!("--listen={LOOPBACK}:0"),
-            format!("--metrics-listen={LOOPBACK}:0"),
-        ];
-        let is_delay = |argument: &&str| argument.starts_with("--drain-delay=");
-        let at_once = match arguments.iter().any(is_delay) {
-            true => None,
-            false => Some("--drain-delay=0s".to_owned()),
-        };
-        let arguments = arguments.iter().map(ToString::to_string);
-        Ok(command
-            .into_iter()
-            .chain(at_once)
-            .chain(arguments)
-            .collect())
-    }
-
-    /// Puts all replicas behind the Service.
-    pub fn balance(&self) {
-        let backends: Vec<SocketAddr> = self.replicas.iter().map(|one| one.https).collect();
-        self.service.set(&backends);
-    }
-
-    /// Puts all replicas behind the Service but this one.
-    pub fn balance_without(&self, name: &str) {
-        let others = self.replicas.iter().filter(|one| one.name != name);
-        let backends: Vec<SocketAddr> = others.map(|one| one.https).collect();
-        self.service.set(&backends);
-    }
-
-    /// Kills a replica (SIGKILL); it stays behind the Service.
-    pub fn kill(&mut self, name: &str) {
-        for replica in self
-            .replicas
-            .iter_mut()
-            .filter(|replica| replica.name == name)
-        {
-            replica.process.clear();
-        }
-    }
-
-    /// Asks a replica to end (SIGTERM).
-    ///
-    /// # Errors
-    ///
-    /// There is none of that name.
-    pub fn terminate(&mut self, name: &str) -> Result<()> {
-        let replica = self
-            .replicas
-            .iter_mut()
-            .find(|replica| replica.name == name);
-        let replica = replica.with_context(|| format!("no replica {name}"))?;
-        replica.process.iter_mut().try_for_each(Process::terminate)
-    }
-
-    /// Fails if a replica has ended that should not have.
-    ///
-    /// # Errors
-    ///
-    /// Which, with the end of its log.
-    pub fn check(&mut self) -> Result<()> {
-        let processes = self
-            .replicas
-            .iter_mut()
-            .flat_map(|replica| &mut replica.process);
-        processes.into_iter().try_for_each(Process::check)
-    }
-
-    /// Whether a replica has ended.
-    ///
-    /// # Errors
-    ///
-    /// There is none of that name.
-    pub fn has_ended(&self, name: &str) -> Result<bool> {
-        let replica = self.replicas.iter().find(|replica| replica.name == name);
-        let replica = replica.with_context(|| format!("no replica {name}"))?;
-        // The port of the metrics is open as long as the process runs.
-        Ok(std::net::TcpStream::connect(replica.plain).is_err())
-    }
-
-    /// Of each replica that was not killed, whether it is ready.
-    ///
-    /// # Errors
-    ///
-    /// None so far.
-    pub fn ready(&self) -> Result<Vec<bool>> {
-        let running = self.replicas.iter();
-        let running = running.filter(|replica| !replica.process.is_empty());
-        Ok(running
-            .map(|replica| http::get(replica.plain, "/readyz").is_ok())
-            .collect())
-    }
-
-    /// What all replicas have logged.
-    pub fn log(&self) -> String {
-        let processes = self.replicas.iter().flat_map(|replica| &replica.process);
-        processes.map(Process::log).collect()
-    }
-
-    /// The replica that holds the Lease, if one does.
-    ///
-    /// # Errors
-    ///
-    /// The API server does not answer.
-    pub fn leader(&self) -> Result<Option<String>> {
-        let lease = self.get("lease/portcullis-leader")?;
-        let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
-        Ok(holder.split_once('_').map(|(name, _)| name.to_owned()))
-    }
-
-    /// An object of its namespace; null if it is not there.
-    ///
-    /// # Errors
-    ///
-    /// The API server does not answer.
-    pub fn get(&self, object: &str) -> Result<Value> {
-        let text = self.admin(&["get", object, "--ignore-not-found", "-o", "json"], "")?;
-        match text.trim() {
-            "" => Ok(Value::Null),
-            text => Ok(serde_json::from_str(text)?),
-        }
-    }
-
-    /// Its two configurations, validating and mutating; null where not there.
-    ///
-    /// # Errors
-    ///
-    /// The API server does not answer.
-    pub fn configurations(&self) -> Result<[Value; 2]> {
-        let get = |kind: &str| self.get(&format!("{kind}/{}", self.name));
-        Ok([get(KINDS[0])?, get(KINDS[1])?])
-    }
-
-    /// What it remembers; null before it remembers anything.
-    ///
-    /// # Errors
-    ///
-    /// The API server does not answer.
-    pub fn state(&self) -> Result<Value> {
-        let map = self.get("configmap/portcullis-state")?;
-        let text = map["data"]["state.json"].as_str();
-        text.map_or(Ok(Value::Null), |text| Ok(serde_json::from_str(text)?))
-    }
-
-    /// One value of the metrics of each replica that runs.
-    ///
-    /// # Errors
-    ///
-    /// A replica does not answer.
-    pub fn metric(&self, name: &str) -> Result<Vec<f64>> {
-        let running = self
-            .replicas
-            .iter()
-            .filter(|replica| !replica.process.is_empty());
-        let value = |replica: &Replica| {
-            let text = http::get(replica.plain, "/metrics")?;
-            let mut lines = text.lines().filter_map(|line| line.split_once(' '));
-            let found = lines.find(|(known, _)| *known == name);
-            Ok(found
-                .and_then(|(_, value)| value.parse().ok())
-                .unwrap_or(0.0))
-        };
-        running.map(value).collect()
-    }
-
     /// Runs `portcullis COMMAND` for this installation, as an administrator.
     ///
     /// # Errors
@@ -435,17 +205,4 @@ impl Drop for Installation<'_> {
             }
         }
     }
-}
-
-/// The failurePolicy of each entry of a configuration, by name.
-pub fn failure_policies(configuration: &Value) -> Vec<(String, String)> {
-    let entries = configuration["webhooks"].as_array().into_iter().flatten();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let policies = entries.map(|entry| (text(&entry["name"]), text(&entry["failurePolicy"])));
-    policies.collect()
-}
-
-/// A merge patch that sets one member of the first entry, as JSON patch.
-pub fn edit(member: &str, value: &Value) -> String {
-    json!([{"op": "add", "path": format!("/webhooks/0/{member}"), "value": value}]).to_string()
 }

@@ -52,20 +52,12 @@ impl Portcullis {
             true => LOOPBACK.to_owned(),
             false => std::env::var(HOST_VARIABLE).unwrap_or_else(|_| LOOPBACK.to_owned()),
         };
-        let process = Process::start(
-            cluster.plane(),
-            folder.path(),
-            "portcullis",
-            &command(&folder, &[names, &[&host]].concat(), arguments)?,
-        )?;
-        let mut process = vec![process];
-        let log = folder.path().join("portcullis.log");
-        let mut addresses = None;
-        wait("portcullis serves", PATIENCE, &mut process, || {
-            addresses = serving(&std::fs::read_to_string(&log)?)?;
-            Ok(addresses.is_some())
-        })?;
-        let (https, plain) = addresses.context("it serves somewhere")?;
+        let command = command(&folder, &[names, &[&host]].concat(), arguments)?;
+        let Started {
+            process,
+            https,
+            plain,
+        } = Started::of(cluster, folder.path(), &command)?;
         Ok(Portcullis {
             process,
             https,
@@ -275,8 +267,41 @@ fn command(folder: &Folder, names: &[&str], arguments: &[&str]) -> Result<Vec<St
     Ok(words.map(ToString::to_string).collect())
 }
 
+/// A process that serves, and where.
+pub(crate) struct Started {
+    /// One.
+    pub(crate) process: Vec<Process>,
+    pub(crate) https: SocketAddr,
+    pub(crate) plain: SocketAddr,
+}
+
+impl Started {
+    /// Starts `plane COMMAND...` and waits until its log, which is put into the
+    /// folder, says where it serves.
+    ///
+    /// # Errors
+    ///
+    /// It does not start: with the end of its log.
+    pub(crate) fn of(cluster: &Cluster, folder: &Path, command: &[String]) -> Result<Started> {
+        let process = Process::start(cluster.plane(), folder, "portcullis", command)?;
+        let mut process = vec![process];
+        let log = folder.join("portcullis.log");
+        let mut addresses = None;
+        wait("portcullis serves", PATIENCE, &mut process, || {
+            addresses = serving(&std::fs::read_to_string(&log)?)?;
+            Ok(addresses.is_some())
+        })?;
+        let (https, plain) = addresses.context("it serves somewhere")?;
+        Ok(Started {
+            process,
+            https,
+            plain,
+        })
+    }
+}
+
 /// The addresses in the line that says that it serves, if it is there.
-pub(crate) fn serving(log: &str) -> Result<Option<(SocketAddr, SocketAddr)>> {
+fn serving(log: &str) -> Result<Option<(SocketAddr, SocketAddr)>> {
     let events = log
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());

@@ -2,20 +2,7 @@
 
 use portcullis_cluster::User;
 
-use crate::support::Scene;
-
-/// What nobody wrote down is filled in.
-const DEFAULTS: &str = r#"
-apiVersion: portcullis.dev/v1alpha1
-kind: WasmPolicy
-metadata: {name: resources}
-spec:
-  program: {builtin: resources}
-  validationActions: [Deny]
-  settings:
-    defaults:
-      otherwise: {requests: {cpu: 10m, memory: 32Mi}, limits: {memory: 64Mi}}
-"#;
+use crate::support::{DEFAULTS, Scene, cluster};
 
 const DEPLOYMENT: &str = r#"
 apiVersion: apps/v1
@@ -37,11 +24,7 @@ const RESOURCES: &str = "jsonpath={.spec.template.spec.containers[0].resources}"
 
 #[test]
 fn defaults_are_filled_in_once_and_kubectl_diff_stays_clean() {
-    let folder = std::env::temp_dir().join(format!("portcullis-defaults-{}", std::process::id()));
-    std::fs::write(&folder, DEFAULTS).unwrap();
-    let policy = folder.display().to_string();
-    let scene = Scene::new(&["--profile", "none", "--policies", &policy]);
-    std::fs::remove_file(&folder).unwrap();
+    let scene = Scene::with_policy(cluster().namespace().unwrap(), DEFAULTS);
     let dev = |arguments: &[&str], stdin: &str| {
         let output = scene
             .namespace

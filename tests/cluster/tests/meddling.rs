@@ -3,26 +3,16 @@
 use portcullis_cluster::{Answer, Meddler, Turn, User};
 use serde_json::{Value, json};
 
-use crate::support::{Scene, cluster};
+use crate::support::{DEFAULTS, Scene, cluster};
 
-/// Images need a version, and what nobody asked for is filled in.
-const POLICIES: &str = r#"
+/// Images need a version.
+const TAGS: &str = r#"
 apiVersion: portcullis.dev/v1alpha1
 kind: WasmPolicy
 metadata: {name: image-tags}
 spec:
   program: {builtin: image-tags}
   validationActions: [Deny]
----
-apiVersion: portcullis.dev/v1alpha1
-kind: WasmPolicy
-metadata: {name: resources}
-spec:
-  program: {builtin: resources}
-  validationActions: [Deny]
-  settings:
-    defaults:
-      otherwise: {requests: {cpu: 10m, memory: 32Mi}, limits: {memory: 64Mi}}
 "#;
 
 /// What is filled in.
@@ -31,7 +21,8 @@ fn filled_in() -> Value {
 }
 
 fn scene() -> Scene {
-    Scene::with_policy(cluster().namespace().unwrap(), POLICIES)
+    let policies = [TAGS, DEFAULTS].join("---");
+    Scene::with_policy(cluster().namespace().unwrap(), &policies)
 }
 
 fn meddler(

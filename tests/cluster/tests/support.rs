@@ -50,6 +50,20 @@ impl Scene {
     }
 }
 
+/// What nobody wrote down is filled in; what is not in order after that is
+/// refused.
+pub(crate) const DEFAULTS: &str = r#"
+apiVersion: portcullis.dev/v1alpha1
+kind: WasmPolicy
+metadata: {name: resources}
+spec:
+  program: {builtin: resources}
+  validationActions: [Deny]
+  settings:
+    defaults:
+      otherwise: {requests: {cpu: 10m, memory: 32Mi}, limits: {memory: 64Mi}}
+"#;
+
 /// The requirement that only this namespace fulfils.
 pub(crate) fn named(namespace: &Namespace<'_>) -> String {
     format!("kubernetes.io/metadata.name={}", namespace.name())

@@ -17,6 +17,8 @@ mod mending;
 mod rotation;
 /// The Secret, in other hands.
 mod secret;
+/// What is told as an event.
+mod told;
 /// What must not fail closed.
 mod withheld;
 

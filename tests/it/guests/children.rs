@@ -107,7 +107,7 @@ fn what_init_ends_with_in_the_child_is_told_as_ever() {
 
 /// A function that takes its compiler for ever: every value lives to the end
 /// of a body of this many steps, across branches.
-fn tangle(steps: usize) -> Vec<u8> {
+pub(crate) fn tangle(steps: usize) -> Vec<u8> {
     let step = "(br_if $out (i32.eqz (local.tee $a (call $f (local.get $a) (local.get $b)))))
         (local.set $b (i32.rotl (local.get $a) (call $f (local.get $b) (local.get $c))))
         (local.set $c (i32.add (local.get $b) (local.get $d))) (local.set $d (local.get $a)) ";

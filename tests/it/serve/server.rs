@@ -43,6 +43,14 @@ impl Server {
         Server::over_with(scratch, "certs", arguments)
     }
 
+    /// Judging by the policies in the folder `p` of the scratch folder, and no
+    /// others.
+    pub(crate) fn judging(scratch: Scratch, more: &[&str]) -> Server {
+        let folder = scratch.path().join("p").display().to_string();
+        let policies = ["--profile", "none", "--policies", &folder];
+        Server::start_in(scratch, &[&policies[..], more].concat())
+    }
+
     /// With the certificates that are in this folder of the scratch folder.
     pub(crate) fn over(scratch: Scratch, folder: &str) -> Server {
         Server::over_with(scratch, folder, &[])

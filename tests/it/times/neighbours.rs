@@ -37,16 +37,7 @@ fn serve() -> Server {
         ..Guest::default()
     };
     policy(&scratch, "hostile", "secrets", hostile);
-    let folder = scratch.path().join("p").display().to_string();
-    let flags = [
-        "--profile",
-        "none",
-        "--policies",
-        &folder,
-        "--verdict-cache",
-        "off",
-    ];
-    Server::start_in(scratch, &flags)
+    Server::judging(scratch, &["--verdict-cache", "off"])
 }
 
 /// A Secret, as the API server sends it.

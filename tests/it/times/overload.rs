@@ -36,18 +36,7 @@ fn serve() -> Server {
             "validationActions": ["Warn"], "failurePolicy": "Ignore",
             "limits": {"deadlineMilliseconds": 5_000}}});
     scratch.file("p/slow.json", policy.to_string());
-    let folder = scratch.path().join("p").display().to_string();
-    let flags = [
-        "--profile",
-        "none",
-        "--policies",
-        &folder,
-        "--threads",
-        "1",
-        "--verdict-cache",
-        "off",
-    ];
-    Server::start_in(scratch, &flags)
+    Server::judging(scratch, &["--threads", "1", "--verdict-cache", "off"])
 }
 
 /// What callers got, and how long it took.

@@ -67,16 +67,7 @@ fn mount(folder: &Path, version: u32) {
 }
 
 fn serve(scratch: Scratch) -> Server {
-    let folder = scratch.path().join("p").display().to_string();
-    let flags = [
-        "--profile",
-        "none",
-        "--policies",
-        &folder,
-        "--policies-poll",
-        "20ms",
-    ];
-    Server::start_in(scratch, &flags)
+    Server::judging(scratch, &["--policies-poll", "20ms"])
 }
 
 fn target(server: &Server) -> Target {

@@ -39,11 +39,13 @@ impl Leader {
             Some(problem) => (false, "Problem", problem.to_owned()),
             None if state.is_paused() => (false, "Away", away_line(state)),
             None if self.open_since.is_empty() => (true, "AsAsked", String::new()),
-            None => {
-                let because = self.open_because.as_deref();
-                let line = because.unwrap_or("failurePolicy is Ignore at first");
-                (true, "FailsOpen", line.to_owned())
-            }
+            None => match &self.open_because {
+                Some(because) => (true, "SelfCallFailed", because.clone()),
+                None => {
+                    let line = "failurePolicy is Ignore at first";
+                    (true, "FailsOpen", line.to_owned())
+                }
+            },
         };
         state.say("Registered", status, reason, &message, &now.to_string());
         let registered = Registered {

@@ -1,35 +1,32 @@
 //! The API server answers badly, or not at all, for a while.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+/// Faults on calls.
+mod cases;
+/// Nobody answers.
+mod outage;
+/// Faults of watches.
+mod watches;
+/// What is done so that a call is made.
+mod ways;
+
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use portcullis_cluster::installation::edit;
-use portcullis_cluster::proxy::{Access, Fault, Proxy, Rule};
+use portcullis_cluster::proxy::{Injection, Proxy, Rule};
 use portcullis_cluster::{Installation, Namespace, User};
 use serde_json::{Value, json};
 
-use super::{ask, in_force, is_closed, place, tags};
+use super::{ask, in_force, is_closed, place, rights, tags};
 use crate::policies::{Turn, apply, is_denied, shown};
 use crate::support::cluster;
+use cases::{Case, cases};
+use ways::Way;
 
 /// How soon all is right after a fault (the promise).
 const RECOVERED: Duration = Duration::from_secs(10);
-/// How many cases are tried without PORTCULLIS_FULL.
-const SHARE: usize = 6;
-/// How long a fault lasts.
-const FAULT: Duration = Duration::from_secs(2);
-
-const FAULTS: [Fault; 9] = [
-    Fault::Conflict,
-    Fault::Gone,
-    Fault::TooManyRequests { seconds: 1 },
-    Fault::InternalError,
-    Fault::Unavailable,
-    Fault::ResetBefore,
-    Fault::ResetAfter,
-    Fault::Latency(Duration::from_secs(1)),
-    Fault::ExpiredEvent,
-];
+/// How long a fault lasts after the first call that it befell.
+const FAULT: Duration = Duration::from_secs(1);
 
 /// An installation behind a proxy.
 struct Stage {
@@ -41,11 +38,18 @@ struct Stage {
 
 impl Stage {
     fn new() -> Stage {
+        Stage::of(1)
+    }
+
+    /// With so many replicas.
+    fn of(replicas: usize) -> Stage {
         let (mut installation, namespace) = place();
         let proxy = Proxy::start(cluster()).expect("a proxy");
         installation.through(&proxy).expect("a kubeconfig");
-        let started = installation.start(&[&namespace], &["--settle=0s"]);
-        started.expect("it starts");
+        for _ in 0..replicas {
+            let started = installation.start(&[&namespace], &["--settle=0s"]);
+            started.expect("it starts");
+        }
         in_force(&installation, &namespace);
         Stage {
             installation,
@@ -68,20 +72,62 @@ impl Stage {
         answer.expect("kubectl").ok().expect("an edit");
     }
 
-    /// Verdict, status and registration are those of the last change.
+    /// Verdict, status and registration are those of the last change, and
+    /// nobody complains.
     fn is_right(&self, number: usize) -> Result<bool> {
         let deadline = (1_000 + number).to_string();
         let shown = |path: &str| shown("tags", path);
         Ok(is_closed(&self.installation)?
             && is_denied(&ask(&self.namespace)) == number.is_multiple_of(2)
             && shown(".status.inForce.spec.limits.deadlineMilliseconds") == deadline
-            && shown(".status.observedGeneration") == shown(".metadata.generation"))
+            && shown(".status.observedGeneration") == shown(".metadata.generation")
+            && is_content(&self.installation.state()?))
     }
 
     fn recovers(&self, what: &str, number: usize) -> Duration {
         let is_right = |_: &Installation<'_>| self.is_right(number);
         let took = self.installation.eventually(what, RECOVERED, is_right);
         took.expect("it recovers")
+    }
+
+    /// Waits until the fault has befallen a call, and a while longer. Requests
+    /// come all the time.
+    fn meet(&self, injection: &Injection, case: &Case) -> Result<Duration> {
+        let is_met = |_: &Installation<'_>| {
+            if case.way == Way::WatchEnds {
+                self.proxy.expire_watches(&case.resource);
+            }
+            ask(&self.namespace);
+            Ok(injection.hits() > 0)
+        };
+        let most = case.way.patience();
+        let took = self.installation.eventually("it is met", most, is_met)?;
+        let met = Instant::now();
+        while met.elapsed() < FAULT {
+            ask(&self.namespace);
+        }
+        Ok(took)
+    }
+
+    /// A fault befalls a call, while more happens; then all is right soon.
+    fn suffer(&self, case: &Case, number: usize) -> Result<String> {
+        let rule = Rule::new(case.fault)
+            .account(&self.installation.account_name())
+            .verb(&case.verb)
+            .resource(&case.resource);
+        let injection = self.proxy.inject(rule);
+        self.disturb(number);
+        let undo = self.provoke(case.way, &case.resource, number);
+        let met = self.meet(&injection, case);
+        let hits = injection.hits();
+        drop(injection);
+        self.mend(undo);
+        let met = met?;
+        let is_right = |_: &Installation<'_>| self.is_right(number);
+        let took = self.installation.eventually("right", RECOVERED, is_right)?;
+        Ok(format!(
+            "met after {met:?}, {hits} hits, right after {took:?}"
+        ))
     }
 }
 
@@ -92,85 +138,44 @@ fn actions(number: usize) -> Value {
     }
 }
 
-fn is_full() -> bool {
-    std::env::var_os("PORTCULLIS_FULL").is_some()
+/// Whether the installation says that it has registered and keeps its
+/// certificates.
+fn is_content(state: &Value) -> bool {
+    let conditions = state["conditions"].as_array().into_iter().flatten();
+    let good = conditions.filter(|one| one["status"] == true);
+    let kinds: Vec<_> = good.filter_map(|one| one["type"].as_str()).collect();
+    kinds == ["CertificatesKept", "Registered"]
 }
 
-/// Every fault on everything that was used; a share of it by a seed, unless
-/// all is asked for.
-fn cases(used: &[Access]) -> Vec<(Fault, Access)> {
-    let fits =
-        |fault: Fault, access: &Access| fault != Fault::ExpiredEvent || access.verb == "watch";
-    let all = FAULTS.iter().flat_map(|fault| {
-        let of = used.iter().filter(|access| fits(*fault, access));
-        of.map(|access| (*fault, access.clone()))
+/// Verb and resource of every right. That a configuration is created is a part
+/// of the patch that applies it, and no call of its own.
+fn calls(installation: &Installation<'_>) -> Vec<(String, String)> {
+    let rights = rights::granted(installation).expect("roles");
+    let rights = rights.into_iter().filter(|[group, _, verb]| {
+        (group.as_str(), verb.as_str()) != ("admissionregistration.k8s.io", "create")
     });
-    let mut all: Vec<_> = all.collect();
-    if is_full() {
-        return all;
-    }
-    let seed = std::env::var("PORTCULLIS_SEED").ok();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seed = seed.and_then(|seed| seed.parse::<u64>().ok());
-    let seed = seed.unwrap_or_else(|| now.expect("after 1970").as_secs());
-    eprintln!("PORTCULLIS_SEED={seed}");
-    let mut state = seed;
-    let picked = (0..SHARE).map(|_| {
-        // The generator of Knuth's MMIX; its upper bits are the good ones.
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let index = (state >> 33) % all.len() as u64;
-        all.swap_remove(usize::try_from(index).expect("small"))
-    });
-    picked.collect()
+    rights.map(|[_, resource, verb]| (verb, resource)).collect()
 }
 
 #[test]
-fn after_any_fault_of_the_api_server_all_is_right_within_ten_seconds() {
+fn after_any_fault_on_any_call_all_is_right_within_ten_seconds() {
     let _turn = Turn::take();
     let stage = Stage::new();
-    let account = stage.installation.account_name();
-    // What is used in such a round is what faults befall.
     stage.disturb(1);
     stage.recovers("the first change", 1);
-    let used = stage.proxy.counts().into_keys();
-    let used: Vec<Access> = used.filter(|access| access.account == account).collect();
-    let mut late = Vec::new();
-    for (number, (fault, access)) in (2..).zip(cases(&used)) {
-        let rule = Rule::new(fault)
-            .account(&account)
-            .verb(&access.verb)
-            .resource(&access.resource);
-        let injection = stage.proxy.inject(rule);
-        stage.proxy.expire_watches(&access.resource);
-        stage.disturb(number);
-        std::thread::sleep(FAULT);
-        let hits = injection.hits();
-        drop(injection);
-        let case = format!("{fault:?} on {} {}", access.verb, access.resource);
-        let is_right = |_: &Installation<'_>| stage.is_right(number);
-        match stage.installation.eventually(&case, RECOVERED, is_right) {
-            Ok(took) => eprintln!("{case}: {hits} hits, right after {took:?}"),
-            Err(error) => late.push(format!("{case}: {hits} hits: {error:#}")),
+    let calls = calls(&stage.installation);
+    let cases = cases(&calls);
+    let mut bad = Vec::new();
+    for (number, case) in (2..).zip(&cases) {
+        let name = format!("{:?} on {} {}", case.fault, case.verb, case.resource);
+        match stage.suffer(case, number) {
+            Ok(done) => eprintln!("{name}: {done}"),
+            Err(error) => {
+                eprintln!("{name}: NOT RIGHT");
+                bad.push(format!("{name}: {error:#}"));
+            }
         }
     }
-    assert!(late.is_empty(), "{} late:\n{}", late.len(), late.join("\n"));
-}
-
-#[test]
-fn verdicts_go_on_without_an_api_server_and_changes_are_seen_soon_after() {
-    let _turn = Turn::take();
-    let stage = Stage::new();
-    let length = Duration::from_secs(if is_full() { 60 } else { 6 });
-    let (started, mut asked) = (Instant::now(), 0);
-    let outage = stage.proxy.outage();
-    stage.disturb(3);
-    while started.elapsed() < length {
-        assert!(is_denied(&ask(&stage.namespace)), "the set before goes on");
-        asked += 1;
-    }
-    drop(outage);
-    let took = stage.recovers("the change is in force", 3);
-    eprintln!("{asked} denials in {length:?} of outage, right {took:?} after it");
+    assert!(bad.is_empty(), "{} bad:\n{}", bad.len(), bad.join("\n"));
+    eprintln!("{} cases, each met, of {} calls", cases.len(), calls.len());
 }

@@ -14,7 +14,7 @@ use crate::policies::{Turn, admin, apply, config_map, eventually, is_denied, pol
 use crate::support::cluster;
 
 /// Group, resource, verb.
-type Right = [String; 3];
+pub(super) type Right = [String; 3];
 
 /// The strings of a list.
 fn list(value: &Value) -> Vec<&str> {
@@ -36,7 +36,7 @@ fn of_role(role: &Value) -> BTreeSet<Right> {
     rights
 }
 
-fn granted(installation: &Installation<'_>) -> Result<BTreeSet<Right>> {
+pub(super) fn granted(installation: &Installation<'_>) -> Result<BTreeSet<Right>> {
     let name = installation.name();
     let events = admin(&["get", "role", name, "-n", "default", "-o", "json"], "").ok()?;
     let roles = [

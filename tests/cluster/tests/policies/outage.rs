@@ -6,14 +6,19 @@ use serde_json::json;
 use super::{Stage, Turn, admin, apply, eventually, is_denied, policy};
 use crate::support::cluster;
 
-#[test]
-fn the_last_set_goes_on_while_the_api_server_is_gone_and_changes_are_seen_after() {
-    let _turn = Turn::take();
+/// A replica, and the line to its API server, which can be cut.
+fn stage() -> (Stage, Line) {
     let line = Line::new(cluster()).expect("a line");
     let namespace = cluster().namespace().expect("a namespace");
     let portcullis = Portcullis::start_in(cluster(), line.kubeconfig(), "default", "cut off")
         .expect("it gets ready");
-    let stage = Stage::of(namespace, portcullis);
+    (Stage::of(namespace, portcullis), line)
+}
+
+#[test]
+fn the_last_set_goes_on_while_the_api_server_is_gone_and_changes_are_seen_after() {
+    let _turn = Turn::take();
+    let (stage, line) = stage();
     let mut document = policy(&stage.namespace, "tags");
     // Nothing here hangs on labels that it could not ask for.
     document["spec"]["matchConstraints"]["namespaceSelector"] = json!(null);
@@ -41,11 +46,7 @@ fn the_last_set_goes_on_while_the_api_server_is_gone_and_changes_are_seen_after(
 #[test]
 fn what_hangs_on_labels_that_nobody_can_tell_fails_by_its_failure_policy() {
     let _turn = Turn::take();
-    let line = Line::new(cluster()).expect("a line");
-    let namespace = cluster().namespace().expect("a namespace");
-    let portcullis = Portcullis::start_in(cluster(), line.kubeconfig(), "default", "cut off")
-        .expect("it gets ready");
-    let stage = Stage::of(namespace, portcullis);
+    let (stage, line) = stage();
     let mut document = policy(&stage.namespace, "tags");
     document["spec"]["matchConstraints"]["namespaceSelector"] = json!({
         "matchLabels": {"kubernetes.io/metadata.name": stage.namespace.name()},

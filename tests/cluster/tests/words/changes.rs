@@ -1,19 +1,5 @@
 use super::{programs, web};
-use crate::support::{Scene, cluster};
-
-/// What nobody wrote down is filled in; what is not in order after that is
-/// refused.
-const DEFAULTS: &str = r#"
-apiVersion: portcullis.dev/v1alpha1
-kind: WasmPolicy
-metadata: {name: resources}
-spec:
-  program: {builtin: resources}
-  validationActions: [Deny]
-  settings:
-    defaults:
-      otherwise: {requests: {cpu: 10m, memory: 32Mi}, limits: {memory: 64Mi}}
-"#;
+use crate::support::{DEFAULTS, Scene, cluster};
 
 #[test]
 fn a_change_shows_in_a_dry_run_and_in_what_is_there_but_never_in_a_diff() {

@@ -1,0 +1,90 @@
+//! Which faults are tried, and on which calls.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use portcullis_cluster::proxy::Fault;
+
+use super::ways::Way;
+
+/// How many cases are tried without PORTCULLIS_FULL.
+const SHARE: usize = 6;
+
+/// What can befall a call. That nobody answers at all is `ResetBefore`, and
+/// the outage of everything (`outage`).
+const FAULTS: [Fault; 9] = [
+    Fault::Conflict,
+    Fault::Gone,
+    Fault::TooManyRequests { seconds: 1 },
+    Fault::InternalError,
+    Fault::Unavailable,
+    Fault::ResetBefore,
+    Fault::ResetAfter,
+    Fault::Latency(Duration::from_secs(1)),
+    Fault::ExpiredEvent,
+];
+
+/// A fault, on a call that is provoked in this way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Case {
+    pub(super) fault: Fault,
+    pub(super) verb: String,
+    pub(super) resource: String,
+    pub(super) way: Way,
+}
+
+pub(super) fn is_full() -> bool {
+    std::env::var_os("PORTCULLIS_FULL").is_some()
+}
+
+/// A version can be too old only for a list or a watch.
+fn fits(fault: Fault, verb: &str) -> bool {
+    match fault {
+        Fault::ExpiredEvent => verb == "watch",
+        Fault::Gone => ["list", "watch"].contains(&verb),
+        _ => true,
+    }
+}
+
+/// Every fault on every call (verb and resource) that can be met by it; a
+/// share of them by a seed, unless all is asked for.
+pub(super) fn cases(calls: &[(String, String)]) -> Vec<Case> {
+    let all = calls.iter().flat_map(|(verb, resource)| {
+        let way = Way::of(verb, resource);
+        let fitting = FAULTS.into_iter().filter(|fault| fits(*fault, verb));
+        fitting.map(move |fault| Case {
+            fault,
+            verb: verb.clone(),
+            resource: resource.clone(),
+            way,
+        })
+    });
+    let all: Vec<Case> = all.collect();
+    if is_full() {
+        return all;
+    }
+    let quick = all.into_iter().filter(|case| !case.way.takes_minutes());
+    share(quick.collect(), seed())
+}
+
+/// The seed of this run, which is printed so that it can be tried again.
+fn seed() -> u64 {
+    let asked = std::env::var("PORTCULLIS_SEED").ok();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let asked = asked.and_then(|seed| seed.parse().ok());
+    let seed = asked.unwrap_or_else(|| now.expect("after 1970").as_secs());
+    eprintln!("PORTCULLIS_SEED={seed}");
+    seed
+}
+
+fn share(mut all: Vec<Case>, seed: u64) -> Vec<Case> {
+    let mut state = seed;
+    let picked = (0..SHARE).map(|_| {
+        // The generator of Knuth's MMIX; its upper bits are the good ones.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let index = (state >> 33) % all.len() as u64;
+        all.swap_remove(usize::try_from(index).expect("small"))
+    });
+    picked.collect()
+}
