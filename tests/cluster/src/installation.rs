@@ -16,7 +16,7 @@ use crate::namespace::Namespace;
 use crate::portcullis::{LOOPBACK, binary, output, serving};
 use crate::process::{Process, wait};
 use crate::proxy::Proxy;
-use crate::{http, kubeconfig};
+use crate::{http, kubeconfig, neighbours};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The kinds of webhook configurations, as kubectl takes them.
@@ -132,7 +132,8 @@ impl<'c> Installation<'c> {
         format!("system:serviceaccount:{}:{}", self.home.name(), self.name)
     }
 
-    /// Starts a replica that judges only what is in `namespaces`, with these
+    /// Starts a replica that judges only what is in `namespaces` (none of them:
+    /// in all that are not excluded, for a cluster of a test's own), with these
     /// options besides, and puts it behind the Service.
     ///
     /// # Errors
@@ -184,14 +185,12 @@ impl<'c> Installation<'c> {
             "run".to_owned(),
             binary()?.display().to_string(),
             "serve".to_owned(),
-            "--cluster".to_owned(),
             format!("--kubeconfig={}", self.kubeconfig()),
             format!("--namespace={}", self.home.name()),
             format!("--service=portcullis:{}", self.service.port()),
             format!("--self-call-address={LOOPBACK}:{}", self.service.port()),
             format!("--registration={}", self.name),
             format!("--identity={name}"),
-            format!("--namespace-selector=kubernetes.io/metadata.name in ({names})"),
             format!("--listen={LOOPBACK}:0"),
             format!("--metrics-listen={LOOPBACK}:0"),
         ];
@@ -200,9 +199,13 @@ impl<'c> Installation<'c> {
             true => None,
             false => Some("--drain-delay=0s".to_owned()),
         };
-        let arguments = arguments.iter().map(ToString::to_string);
+        let selector = format!("--namespace-selector=kubernetes.io/metadata.name in ({names})");
+        let selector = (!namespaces.is_empty()).then_some(selector);
+        let arguments = [&["--cluster"], arguments].concat();
+        let arguments = neighbours::options(self.home.cluster, &arguments);
         Ok(command
             .into_iter()
+            .chain(selector)
             .chain(at_once)
             .chain(arguments)
             .collect())
@@ -318,9 +321,13 @@ impl<'c> Installation<'c> {
     ///
     /// # Errors
     ///
-    /// The API server does not answer.
+    /// The API server does not answer. They judge what other tests make.
     pub fn configurations(&self) -> Result<[Value; 2]> {
-        let get = |kind: &str| self.get(&format!("{kind}/{}", self.name));
+        let get = |kind: &str| {
+            let live = self.get(&format!("{kind}/{}", self.name))?;
+            neighbours::check(self.home.cluster, &live)?;
+            Ok::<_, anyhow::Error>(live)
+        };
         Ok([get(KINDS[0])?, get(KINDS[1])?])
     }
 
