@@ -126,14 +126,16 @@ fn look(seen: &Seen, known: &Mutex<Vec<(Instant, String)>>, installation: &Insta
         while !seen.done.load(Ordering::Relaxed) {
             let live = all.get(installation.name()).await.unwrap();
             let now = bundle(&serde_json::to_value(live).unwrap());
-            let mut known = known.lock().unwrap();
-            if known.last().unwrap().1 != now {
-                known.push((Instant::now(), now));
-            }
-            drop(known);
+            learn(&mut known.lock().unwrap(), now);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });
+}
+
+fn learn(known: &mut Vec<(Instant, String)>, now: String) {
+    if known.last().unwrap().1 != now {
+        known.push((Instant::now(), now));
+    }
 }
 
 /// Asks the API server until so many leaves and CAs were made; gives how often.
