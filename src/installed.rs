@@ -52,7 +52,7 @@ impl Installed {
         let home = home(typed)?;
         let options = match typed.without_registration {
             true => None,
-            false => Some(options(typed, source, &home)?),
+            false => Some(options(arguments, source, &home)?),
         };
         Ok(Installed {
             client: cluster::connect(typed.place.kubeconfig.as_deref()).await?,
@@ -128,7 +128,8 @@ fn home(typed: &args::cluster::Cluster) -> Result<Home> {
     })
 }
 
-fn options(typed: &args::cluster::Cluster, source: &Source, home: &Home) -> Result<Options> {
+fn options(arguments: &args::Serve, source: &Source, home: &Home) -> Result<Options> {
+    let typed = &arguments.cluster;
     let parse = |texts: &[String]| {
         let parsed = texts.iter().map(|text| selector::parse(text));
         parsed.collect::<Result<Vec<_>, _>>()
@@ -144,6 +145,7 @@ fn options(typed: &args::cluster::Cluster, source: &Source, home: &Home) -> Resu
                 objects: selector::opting_in(&typed.object_selectors)?,
             },
             ca_from: typed.ca_from.clone(),
+            vets: !arguments.policies.are_given(),
         },
         selectors: [
             typed.namespace_selectors.clone(),

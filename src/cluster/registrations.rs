@@ -30,6 +30,9 @@ pub struct Wish {
     /// The Certificate of cert-manager whose CA is injected:
     /// `NAMESPACE/CERTIFICATE`.
     pub ca_from: Option<String>,
+    /// Whether policies are resources of the cluster, and so are tried out
+    /// when they are written.
+    pub vets: bool,
 }
 
 impl Wish {
@@ -43,7 +46,9 @@ impl Wish {
             }
         };
         let mut validating = entries(&mut both[0]);
-        validating.push(self.policies());
+        if self.vets {
+            validating.push(self.policies());
+        }
         let mutating = entries(&mut both[1]);
         both[0]["webhooks"] = validating.into();
         both[1]["webhooks"] = mutating.into();

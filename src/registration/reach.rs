@@ -24,7 +24,7 @@ impl<'p> FromIterator<&'p MatchConstraints> for Reach<'p> {
 /// What a rule with `*` must never bring here, since clusters stop working
 /// when it waits (design: reliability.md, section 3): what the conditions say,
 /// and which group and resource a rule must name to have it all the same.
-const NEVER: [(&str, &str, &str, &str); 5] = [
+const NEVER: [(&str, &str, &str, &str); 8] = [
     (
         "no-leases",
         r#"request.resource.group != "coordination.k8s.io""#,
@@ -55,6 +55,27 @@ const NEVER: [(&str, &str, &str, &str); 5] = [
         "authorization.k8s.io",
         "subjectaccessreviews",
     ),
+    // A kubelet that cannot write it ends, and with it the node.
+    (
+        "no-csi-nodes",
+        r#"request.resource.resource != "csinodes""#,
+        "storage.k8s.io",
+        "csinodes",
+    ),
+    // How a kubelet comes by its certificate.
+    (
+        "no-signing-requests",
+        r#"request.resource.resource != "certificatesigningrequests""#,
+        "certificates.k8s.io",
+        "certificatesigningrequests",
+    ),
+    // A policy that is broken must stay deletable.
+    (
+        "no-policies",
+        r#"request.resource.group != "portcullis.dev""#,
+        "portcullis.dev",
+        "wasmpolicies",
+    ),
 ];
 /// Controllers write states all the time; no state is refused.
 const NO_STATUS: (&str, &str) = (
@@ -65,6 +86,24 @@ const NO_STATUS: (&str, &str) = (
 const NO_ROOT_CA: (&str, &str) = (
     "no-root-ca",
     r#"!(request.resource.group == "" && request.resource.resource == "configmaps" && has(request.name) && request.name == "kube-root-ca.crt")"#,
+);
+
+/// The API server writes these itself when it starts, and ends after half a
+/// minute in which it could not (its hooks `rbac/bootstrap-roles` and
+/// `scheduling/bootstrap-system-priority-classes`): with an upgrade there is
+/// something to write, and Portcullis, which starts later, must not be waited
+/// for.
+const OF_THE_API_SERVER: [&str; 5] = [
+    "clusterrolebindings",
+    "clusterroles",
+    "priorityclasses",
+    "rolebindings",
+    "roles",
+];
+/// Its own client, and nobody who only calls himself so.
+const NOT_API_SERVER: (&str, &str) = (
+    "not-the-api-server",
+    r#"!(request.userInfo.username == "system:apiserver" && "system:masters" in request.userInfo.groups)"#,
 );
 
 impl Reach<'_> {
@@ -112,6 +151,9 @@ impl Reach<'_> {
         }
         if any(|resource| resource.starts_with('*') || resource == "configmaps") {
             conditions.push(NO_ROOT_CA);
+        }
+        if any(|resource| resource.starts_with('*') || OF_THE_API_SERVER.contains(&resource)) {
+            conditions.push(NOT_API_SERVER);
         }
         let conditions = conditions
             .into_iter()

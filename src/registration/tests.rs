@@ -142,8 +142,17 @@ fn a_wildcard_leaves_out_what_a_cluster_hangs_on_unless_it_is_named() {
             .map(|condition| condition["name"].as_str().expect("a name").to_owned())
             .collect::<Vec<_>>()
     };
-    let always = ["no-leases", "no-events", "no-nodes", "no-token-reviews"];
-    let rest = ["no-access-reviews", "no-root-ca"];
+    let always = [
+        "no-leases",
+        "no-events",
+        "no-nodes",
+        "no-token-reviews",
+        "no-access-reviews",
+        "no-csi-nodes",
+        "no-signing-requests",
+        "no-policies",
+    ];
+    let rest = ["no-root-ca", "not-the-api-server"];
     assert_eq!(names(json!([rule(&["*"])])), [&always[..], &rest].concat());
     let with_nodes = names(json!([rule(&["*"]), rule(&["nodes"])]));
     assert!(
@@ -152,6 +161,10 @@ fn a_wildcard_leaves_out_what_a_cluster_hangs_on_unless_it_is_named() {
     );
     assert_eq!(names(json!([rule(&["pods/*"])])), ["no-status"]);
     assert_eq!(names(json!([rule(&["configmaps"])])), ["no-root-ca"]);
+    assert_eq!(
+        names(json!([rule(&["clusterroles"])])),
+        ["not-the-api-server"]
+    );
     assert_eq!(names(json!([rule(&["pods"])])), Vec::<String>::new());
 }
 

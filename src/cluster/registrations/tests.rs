@@ -15,6 +15,7 @@ fn wish() -> Wish {
             objects: vec![],
         },
         ca_from: None,
+        vets: true,
     }
 }
 

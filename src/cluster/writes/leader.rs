@@ -166,7 +166,10 @@ impl Leader {
         if let (Some(keeper), Some(kept), true) = (&self.keeper, kept, registered.is_written)
             && kept.to_publish
         {
-            keeper.published(kept, now.as_second()).await?;
+            // Since it was written, and not since this pass began; the part of
+            // a second that is cut off must not shorten the time, either.
+            let since = Timestamp::now().as_second() + 1;
+            keeper.published(kept, since).await?;
         }
         match registered.problem {
             Some(problem) => bail!(problem),

@@ -41,7 +41,7 @@ func serveNode(options nodeOptions) error {
 	if err != nil {
 		return err
 	}
-	runtime := newRuntime(options.record, clients.pods())
+	runtime := newRuntime(options, clients.pods())
 	if options.control.address != "" {
 		stopped, err := serveControl(ctx, options.control, runtime)
 		if err != nil {

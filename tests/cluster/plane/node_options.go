@@ -26,6 +26,7 @@ type nodeOptions struct {
 	name       string
 	root       string
 	record     string
+	network    string
 	control    controlAddress
 }
 
@@ -47,6 +48,7 @@ func parseNodeOptions(arguments []string) (nodeOptions, error) {
 	flags.StringVar(&options.name, "name", "node-1", "`NAME` of the node")
 	flags.StringVar(&options.root, "root", "", "`DIR` for the kubelet's state, volumes included")
 	flags.StringVar(&options.record, "record", "", "`DIR` that gets one JSON file for each container")
+	flags.StringVar(&options.network, "network-from", "", "`NAMESPACE` whose containers bring the network: until one runs the node is not ready (default: it always is)")
 	flags.StringVar(&control, "control", "", "`ADDR` to listen on for GET /containers and POST /restart: 127.0.0.1:PORT (0: any) or unix:PATH")
 	if err := parseQuietly(flags, arguments); err != nil {
 		return options, err

@@ -15,22 +15,34 @@ import (
 )
 
 // recordingRuntime is upstream's fake container runtime, which keeps the state
-// of containers that do not exist, with three additions: it records what each
-// container would have got, init containers succeed at once, and a test can
-// end a container.
+// of containers that do not exist, with four additions: it records what each
+// container would have got, init containers succeed at once, a test can end a
+// container, and the network may wait for a namespace.
 type recordingRuntime struct {
 	*critest.FakeRuntimeService
-	folder string
-	pods   core.PodsGetter
+	folder  string
+	network string // the namespace of what brings the network, or empty
+	pods    core.PodsGetter
 }
 
-func newRuntime(folder string, pods core.PodsGetter) *recordingRuntime {
-	fake := critest.NewFakeRuntimeService()
-	fake.FakeStatus = &cri.RuntimeStatus{Conditions: []*cri.RuntimeCondition{
-		{Type: cri.RuntimeReady, Status: true},
-		{Type: cri.NetworkReady, Status: true},
-	}}
-	return &recordingRuntime{fake, folder, pods}
+func newRuntime(options nodeOptions, pods core.PodsGetter) *recordingRuntime {
+	return &recordingRuntime{critest.NewFakeRuntimeService(), options.record, options.network, pods}
+}
+
+// Status says that all is well, but for the network while what brings it does
+// not run: then the kubelet says that the node is not ready.
+func (r *recordingRuntime) Status(context.Context, bool) (*cri.StatusResponse, error) {
+	_, runs := r.find(func(c *cri.Container) bool {
+		return c.State == cri.ContainerState_CONTAINER_RUNNING &&
+			c.Labels[types.KubernetesPodNamespaceLabel] == r.network
+	})
+	network := &cri.RuntimeCondition{Type: cri.NetworkReady, Status: r.network == "" || runs}
+	if !network.Status {
+		network.Reason = "NetworkPluginNotReady"
+		network.Message = "no container runs in namespace " + r.network
+	}
+	ready := &cri.RuntimeCondition{Type: cri.RuntimeReady, Status: true}
+	return &cri.StatusResponse{Status: &cri.RuntimeStatus{Conditions: []*cri.RuntimeCondition{ready, network}}}, nil
 }
 
 // CreateContainer records what the kubelet has put together for a container.

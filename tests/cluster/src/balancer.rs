@@ -1,15 +1,26 @@
 //! A Service for processes outside the cluster: one port, several backends.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 
-/// Passes connections on, to each backend in turn; one that does not answer is
-/// left out, as kube-proxy leaves out pods that are not ready.
+/// Passes connections on, to each backend in turn. One that does not answer is
+/// left out, as kube-proxy leaves out pods that are not ready; or, as kube-proxy
+/// does until it is told, the connection is closed.
 pub struct Balancer {
     port: u16,
-    backends: Arc<Mutex<Vec<SocketAddr>>>,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    backends: Mutex<Vec<SocketAddr>>,
+    waits_to_be_told: AtomicBool,
+    refused: AtomicUsize,
+    lost: AtomicUsize,
 }
 
 impl Balancer {
@@ -20,20 +31,19 @@ impl Balancer {
     /// No port is free.
     pub fn start() -> Result<Balancer> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let balancer = Balancer {
-            port: listener.local_addr()?.port(),
-            backends: Arc::default(),
-        };
-        let backends = Arc::clone(&balancer.backends);
+        let port = listener.local_addr()?.port();
+        let state = Arc::<State>::default();
+        let accepting = Arc::clone(&state);
         // Ends with the process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                if let Some(backend) = connect(&backends) {
-                    join(&stream, &backend);
+                match connect(&accepting) {
+                    Some(backend) => join(&stream, &backend, &accepting),
+                    None => drop(accepting.refused.fetch_add(1, Ordering::SeqCst)),
                 }
             }
         });
-        Ok(balancer)
+        Ok(Balancer { port, state })
     }
 
     /// Its port, on loopback.
@@ -43,37 +53,73 @@ impl Balancer {
 
     /// From now on these are asked.
     pub fn set(&self, backends: &[SocketAddr]) {
-        *lock(&self.backends) = backends.to_vec();
+        *lock(&self.state.backends) = backends.to_vec();
+    }
+
+    /// From now on a backend that is gone is left out only when
+    /// [`Balancer::set`] says so.
+    pub fn wait_to_be_told(&self) {
+        self.state.waits_to_be_told.store(true, Ordering::SeqCst);
+    }
+
+    /// How many connections were closed since no backend answered.
+    pub fn refused(&self) -> usize {
+        self.state.refused.load(Ordering::SeqCst)
+    }
+
+    /// How many connections a backend closed while it owed an answer: the last
+    /// to say something was the caller.
+    pub fn lost(&self) -> usize {
+        self.state.lost.load(Ordering::SeqCst)
     }
 }
 
-fn lock(backends: &Mutex<Vec<SocketAddr>>) -> MutexGuard<'_, Vec<SocketAddr>> {
-    backends.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The next backend that answers.
-fn connect(backends: &Mutex<Vec<SocketAddr>>) -> Option<TcpStream> {
-    let tries = {
-        let mut backends = lock(backends);
+fn connect(state: &State) -> Option<TcpStream> {
+    let mut tries = {
+        let mut backends = lock(&state.backends);
         if !backends.is_empty() {
             backends.rotate_left(1);
         }
         backends.clone()
     };
+    if state.waits_to_be_told.load(Ordering::SeqCst) {
+        tries.truncate(1);
+    }
     tries
         .iter()
         .find_map(|backend| TcpStream::connect(backend).ok())
 }
 
-fn join(one: &TcpStream, other: &TcpStream) {
-    for (from, to) in [(one, other), (other, one)] {
-        let (Ok(mut from), Ok(mut to)) = (from.try_clone(), to.try_clone()) else {
+fn join(caller: &TcpStream, backend: &TcpStream, state: &Arc<State>) {
+    let owes_answer = Arc::<AtomicBool>::default();
+    for (from, to, is_caller) in [(caller, backend, true), (backend, caller, false)] {
+        let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else {
             return;
         };
+        let (owes, state) = (Arc::clone(&owes_answer), Arc::clone(state));
         std::thread::spawn(move || {
-            // Either side may be gone: then so is the connection.
-            let _ = std::io::copy(&mut from, &mut to);
-            let _ = to.shutdown(Shutdown::Write);
+            copy(from, to, || owes.store(is_caller, Ordering::SeqCst));
+            if !is_caller && owes.load(Ordering::SeqCst) {
+                state.lost.fetch_add(1, Ordering::SeqCst);
+            }
         });
     }
+}
+
+/// Until either side is gone: then so is the connection.
+fn copy(mut from: TcpStream, mut to: TcpStream, said: impl Fn()) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        said();
+        if to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    // It may have been closed from the other side.
+    let _ = to.shutdown(Shutdown::Write);
 }

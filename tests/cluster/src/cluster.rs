@@ -1,21 +1,19 @@
 //! A cluster: one that is started here, or one that the user points at.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::flags::{self, Ports};
+use crate::boot::Setup;
+use crate::flags::Ports;
 use crate::folder::Folder;
 use crate::kubectl::{self, Answer, Program, User};
-use crate::process::{PortTaken, Process, wait};
+use crate::process::{PortTaken, Process};
 use crate::{certificates, kubeconfig, plane};
 
-/// How long a cluster may take on a machine that does other things, too; alone
-/// it takes less than ten seconds.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// How often ports are chosen anew.
 const TRIES: usize = 5;
 
@@ -32,9 +30,11 @@ pub enum AuditLevel {
 /// A cluster, stopped when it is dropped if it was started here.
 pub struct Cluster {
     /// Empty for a cluster that is not ours. Ends before the folder does.
-    components: Vec<Process>,
-    plane: PathBuf,
-    folder: Folder,
+    components: Mutex<Vec<Process>>,
+    pub(crate) plane: PathBuf,
+    pub(crate) folder: Folder,
+    /// None for a cluster that is not ours.
+    pub(crate) setup: Option<Setup>,
 }
 
 impl Cluster {
@@ -54,68 +54,58 @@ impl Cluster {
     ///
     /// As [`Cluster::start`].
     pub fn start_with(audit: AuditLevel) -> Result<Cluster> {
-        let plane = plane::build()?;
-        Cluster::start_on(&plane, audit, free_ports)
+        Cluster::start_on(&plane::build()?, audit, None, free_ports)
+    }
+
+    /// [`Cluster::start`], but the node is not ready until a container runs in
+    /// the namespace of this name, which brings the pod network.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::start`].
+    pub fn start_with_network_from(namespace: &str) -> Result<Cluster> {
+        let audit = AuditLevel::default();
+        Cluster::start_on(&plane::build()?, audit, Some(namespace), free_ports)
     }
 
     /// Asks for ports anew while somebody else was quicker to use one.
     fn start_on(
         plane: &Path,
         audit: AuditLevel,
+        network_from: Option<&str>,
         mut ports: impl FnMut() -> Result<Ports>,
     ) -> Result<Cluster> {
+        let mut start = || {
+            let setup = Setup {
+                audit,
+                ports: ports()?,
+                network_from: network_from.map(str::to_owned),
+            };
+            Cluster::try_start(plane, setup)
+        };
         for _ in 1..TRIES {
-            match Cluster::try_start(plane, audit, ports()?) {
+            match start() {
                 Err(error) if error.is::<PortTaken>() => {}
                 done => return done,
             }
         }
-        Cluster::try_start(plane, audit, ports()?)
+        start()
     }
 
-    fn try_start(plane: &Path, audit: AuditLevel, ports: Ports) -> Result<Cluster> {
+    fn try_start(plane: &Path, setup: Setup) -> Result<Cluster> {
         let folder = Folder::new(plane)?;
         certificates::write(&folder)?;
         for (name, ..) in certificates::CLIENTS {
-            kubeconfig::write(&folder, name, ports.api_server)?;
+            kubeconfig::write(&folder, name, setup.ports.api_server)?;
         }
-        let mut cluster = Cluster {
-            components: Vec::new(),
+        let cluster = Cluster {
+            components: Mutex::default(),
             plane: plane.to_owned(),
             folder,
+            setup: Some(setup),
         };
-        cluster.start_api_server(audit, ports)?;
-        cluster.start_others()?;
+        cluster.boot()?;
         Ok(cluster)
-    }
-
-    fn start_api_server(&mut self, audit: AuditLevel, ports: Ports) -> Result<()> {
-        self.run("etcd", &flags::etcd(&self.folder, ports))?;
-        let etcd = (Ipv4Addr::LOCALHOST, ports.etcd);
-        wait("etcd listens", PATIENCE, &mut self.components, || {
-            Ok(TcpStream::connect(etcd).is_ok())
-        })?;
-        let arguments = flags::api_server(&self.folder, ports, audit)?;
-        self.run("kube-apiserver", &arguments)?;
-        let address = (Ipv4Addr::LOCALHOST, ports.api_server);
-        // Whoever else has taken the port may accept and never answer.
-        let ready = ["get", "--raw", "/readyz", "--request-timeout=5s"];
-        self.wait_for("the API server is ready", |kubectl| {
-            Ok(TcpStream::connect(address).is_ok() && kubectl(&ready)?.stdout == "ok")
-        })
-    }
-
-    fn start_others(&mut self) -> Result<()> {
-        let manager = flags::controller_manager(&self.folder);
-        self.run("kube-controller-manager", &manager)?;
-        self.run("kube-scheduler", &flags::scheduler(&self.folder))?;
-        self.run("node", &flags::node(&self.folder))?;
-        let objects = ["get", "serviceaccount/default", "node/node-1"];
-        let options = ["--ignore-not-found", "-n", "default", "-o", "json"];
-        let what = "the node is ready and service accounts are made";
-        self.wait_for(what, |kubectl| {
-            Ok(is_up(&kubectl(&[&objects[..], &options].concat())?.stdout))
-        })
     }
 
     /// The cluster of a kubeconfig, which has to name an administrator. It is
@@ -134,9 +124,10 @@ impl Cluster {
             .with_context(context)?;
         kubeconfig::write_foreign(&folder, &flat).with_context(context)?;
         let cluster = Cluster {
-            components: Vec::new(),
+            components: Mutex::default(),
             plane,
             folder,
+            setup: None,
         };
         let allowed = ["auth", "can-i", "*", "*", "--all-namespaces"];
         let answer = cluster.kubectl(User::Admin, &allowed, "")?;
@@ -151,7 +142,12 @@ impl Cluster {
 
     /// Whether it was started here: then it may be asked for its audit log.
     pub fn is_own(&self) -> bool {
-        !self.components.is_empty()
+        self.setup.is_some()
+    }
+
+    pub(crate) fn components(&self) -> MutexGuard<'_, Vec<Process>> {
+        let components = self.components.lock();
+        components.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its folder: kubeconfigs, certificates, a log for each component.
@@ -214,38 +210,9 @@ impl Cluster {
     /// # Errors
     ///
     /// Which one, and why.
-    pub fn check(&mut self) -> Result<()> {
-        self.components.iter_mut().try_for_each(Process::check)
+    pub fn check(&self) -> Result<()> {
+        self.components().iter_mut().try_for_each(Process::check)
     }
-
-    fn run(&mut self, name: &'static str, arguments: &[String]) -> Result<()> {
-        let process = Process::start(&self.plane, self.folder.path(), name, arguments)?;
-        self.components.push(process);
-        Ok(())
-    }
-
-    /// Waits for what an administrator's kubectl can see.
-    fn wait_for(
-        &mut self,
-        what: &str,
-        holds: impl Fn(&dyn Fn(&[&str]) -> Result<Answer>) -> Result<bool>,
-    ) -> Result<()> {
-        let (plane, config) = (self.plane.clone(), self.kubeconfig(User::Admin));
-        let folder = self.folder.path();
-        let kubectl = |arguments: &[&str]| kubectl::run(&plane, &config, folder, arguments, "");
-        wait(what, PATIENCE, &mut self.components, || holds(&kubectl))
-    }
-}
-
-/// Whether the list holds both objects, and the node says that it is ready.
-fn is_up(list: &str) -> bool {
-    let list: Value = serde_json::from_str(list).unwrap_or_default();
-    let items = list["items"].as_array().map_or(&[][..], Vec::as_slice);
-    let conditions = items
-        .iter()
-        .filter_map(|item| item.pointer("/status/conditions"));
-    let mut conditions = conditions.flat_map(|list| list.as_array().into_iter().flatten());
-    items.len() == 2 && conditions.any(|one| one["type"] == "Ready" && one["status"] == "True")
 }
 
 /// Ports that nobody listens on at this moment, all different.
@@ -270,7 +237,7 @@ mod tests {
         let squatter = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let taken = squatter.local_addr().expect("an address").port();
         let mut offers = 0;
-        let cluster = Cluster::start_on(&plane, AuditLevel::default(), || {
+        let cluster = Cluster::start_on(&plane, AuditLevel::default(), None, || {
             offers += 1;
             let free = free_ports()?;
             Ok(match offers {

@@ -109,14 +109,16 @@ pub(crate) fn scheduler(folder: &Folder) -> Vec<String> {
     ))
 }
 
-/// The node; what its containers would have got is below `records`.
-pub(crate) fn node(folder: &Folder) -> Vec<String> {
+/// The node, whose network waits for a container of `network_from`; what its containers would have got is below `records`.
+pub(crate) fn node(folder: &Folder, network_from: Option<&str>) -> Vec<String> {
     let file = |name: &str| folder.file(name);
-    words(&format!(
+    let mut arguments = words(&format!(
         "node --kubeconfig={} --root={} --record={} --control=unix:{}",
         file("node.kubeconfig"),
         file("node"),
         file("records"),
         file("node.sock"),
-    ))
+    ));
+    arguments.extend(network_from.map(|namespace| format!("--network-from={namespace}")));
+    arguments
 }

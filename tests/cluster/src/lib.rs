@@ -11,6 +11,7 @@
 #![allow(clippy::print_stderr, reason = "a build of minutes says so")]
 
 mod balancer;
+mod boot;
 pub mod caller;
 mod certificates;
 mod cluster;
@@ -23,6 +24,7 @@ mod kubectl;
 mod line;
 mod meddler;
 mod namespace;
+mod neighbours;
 pub mod plane;
 mod portcullis;
 mod process;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::cluster::Cluster;
 use crate::folder::Folder;
 use crate::http;
+use crate::neighbours;
 use crate::process::{Process, wait};
 use crate::registration::Registration;
 
@@ -52,7 +53,8 @@ impl Portcullis {
             true => LOOPBACK.to_owned(),
             false => std::env::var(HOST_VARIABLE).unwrap_or_else(|_| LOOPBACK.to_owned()),
         };
-        let command = command(&folder, &[names, &[&host]].concat(), arguments)?;
+        let arguments = neighbours::options(cluster, arguments);
+        let command = command(&folder, &[names, &[&host]].concat(), &arguments)?;
         let Started {
             process,
             https,
@@ -63,7 +65,7 @@ impl Portcullis {
             https,
             plain,
             host,
-            arguments: arguments.iter().map(ToString::to_string).collect(),
+            arguments,
             folder,
         })
     }
@@ -91,7 +93,7 @@ impl Portcullis {
         ];
         let place = ["--namespace", home, "--identity", identity];
         let mut portcullis = Portcullis::start(cluster, &[&options[..], &place].concat())?;
-        portcullis.arguments = vec!["--profile".into(), "strict".into()];
+        portcullis.arguments = neighbours::options(cluster, &["--profile", "strict"]);
         let plain = portcullis.plain;
         wait("it is ready", PATIENCE, &mut portcullis.process, || {
             Ok(http::get(plain, "/readyz").is_ok())
@@ -242,7 +244,7 @@ impl Portcullis {
 }
 
 /// Makes certificates, and the command line of a server that uses them.
-fn command(folder: &Folder, names: &[&str], arguments: &[&str]) -> Result<Vec<String>> {
+fn command(folder: &Folder, names: &[&str], arguments: &[String]) -> Result<Vec<String>> {
     let certs = folder.file("certs");
     let mut make = vec!["certs", &certs, "--name=localhost"];
     make.extend(names.iter().flat_map(|name| ["--name", name]));
@@ -263,8 +265,8 @@ fn command(folder: &Folder, names: &[&str], arguments: &[&str]) -> Result<Vec<St
         "--drain-delay=0s",
         "--log=debug",
     ];
-    let words = command.iter().chain(arguments);
-    Ok(words.map(ToString::to_string).collect())
+    let words = command.iter().map(ToString::to_string);
+    Ok(words.chain(arguments.iter().cloned()).collect())
 }
 
 /// A process that serves, and where.

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cluster::Cluster;
 use crate::kubectl::{Answer, User};
 use crate::namespace::Namespace;
+use crate::neighbours;
 use crate::portcullis::Portcullis;
 
 /// Seen: 5 to 19 ms (design: api-server.md, section 1). Several API servers
@@ -27,6 +28,9 @@ impl<'c> Registration<'c> {
         name: String,
         configurations: &str,
     ) -> Result<Registration<'c>> {
+        for object in portcullis_manifest::read(configurations.as_bytes()).objects {
+            neighbours::check(cluster, &object.value)?;
+        }
         // From here on they are deleted whatever happens.
         let registration = Registration { cluster, name };
         cluster

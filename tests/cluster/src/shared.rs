@@ -11,6 +11,14 @@ use crate::cluster::Cluster;
 /// instead of one that is started.
 pub const KUBECONFIG_VARIABLE: &str = "PORTCULLIS_TEST_KUBECONFIG";
 
+static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
+
+/// Whether other tests use this cluster, too.
+pub(crate) fn is_shared(cluster: &Cluster) -> bool {
+    let shared = SHARED.get().and_then(|shared| shared.as_ref().ok());
+    shared.is_some_and(|shared| std::ptr::eq(shared, cluster))
+}
+
 /// The cluster that all tests of this process share, each in a namespace of
 /// its own: a new one, or that of [`KUBECONFIG_VARIABLE`].
 ///
@@ -18,7 +26,6 @@ pub const KUBECONFIG_VARIABLE: &str = "PORTCULLIS_TEST_KUBECONFIG";
 ///
 /// It does not start; every later call says so, too.
 pub fn shared() -> Result<&'static Cluster> {
-    static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
     let start = || match std::env::var_os(KUBECONFIG_VARIABLE) {
         Some(config) => Cluster::foreign(Path::new(&config)),
         None => Cluster::start(),

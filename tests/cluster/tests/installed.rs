@@ -69,6 +69,8 @@ fn entries(installation: &Installation<'_>) -> anyhow::Result<usize> {
 fn tags(namespace: &Namespace<'_>) -> Value {
     let mut document = policy(namespace, "tags");
     document["spec"]["failurePolicy"] = json!("Fail");
+    // A machine that does much else besides must not be what fails a write.
+    document["spec"]["limits"] = json!({"deadlineMilliseconds": 2_000});
     let constraints = document["spec"]["matchConstraints"].as_object_mut();
     constraints
         .expect("constraints")

@@ -6,6 +6,8 @@
 mod audit;
 /// What was there before, on the day of the installation.
 mod brownfield;
+/// What comes up while nobody answers.
+mod coldstart;
 /// Three repositories of manifests.
 mod corpora;
 /// Objects that are changed.

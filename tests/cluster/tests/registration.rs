@@ -4,7 +4,7 @@ use crate::support::{Scene, cluster, deployment};
 
 const DRY: [&str; 4] = ["create", "--dry-run=server", "-f", "-"];
 
-/// A policy that asks for everything there is.
+/// A policy that asks for everything that is in a namespace.
 const EVERYTHING: &str = r#"
 apiVersion: portcullis.dev/v1alpha1
 kind: WasmPolicy
@@ -14,7 +14,7 @@ spec:
   validationActions: [Deny]
   matchConstraints:
     resourceRules:
-      - {apiGroups: ["*"], apiVersions: ["*"], resources: ["*/*"], operations: ["*"]}
+      - {apiGroups: ["*"], apiVersions: ["*"], resources: ["*/*"], operations: ["*"], scope: Namespaced}
 "#;
 
 #[test]

@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Installation, KINDS};
+use crate::neighbours;
 
 impl Installation<'_> {
     /// The replica that holds the Lease, if one does.
@@ -34,9 +35,13 @@ impl Installation<'_> {
     ///
     /// # Errors
     ///
-    /// The API server does not answer.
+    /// The API server does not answer. They judge what other tests make.
     pub fn configurations(&self) -> Result<[Value; 2]> {
-        let get = |kind: &str| self.get(&format!("{kind}/{}", self.name));
+        let get = |kind: &str| {
+            let live = self.get(&format!("{kind}/{}", self.name))?;
+            neighbours::check(self.home.cluster, &live)?;
+            Ok::<_, anyhow::Error>(live)
+        };
         Ok([get(KINDS[0])?, get(KINDS[1])?])
     }
 

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 
 use super::Installation;
-use crate::http;
 use crate::namespace::Namespace;
 use crate::portcullis::{LOOPBACK, Started, binary};
 use crate::process::Process;
+use crate::{http, neighbours};
 
 /// One replica.
 pub(super) struct Replica {
@@ -19,7 +19,8 @@ pub(super) struct Replica {
 }
 
 impl Installation<'_> {
-    /// Starts a replica that judges only what is in `namespaces`, with these
+    /// Starts a replica that judges only what is in `namespaces` (none of them:
+    /// in all that are not excluded, for a cluster of a test's own), with these
     /// options besides, and puts it behind the Service.
     ///
     /// # Errors
@@ -63,14 +64,12 @@ impl Installation<'_> {
             "run".to_owned(),
             binary()?.display().to_string(),
             "serve".to_owned(),
-            "--cluster".to_owned(),
             format!("--kubeconfig={}", self.kubeconfig()),
             format!("--namespace={}", self.home.name()),
             format!("--service=portcullis:{}", self.service.port()),
             format!("--self-call-address={LOOPBACK}:{}", self.service.port()),
             format!("--registration={}", self.name),
             format!("--identity={name}"),
-            format!("--namespace-selector=kubernetes.io/metadata.name in ({names})"),
             format!("--listen={LOOPBACK}:0"),
             format!("--metrics-listen={LOOPBACK}:0"),
         ];
@@ -79,9 +78,13 @@ impl Installation<'_> {
             true => None,
             false => Some("--drain-delay=0s".to_owned()),
         };
-        let arguments = arguments.iter().map(ToString::to_string);
+        let selector = format!("--namespace-selector=kubernetes.io/metadata.name in ({names})");
+        let selector = (!namespaces.is_empty()).then_some(selector);
+        let arguments = [&["--cluster"], arguments].concat();
+        let arguments = neighbours::options(self.home.cluster, &arguments);
         Ok(command
             .into_iter()
+            .chain(selector)
             .chain(at_once)
             .chain(arguments)
             .collect())

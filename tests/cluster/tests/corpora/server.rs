@@ -9,8 +9,7 @@ use kube::{Client, Config};
 use portcullis_cluster::User;
 use serde_json::Value;
 
-use super::{Given, Verdict};
-use crate::support::cluster;
+use super::{Given, Verdict, cluster};
 
 /// Requests under way at once.
 const AT_ONCE: usize = 8;

@@ -5,11 +5,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use kube::Api;
 use portcullis_cluster::caller::{Bundle, call};
-use portcullis_cluster::{Installation, Namespace};
+use portcullis_cluster::{Installation, Namespace, User};
 use serde_json::Value;
 
 use super::{SOON, closed, verdict};
+use crate::policies::client;
 
 /// How long a caller may be behind with what it knows of CAs: as long as a new
 /// CA is published before it is used, less what a look takes.
@@ -113,14 +116,25 @@ impl Drop for End<'_> {
     }
 }
 
-/// Looks again and again at what the API server has in force.
+/// Looks again and again at what the API server has in force, over a connection
+/// that stays: what is seen late is told to callers late, beyond their `LAG`.
 fn look(seen: &Seen, known: &Mutex<Vec<(Instant, String)>>, installation: &Installation<'_>) {
-    while !seen.done.load(Ordering::Relaxed) {
-        let now = bundle(&installation.configurations().unwrap()[0]);
-        let mut known = known.lock().unwrap();
-        if known.last().unwrap().1 != now {
-            known.push((Instant::now(), now));
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    runtime.block_on(async {
+        let all: Api<ValidatingWebhookConfiguration> = Api::all(client(User::Admin).await);
+        while !seen.done.load(Ordering::Relaxed) {
+            let live = all.get(installation.name()).await.unwrap();
+            let now = bundle(&serde_json::to_value(live).unwrap());
+            learn(&mut known.lock().unwrap(), now);
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    });
+}
+
+fn learn(known: &mut Vec<(Instant, String)>, now: String) {
+    if known.last().unwrap().1 != now {
+        known.push((Instant::now(), now));
     }
 }
 
