@@ -16,10 +16,11 @@ use crate::shell;
 
 /// What the profile `starter` says of Pods, in CEL.
 const POLICIES: &str = "xtask/src/bench/cluster/admission-policies.yaml";
+/// Documents that take the place of some of the profile: `resources` with
+/// `defaults`.
+const FILLING: &str = "xtask/src/bench/cluster/filling.yaml";
 /// Longer than any API server needs to hear of a registration.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What is said of the careless pod, a word for each policy that has to.
-const WARNED_OF: [&str; 3] = ["image", "probe", "resources"];
 
 /// What is in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +33,18 @@ pub(super) enum Way {
     Noop,
     /// Portcullis with a profile, as it registers itself.
     Profile(&'static str),
+    /// Portcullis with `starter`, asked twice: it would fill in resources.
+    Filling,
 }
 
 /// All rows; the others are compared with the first.
-pub(super) const WAYS: [Way; 5] = [
+pub(super) const WAYS: [Way; 6] = [
     Way::Nothing,
     Way::Cel,
     Way::Noop,
     Way::Profile("starter"),
     Way::Profile("strict"),
+    Way::Filling,
 ];
 
 impl Way {
@@ -51,6 +55,31 @@ impl Way {
             Way::Cel => "ValidatingAdmissionPolicy".into(),
             Way::Noop => "no-op webhook".into(),
             Way::Profile(profile) => format!("Portcullis, {profile}"),
+            Way::Filling => "Portcullis, starter with defaults".into(),
+        }
+    }
+
+    /// Which policies, as options of Portcullis; None where it is not there.
+    fn policies(self) -> Option<Vec<String>> {
+        let of = |profile: &str| vec!["--profile".to_owned(), profile.to_owned()];
+        match self {
+            Way::Nothing | Way::Cel | Way::Noop => None,
+            Way::Profile(profile) => Some(of(profile)),
+            Way::Filling => {
+                let path = shell::root().join(FILLING).display().to_string();
+                Some([of("starter"), vec!["--policies".into(), path]].concat())
+            }
+        }
+    }
+
+    /// What the careless pod is warned of, a word for each policy; None where
+    /// it is refused.
+    fn warnings(self) -> Option<&'static [&'static str]> {
+        match self {
+            Way::Nothing | Way::Noop => Some(&[]),
+            Way::Cel | Way::Profile("starter") => Some(&["image", "probe", "resources"]),
+            Way::Filling => Some(&["image", "probe"]),
+            Way::Profile(_) => None,
         }
     }
 }
@@ -92,9 +121,10 @@ impl<'p> Place<'p> {
                 create(&self.noop_configuration(&server, &namespace)?)?;
                 Some(server)
             }
-            Way::Profile(profile) => {
-                let server = self.serve(profile, Some(profile))?;
-                create(&self.configuration(&server, profile, &namespace)?)?;
+            Way::Profile(_) | Way::Filling => {
+                let (service, policies) = (namespace.name(), way.policies().unwrap_or_default());
+                let server = self.serve(service, Some(&policies))?;
+                create(&self.configuration(&server, service, &policies, &namespace)?)?;
                 Some(server)
             }
         };
@@ -107,18 +137,24 @@ impl<'p> Place<'p> {
         Ok(row)
     }
 
-    /// A Service, and who answers behind it: the no-op server without a
-    /// profile. By a Service the API server speaks HTTP/1.1, as in production.
-    fn serve(&self, service: &str, profile: Option<&str>) -> Result<Server> {
+    /// A Service, and who answers behind it: the no-op server without
+    /// policies. By a Service the API server speaks HTTP/1.1, as in production.
+    fn serve(&self, service: &str, policies: Option<&[String]>) -> Result<Server> {
         let external = "--external-name=localhost";
         let create = ["create", "service", "externalname", service, external];
         self.home.kubectl(User::Admin, &create, "")?.ok()?;
         let host = format!("{service}.{}.svc", self.home.name());
-        let (mut serve, arguments) = match profile {
-            None => (Command::new(std::env::current_exe()?), vec![]),
-            Some(profile) => (Command::new(self.portcullis), vec!["--profile", profile]),
+        let mut serve = match policies {
+            None => Command::new(std::env::current_exe()?),
+            Some(_) => Command::new(self.portcullis),
         };
-        serve.arg(if profile.is_some() { "serve" } else { NOOP });
+        serve.arg(if policies.is_some() { "serve" } else { NOOP });
+        let arguments: Vec<&str> = policies
+            .iter()
+            .copied()
+            .flatten()
+            .map(String::as_str)
+            .collect();
         Server::named(serve, self.portcullis, &[&host], &arguments)
     }
 
@@ -126,16 +162,17 @@ impl<'p> Place<'p> {
     fn configuration(
         &self,
         server: &Server,
-        profile: &str,
+        service: &str,
+        policies: &[String],
         namespace: &Namespace<'_>,
     ) -> Result<String> {
-        let service = format!("{}/{profile}:{}", self.home.name(), server.https.port());
+        let target = format!("{}/{service}:{}", self.home.name(), server.https.port());
         let selector = format!("kubernetes.io/metadata.name={}", namespace.name());
         let mut print = Command::new(self.portcullis);
         print
-            .args(["webhook-config", "--profile", profile])
-            .args(["--name", &format!("bench-{profile}")])
-            .args(["--service", &service, "--namespace-selector", &selector])
+            .args(["webhook-config", "--name", service])
+            .args(policies)
+            .args(["--service", &target, "--namespace-selector", &selector])
             .arg("--ca-file")
             .arg(server.ca());
         shell::output(&mut print)
@@ -143,7 +180,7 @@ impl<'p> Place<'p> {
 
     fn noop_configuration(&self, server: &Server, namespace: &Namespace<'_>) -> Result<String> {
         // In a registration the CA stands as the API server wants it.
-        let with_ca = self.configuration(server, "starter", namespace)?;
+        let with_ca = self.configuration(server, "noop", &[], namespace)?;
         let bundle = with_ca
             .lines()
             .find_map(|line| line.split_once("caBundle: "));
@@ -196,14 +233,14 @@ impl Row<'_> {
             ask(Manifest::refused())?,
         ];
         let silent = |answer: &Answer| answer.is_created() && answer.warnings.is_empty();
-        let warned = |answer: &Answer| {
+        let warned = |answer: &Answer, words: &[&str]| {
             let said = answer.warnings.join(" ");
-            answer.is_created() && WARNED_OF.iter().all(|word| said.contains(word))
+            answer.is_created() && words.iter().all(|word| said.contains(word))
         };
-        let [wants_careless, wants_refused] = match self.way {
-            Way::Nothing | Way::Noop => [silent(&careless), silent(&refused)],
-            Way::Cel | Way::Profile("starter") => [warned(&careless), refused.is_denied()],
-            Way::Profile(_) => [careless.is_denied(), refused.is_denied()],
+        let [wants_careless, wants_refused] = match self.way.warnings() {
+            None => [careless.is_denied(), refused.is_denied()],
+            Some([]) => [silent(&careless), silent(&refused)],
+            Some(words) => [warned(&careless, words), refused.is_denied()],
         };
         for (is_so, answer) in [
             (silent(&careful), careful),
