@@ -46,6 +46,15 @@ struct Lane {
     cpu: f64,
 }
 
+impl Lane {
+    fn samples(&self, is_busy: bool) -> &Samples {
+        match is_busy {
+            true => &self.busy,
+            false => &self.calm,
+        }
+    }
+}
+
 /// Starts everything, measures, and gives the report.
 pub(super) fn measure(options: &Options, portcullis: &Path) -> Result<Value> {
     let machine = process::machine()?;
@@ -98,9 +107,8 @@ fn turns(options: &Options, cluster: &Cluster, rows: &[Row<'_>]) -> Result<Vec<L
 /// A row of the table for one client, and one for several.
 fn figures(rows: &[Row<'_>], lanes: &[Lane], calls: &[f64]) -> Vec<Value> {
     let mut figures = Vec::new();
-    let select: [(bool, fn(&Lane) -> &Samples); 2] =
-        [(false, |lane| &lane.calm), (true, |lane| &lane.busy)];
-    for (is_busy, samples) in select {
+    for is_busy in [false, true] {
+        let samples = |lane| Lane::samples(lane, is_busy);
         let base = lanes.first().map(samples);
         let cel = rows.iter().position(|row| row.way == Way::Cel);
         let cel = cel.and_then(|at| lanes.get(at)).map(samples);
