@@ -127,14 +127,23 @@ pub fn attempt(
 ///
 /// # Errors
 ///
-/// Reads that do not fit the grammar, and constraints that could never match.
+/// Reads that do not fit the grammar, constraints that could never match, and
+/// settings that it does not have.
 pub fn check_description(description: &Description) -> Result<Reads, Failure> {
     let refuse = |problem: String| Failure::guest(Cause::Description, problem);
     let reads = Reads::parse(description.reads.iter().map(String::as_str))
         .map_err(|error| refuse(format!("its description has a bad {error}")))?;
     matching::check_constraints("/matches", &description.matches)
         .map_err(|error| refuse(format!("its description is malformed: {error}")))?;
-    Ok(reads)
+    let mut needed = description.mutating_settings.iter();
+    let known = &description.settings["properties"];
+    match needed.find(|name| known.get(name.as_str()).is_none()) {
+        Some(unknown) => Err(refuse(format!(
+            "its description names `{unknown}` in `mutatingSettings`, which is not in the schema \
+             of its settings"
+        ))),
+        None => Ok(reads),
+    }
 }
 
 /// A component as the operator wants it to run.

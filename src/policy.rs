@@ -123,10 +123,10 @@ impl Policy {
             .action
     }
 
-    /// Whether the policy may ask for changes.
+    /// Whether the policy may ask for changes, with the settings that it has.
     pub fn is_mutating(&self) -> bool {
         self.description
             .as_ref()
-            .is_some_and(|description| description.mutating)
+            .is_some_and(|description| description.mutates(&self.spec.settings))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::MatchConstraints;
 
@@ -32,6 +32,11 @@ pub struct Description {
     /// Whether it may ask for changes of the object.
     #[serde(default)]
     pub mutating: bool,
+    /// Members of the settings, one of which has to be set (to anything but
+    /// `null` or `false`) before it asks for changes: without them the API
+    /// server need not call it twice. Empty: no setting is needed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub mutating_settings: BTreeSet<String>,
     /// Kinds of effects it may ask for; each needs the operator's grant.
     #[serde(default)]
     pub effects: BTreeSet<String>,
@@ -66,8 +71,59 @@ pub enum Level {
 }
 
 impl Description {
+    /// Whether it may ask for changes where it has these settings.
+    pub fn mutates(&self, settings: &Map<String, Value>) -> bool {
+        let is_set = |name: &String| {
+            let value = settings.get(name).unwrap_or(&Value::Null);
+            !matches!(value, Value::Null | Value::Bool(false))
+        };
+        let names = &self.mutating_settings;
+        self.mutating && (names.is_empty() || names.iter().any(is_set))
+    }
+
     /// The declaration of `code`, if there is one.
     pub fn code(&self, code: &str) -> Option<&Code> {
         self.codes.iter().find(|known| known.code == code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn changes_hang_on_the_settings_that_the_description_names() {
+        let description = |more: Value| -> Description {
+            let mut text = json!({"interface": "0.1.0", "name": "a", "version": "1.0.0",
+                "summary": "s", "matches": {"resourceRules": []}, "reads": [], "codes": [],
+                "settings": {}});
+            for (name, value) in more.as_object().expect("members") {
+                text[name] = value.clone();
+            }
+            serde_json::from_value(text).expect("a description")
+        };
+        let mutates = |more: &Value, settings: Value| {
+            description(more.clone()).mutates(settings.as_object().expect("settings"))
+        };
+        let always = json!({"mutating": true});
+        let named = json!({"mutating": true, "mutatingSettings": ["defaults", "addTls"]});
+        let never = json!({"mutatingSettings": ["defaults"]});
+        assert!(mutates(&always, json!({})));
+        for settings in [
+            json!({"defaults": {}}),
+            json!({"defaults": null, "addTls": true}),
+        ] {
+            assert!(mutates(&named, settings.clone()), "{settings}");
+            assert!(!mutates(&never, settings.clone()), "{settings}");
+        }
+        for settings in [
+            json!({}),
+            json!({"other": 1}),
+            json!({"defaults": null, "addTls": false}),
+        ] {
+            assert!(!mutates(&named, settings.clone()), "{settings}");
+        }
     }
 }

@@ -63,6 +63,7 @@ fn description() -> Description {
             meaning: String::new(),
         }],
         mutating: false,
+        mutating_settings: BTreeSet::new(),
         effects: BTreeSet::new(),
         settings: Value::Null,
     }

@@ -51,6 +51,9 @@ pub struct Needs {
     pub values: Values,
     /// It asks for changes of objects: the mutating webhook has to call it.
     pub mutating: bool,
+    /// Only with one of these settings.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub mutating_settings: BTreeSet<String>,
     /// Kinds of effects, each of which needs a grant.
     pub effects: BTreeSet<String>,
 }
@@ -127,6 +130,7 @@ fn needs(description: &Description) -> Needs {
     Needs {
         values,
         mutating: description.mutating,
+        mutating_settings: description.mutating_settings.clone(),
         effects: description.effects.clone(),
     }
 }
@@ -189,7 +193,7 @@ impl Found {
         }
         if let Some(needs) = &self.needs {
             row("values", needs.values.text());
-            row("changes", changes(needs.mutating));
+            row("changes", &changes(needs));
             row("effects", &or_none(&needs.effects, "none"));
         }
         let Limits {
@@ -219,11 +223,15 @@ impl Values {
     }
 }
 
-fn changes(mutating: bool) -> &'static str {
-    if mutating {
-        "it may ask for changes of objects"
-    } else {
-        "none: it only judges"
+fn changes(needs: &Needs) -> String {
+    let settings: Vec<&str> = needs.mutating_settings.iter().map(String::as_str).collect();
+    match (needs.mutating, settings.as_slice()) {
+        (false, _) => "none: it only judges".into(),
+        (true, []) => "it may ask for changes of objects".into(),
+        (true, settings) => format!(
+            "it may ask for changes of objects, with the setting {}",
+            settings.join(" or ")
+        ),
     }
 }
 

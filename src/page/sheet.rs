@@ -143,7 +143,14 @@ fn changes(out: &mut String, description: &Description) {
     }
     out.push_str("\n## Changes\n\n");
     if description.mutating {
-        out.push_str("It may ask for changes of the object.\n");
+        let needed = &description.mutating_settings;
+        let needed = needed.iter().map(|name| format!("`{name}`"));
+        let needed: Vec<String> = needed.collect();
+        let with = match needed.is_empty() {
+            true => String::new(),
+            false => format!(", where it has the setting {}", needed.join(" or ")),
+        };
+        let _ = writeln!(out, "It may ask for changes of the object{with}.");
     }
     for effect in &description.effects {
         let _ = writeln!(out, "It may ask for the effect `{effect}`.");

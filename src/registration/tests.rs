@@ -179,6 +179,25 @@ fn asked_for(policies: Vec<Policy>) -> Option<String> {
 }
 
 #[test]
+fn a_policy_whose_settings_let_it_change_nothing_is_called_once() {
+    let filling = |settings: Value| {
+        let mut policy = policy("filling", "Fail", true, json!([rule(&["pods"])]));
+        let description = policy.description.take().expect("a description");
+        policy.description = Some(Arc::new(Description {
+            mutating_settings: ["defaults".to_owned()].into(),
+            ..Arc::unwrap_or_clone(description)
+        }));
+        policy.spec.settings = settings.as_object().cloned().expect("settings");
+        configured(vec![policy])
+    };
+    let [validating, mutating] = filling(json!({"max": {"cpu": 1}}));
+    assert_eq!(values(&validating, "/failurePolicy"), ["Fail"]);
+    assert_eq!(mutating.get("webhooks"), None);
+    let [_, mutating] = filling(json!({"defaults": {}}));
+    assert_eq!(values(&mutating, "/failurePolicy"), ["Fail"]);
+}
+
+#[test]
 fn a_wildcard_for_some_namespaces_does_not_bring_the_writes_of_all_others() {
     let star = |namespaces: &[&str]| {
         let mut policy = policy("star", "Fail", false, json!([]));

@@ -10,14 +10,19 @@ const MAX_FINDINGS: usize = 1_000;
 /// Bytes of a message, a remedy, a path or a container's name.
 const MAX_TEXT: usize = 2_048;
 
-/// Reads a guest's answer and holds it to its description.
+/// Reads a guest's answer and holds it to its description; `mutates` tells
+/// whether its settings let it ask for changes.
 ///
 /// # Errors
 ///
 /// Whatever the description does not allow. The text never holds any of the
 /// answer beyond names that the description could hold: a guest may have seen
 /// values.
-pub(super) fn verdict(answer: &str, description: &Description) -> Result<Verdict, Failure> {
+pub(super) fn verdict(
+    answer: &str,
+    description: &Description,
+    mutates: bool,
+) -> Result<Verdict, Failure> {
     if answer.is_empty() {
         return Ok(Verdict::default());
     }
@@ -45,7 +50,7 @@ pub(super) fn verdict(answer: &str, description: &Description) -> Result<Verdict
     for finding in &verdict.findings {
         check(finding, description)?;
     }
-    check_changes(&verdict, description)?;
+    check_changes(&verdict, description, mutates)?;
     Ok(verdict)
 }
 
@@ -78,13 +83,24 @@ fn check(finding: &Finding, description: &Description) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_changes(verdict: &Verdict, description: &Description) -> Result<(), Failure> {
+fn check_changes(
+    verdict: &Verdict,
+    description: &Description,
+    mutates: bool,
+) -> Result<(), Failure> {
     let Some(changes) = &verdict.changes else {
         return Ok(());
     };
     if !description.mutating {
         return Err(output(
             "it asked for changes, but its description says `mutating: false`".into(),
+        ));
+    }
+    if !mutates {
+        return Err(output(
+            "it asked for changes, but none of the settings is set that its description names \
+             as `mutatingSettings`"
+                .into(),
         ));
     }
     if changes.object.is_some() && !changes.patch.is_empty() {

@@ -35,6 +35,8 @@ pub struct Program {
     pub(super) settings: String,
     pub(super) limits: Limits,
     pub(super) description: Arc<Description>,
+    /// Whether it may ask for changes with these settings.
+    pub(super) mutates: bool,
     /// See [`Evaluate::identity`].
     pub(super) identity: Option<[u8; 32]>,
 }
@@ -86,6 +88,7 @@ impl Loaded {
         settings: &Map<String, Value>,
         limits: Limits,
     ) -> Result<Program, Failure> {
+        let mutates = self.description.mutates(settings);
         let settings = text(settings);
         let code = code::obtain(&self.engine, &self.source, &settings, limits)?;
         let identity = identity(&self.source.digest, &settings, limits);
@@ -95,6 +98,7 @@ impl Loaded {
             settings,
             limits,
             description: Arc::clone(&self.description),
+            mutates,
             identity: Some(identity),
         };
         let mut living = program.instance(Instant::now() + LOAD_DEADLINE)?;
@@ -192,7 +196,7 @@ impl Evaluate for Program {
     fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
         let mut living = self.instance(deadline)?;
         let answer = self.instances.evaluate(&mut living, request)?;
-        output::verdict(&answer, &self.description)
+        output::verdict(&answer, &self.description, self.mutates)
     }
 
     /// A program imports nothing (see [`refuse_imports`]), so that its verdict

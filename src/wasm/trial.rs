@@ -44,6 +44,7 @@ impl Trial {
         settings: &Map<String, Value>,
         limits: Limits,
     ) -> Result<Program, Failure> {
+        let mutates = self.description.mutates(settings);
         let settings = text(settings);
         self.instances
             .start(&settings, limits, Instant::now() + LOAD_DEADLINE)?;
@@ -53,6 +54,7 @@ impl Trial {
             settings,
             limits,
             description: Arc::clone(&self.description),
+            mutates,
             // What is tried out is not remembered.
             identity: None,
         })

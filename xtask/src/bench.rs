@@ -21,6 +21,7 @@ use target::{Lane, Measured, Target};
 
 mod body;
 mod check;
+mod cluster;
 mod guest;
 mod instructions;
 mod load;
@@ -87,29 +88,48 @@ fn measure(options: &Options) -> Result<()> {
         "{} is not there: run `cargo xtask build`",
         bench.portcullis.display()
     );
-    std::fs::create_dir_all(&bench.folder).context("target/ cannot be written to")?;
-    let result = bench.all(build);
-    std::fs::remove_dir_all(&bench.folder)?;
-    let report = result?;
+    let (mut report, render): (Value, fn(&Value) -> String) = if options.cluster {
+        let report = cluster::measure(options, &bench.portcullis)?;
+        (report, cluster::render)
+    } else {
+        (bench.in_folder()?, table::render)
+    };
+    report["build"] = build.into();
+    report["command"] = command().into();
     if options.json {
         println!("{report:#}");
     } else {
-        print!("{}", table::render(&report));
+        print!("{}", render(&report));
     }
     Ok(())
 }
 
+/// What was typed.
+fn command() -> String {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    format!(
+        "cargo xtask {}",
+        arguments.join(" ").replace(" --built", "")
+    )
+}
+
 impl Bench<'_> {
-    fn all(&self, build: &str) -> Result<Value> {
+    /// Everything, with a folder to write to.
+    fn in_folder(&self) -> Result<Value> {
+        std::fs::create_dir_all(&self.folder).context("target/ cannot be written to")?;
+        let report = self.all();
+        std::fs::remove_dir_all(&self.folder)?;
+        report
+    }
+
+    fn all(&self) -> Result<Value> {
         let machine = process::machine()?;
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
         let workloads = [body::pod()?, body::deployment()?];
         let mut requests = self.requests(Judged::Workloads, &workloads)?;
         requests.extend(self.requests(Judged::ConfigMaps, &[body::config_map()?])?);
         let parts = parts::measure(self.options, &[body::pod()?, body::deployment()?])?;
         Ok(json!({
-            "schema": 1, "machine": machine, "build": build,
-            "command": format!("cargo xtask {}", arguments.join(" ").replace(" --built", "")),
+            "schema": 1, "machine": machine,
             "seconds": self.options.round.as_secs_f64(), "rounds": self.options.rounds,
             "connections": self.options.connections,
             "requests": requests, "start": self.starts()?, "parts": parts,

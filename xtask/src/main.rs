@@ -29,6 +29,7 @@ cargo xtask cluster [OPTIONS]    such a cluster to play with; OPTIONS as of `por
 cargo xtask build [--release]    the built-in policies, then the binary
 cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out, --soak N sends N requests
 cargo xtask bench [OPTIONS]      what a request costs (--output json, --seconds N, --rounds N, --debug)
+cargo xtask bench --cluster      what Portcullis adds to the creation of a pod (--connections N: how many at once)
 cargo xtask instructions         what the host's part costs in instructions, against a baseline (--renew)
 cargo xtask docs                 writes docs/policies and deploy/crd.yaml
 cargo xtask documents            runs every command of README.md and docs/writing-a-policy.md

@@ -36,13 +36,26 @@ impl Server {
 
     /// The same of a command that takes the arguments of `serve` and logs as
     /// it does; `portcullis` makes the certificates.
-    pub(crate) fn of(mut serve: Command, portcullis: &Path, arguments: &[&str]) -> Result<Server> {
+    pub(crate) fn of(serve: Command, portcullis: &Path, arguments: &[&str]) -> Result<Server> {
+        Server::named(serve, portcullis, &[], arguments)
+    }
+
+    /// [`Server::of`] with a certificate that is for these names, too.
+    pub(crate) fn named(
+        mut serve: Command,
+        portcullis: &Path,
+        names: &[&str],
+        arguments: &[&str],
+    ) -> Result<Server> {
         let started = Instant::now();
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("target/server-{}-{number}", std::process::id());
         let folder = shell::root().join(name);
         let certs = folder.join("certs").display().to_string();
-        shell::output(Command::new(portcullis).args(["certs", &certs, "--force"]))?;
+        let mut make = Command::new(portcullis);
+        make.args(["certs", &certs, "--force", "--name=localhost"]);
+        make.args(names.iter().map(|name| format!("--name={name}")));
+        shell::output(&mut make)?;
         let (cert, key) = (format!("{certs}/tls.crt"), format!("{certs}/tls.key"));
         let preparing = started.elapsed();
         let address = "127.0.0.1:0";

@@ -230,7 +230,13 @@ fn real_cluster(extent: Extent) -> Result<()> {
         "--lib",
         "--quiet",
         "cluster::tests",
-    ]))
+    ]))?;
+    if extent == Extent::Full {
+        // As above: whether it measures, and every row is in force.
+        let quick = ["--cluster", "--debug", "--seconds", "0.2", "--rounds", "1"];
+        bench::bench(&quick.map(str::to_owned))?;
+    }
+    Ok(())
 }
 
 fn read_documents(extent: Extent) -> Result<()> {

@@ -143,6 +143,7 @@ impl Policy for IngressTls {
     type Code = Code;
 
     const MUTATING: bool = true;
+    const MUTATING_SETTINGS: &'static [&'static str] = &["addTls"];
 
     fn matches() -> MatchConstraints {
         let mut matches = MatchConstraints::pod_templates();

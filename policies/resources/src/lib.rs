@@ -139,6 +139,7 @@ impl Policy for Resources {
     type Code = Code;
 
     const MUTATING: bool = true;
+    const MUTATING_SETTINGS: &'static [&'static str] = &["defaults"];
 
     fn matches() -> MatchConstraints {
         MatchConstraints::workloads_and(&["pods/resize"])

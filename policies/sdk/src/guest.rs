@@ -30,6 +30,10 @@ pub fn description<P: Policy>() -> Description {
         reads,
         codes: <P::Code as Codes>::declarations(),
         mutating: P::MUTATING,
+        mutating_settings: P::MUTATING_SETTINGS
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         effects: P::EFFECTS.iter().map(ToString::to_string).collect(),
         settings: serde_json::to_value(settings).unwrap_or(Value::Null),
     }

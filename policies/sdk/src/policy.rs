@@ -18,6 +18,12 @@ pub trait Policy: Page {
 
     /// Whether it may ask for changes.
     const MUTATING: bool = false;
+    /// Members of the settings, by their names in YAML, one of which has to be
+    /// set (to anything but `null` or `false`) before it asks for changes.
+    /// Empty: it may always. Without them the API server calls it once for an
+    /// object and not twice, and a change that it asks for all the same is a
+    /// failure.
+    const MUTATING_SETTINGS: &'static [&'static str] = &[];
     /// Kinds of effects it may ask for.
     const EFFECTS: &'static [&'static str] = &[];
 

@@ -26,7 +26,7 @@ fn while_nobody_answers_fail_refuses_and_names_the_webhook() {
     let answer = create_while_down(&mut scene);
     assert_eq!(answer.code, 1, "{answer:?}");
     let expected = "Error from server (InternalError): error when creating \"STDIN\": Internal error \
-                    occurred: failed calling webhook \"fail.mutate.portcullis.dev\"";
+                    occurred: failed calling webhook \"fail.validate.portcullis.dev\"";
     assert!(answer.stderr.starts_with(expected), "{}", answer.stderr);
 }
 

@@ -24,10 +24,11 @@ mod withheld;
 
 /// For anything that takes seconds.
 const SOON: Duration = Duration::from_secs(40);
-/// Policies that fail closed.
-const STRICT: [&str; 2] = ["--profile", "strict"];
+/// Policies that fail closed, one of which fills in.
+const STRICT: [&str; 4] = ["--profile", "strict", "--policies", FILLING];
+const FILLING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/writes/filling.yaml");
 
-/// Two of the entries that the profile `strict` makes fail closed.
+/// Two of the entries that these policies make fail closed.
 const CLOSED: [&str; 2] = ["fail.validate.portcullis.dev", "fail.mutate.portcullis.dev"];
 
 fn installed() -> (Installation<'static>, Namespace<'static>) {
@@ -81,7 +82,7 @@ fn verdict(namespace: &Namespace<'_>) -> portcullis_cluster::Answer {
 #[test]
 fn nothing_is_registered_before_the_service_answers_and_nothing_fails_closed_at_first() {
     let (mut installation, namespace) = installed();
-    let options = ["--profile", "strict", "--settle=3s"];
+    let options = [&STRICT[..], &["--settle=3s"]].concat();
     installation
         .start_apart(&[&namespace], &options)
         .expect("it starts");

@@ -68,6 +68,11 @@ fn what_a_policy_needs_of_the_operator_is_said() {
     assert_eq!(found["needs"]["mutating"], true);
     assert_eq!(found["needs"]["effects"], json!(["network-policy"]));
     assert!(human.contains("effects    network-policy"), "{human}");
+    let settings = json!({"properties": {"fill": {}}});
+    let wants = json!({"mutating": true, "mutatingSettings": ["fill"], "settings": settings});
+    let (human, found) = inspected(0, &guest(wants));
+    assert_eq!(found["needs"]["mutatingSettings"], json!(["fill"]));
+    assert!(human.contains("objects, with the setting fill"), "{human}");
     assert_eq!(
         found["limits"],
         json!({"deadlineMilliseconds": 100, "memoryMebibytes": 64})

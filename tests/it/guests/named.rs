@@ -129,6 +129,20 @@ fn an_answer_is_held_to_the_description() {
             .message
             .contains("only one of them")
     );
+    let changes = json!({"changes": {"patch": [{"op": "remove", "path": "/a"}]}});
+    let guest = Guest {
+        answer: changes.to_string(),
+        evaluate: answer(),
+        ..Guest::default()
+    };
+    // Its settings are `{}`.
+    let guest = guest.described(|description| {
+        description["mutating"] = json!(true);
+        description["mutatingSettings"] = json!(["defaults"]);
+        description["settings"] = json!({"properties": {"defaults": {}}});
+    });
+    let failure = evaluate(&guest).expect_err("a setting is needed");
+    assert!(failure.message.contains("`mutatingSettings`"), "{failure}");
     let refused = json!({"error": "`pod` should be a map"});
     let guest = Guest {
         answer: refused.to_string(),

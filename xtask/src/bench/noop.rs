@@ -23,12 +23,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// A review that is allowed. The API server would compare the uid; the load
-/// generator does not.
-const ANSWER: &str = concat!(
-    r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","#,
-    r#""response":{"allowed":true,"uid":"00000000-0000-0000-0000-000000000000"}}"#
-);
+/// A review that is allowed, around its uid.
+const ANSWER: [&str; 2] = [
+    r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"allowed":true,"uid":""#,
+    r#""}}"#,
+];
+/// The API server writes the uid of a review before anything else, and wants
+/// it back; the load generator writes it somewhere, and does not look.
+const UID: (&[u8], usize) = (br#""uid":""#, 36);
+const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
+/// How far the uid is looked for.
+const START: usize = 128;
 
 /// Serves until it is killed. Takes `--tls-cert`, `--tls-key` and `--listen`;
 /// passes over the other arguments of `portcullis serve`.
@@ -61,7 +66,7 @@ fn config(cert: &Path, key: &Path) -> Result<ServerConfig> {
 async fn serve(config: ServerConfig, address: SocketAddr) -> Result<()> {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind(address).await?;
-    let answer = |_: Bytes| async { ([(CONTENT_TYPE, "application/json")], ANSWER) };
+    let answer = |body: Bytes| async move { ([(CONTENT_TYPE, "application/json")], allow(&body)) };
     let app = Router::new()
         .route("/{phase}/{group}", post(answer))
         .layer(DefaultBodyLimit::disable());
@@ -82,5 +87,32 @@ async fn serve(config: ServerConfig, address: SocketAddr) -> Result<()> {
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
+    }
+}
+
+fn allow(review: &[u8]) -> String {
+    let start = &review[..review.len().min(START)];
+    let (name, length) = UID;
+    let at = start.windows(name.len()).position(|part| part == name);
+    let uid = at.and_then(|at| start.get(at + name.len()..at + name.len() + length));
+    let uid = uid.and_then(|uid| std::str::from_utf8(uid).ok());
+    ANSWER.join(uid.unwrap_or(NO_UID))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_uid_comes_back_where_the_api_server_writes_it() {
+        let uid = "82067a65-ea4a-4470-9c0b-0123456789ab";
+        let start = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":"#;
+        let review = format!(r#"{start}{{"uid":"{uid}","kind":{{}}}}}}"#);
+        let answer = allow(review.as_bytes());
+        let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+        assert_eq!(answer["response"]["uid"], uid);
+        for odd in ["", r#"{"uid":""#, &review[..100]] {
+            assert!(allow(odd.as_bytes()).contains(NO_UID), "{odd}");
+        }
     }
 }

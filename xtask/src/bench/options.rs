@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 /// How to measure.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Options {
+    /// Measure the creation of pods on a control plane.
+    pub(crate) cluster: bool,
     /// Print one JSON document instead of tables.
     pub(crate) json: bool,
     /// How long one round of sending takes.
@@ -24,6 +26,7 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
+            cluster: false,
             json: false,
             round: Duration::from_secs(2),
             rounds: 3,
@@ -35,13 +38,28 @@ impl Default for Options {
 }
 
 impl Options {
+    /// A create takes milliseconds, and many short turns befall whatever else
+    /// the machine does alike.
+    fn of_cluster() -> Options {
+        Options {
+            cluster: true,
+            round: Duration::from_secs(1),
+            rounds: 12,
+            connections: 4,
+            ..Options::default()
+        }
+    }
+
     /// Reads the arguments.
     ///
     /// # Errors
     ///
     /// What is none of them, with those that there are.
     pub(crate) fn parse(arguments: &[String]) -> Result<Options> {
-        let mut options = Options::default();
+        let mut options = match arguments.iter().any(|argument| argument == "--cluster") {
+            true => Options::of_cluster(),
+            false => Options::default(),
+        };
         let mut rest = arguments.iter().map(String::as_str);
         while let Some(argument) = rest.next() {
             let mut value = || {
@@ -64,10 +82,12 @@ impl Options {
                 }
                 "--rounds" => options.rounds = number(value()?, "--rounds")?,
                 "--connections" => options.connections = number(value()?, "--connections")?,
+                // Seen above: it has defaults of its own.
+                "--cluster" => {}
                 "--debug" => options.debug = true,
                 "--built" => options.built = true,
                 other => bail!(
-                    "`cargo xtask bench` knows no `{other}`: it takes --output human|json, \
+                    "`cargo xtask bench` knows no `{other}`: it takes --cluster, --output human|json, \
                      --seconds N, --rounds N, --connections N and --debug"
                 ),
             }
@@ -98,6 +118,9 @@ mod tests {
         let options = parse("--output json --seconds 0.1 --rounds 1").expect("options");
         assert!(options.json);
         assert_eq!((options.round.as_millis(), options.rounds), (100, 1));
+        let options = parse("--rounds 2 --cluster").expect("options");
+        assert!(options.cluster);
+        assert_eq!((options.rounds, options.connections), (2, 4));
         for line in [
             "--output",
             "--output xml",

@@ -46,12 +46,17 @@ pub(crate) fn machine() -> Result<Value> {
         .and_then(|line| line.split_once(':'))
         .map_or("unknown", |(_, model)| model.trim());
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(json!({
         "cpu": model, "cores": cores, "kernel": kernel.trim(),
-        "loadBefore": load.split(' ').next().unwrap_or_default(),
+        "loadBefore": load(),
     }))
+}
+
+/// The load average of the last minute.
+pub(crate) fn load() -> String {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
