@@ -33,9 +33,12 @@ const SHARE: u32 = 4;
 const SLOW: Duration = Duration::from_millis(100);
 
 /// What evaluations are taken to need before one has ended, and how many
-/// times what they need they may take before nobody waits for them.
+/// times what they need they may take before nobody waits for them: those of
+/// a policy that hit a deadline of late. Others are late because the machine
+/// is busy, and to refuse a write for that would be wrong.
 const ENDING: Duration = Duration::from_millis(1);
 const HANGS: u32 = 8;
+const OF_LATE: Duration = Duration::from_secs(60);
 
 /// Called with the name of a policy that is suspended.
 pub type OnSuspension = Arc<dyn Fn(&PolicyName) + Send + Sync>;
@@ -110,6 +113,8 @@ struct State {
     /// Deadlines hit since something else came of an evaluation.
     hits: u32,
     suspended_until: Option<Instant>,
+    /// When a deadline was hit last.
+    last_hit: Option<Instant>,
 }
 
 /// One of the evaluations that may run.
@@ -196,9 +201,8 @@ impl Guard {
         mut state: MutexGuard<'s, State>,
         until: Instant,
     ) -> Result<MutexGuard<'s, State>, Failure> {
-        let usual = self.ending.get().max(ENDING) * HANGS;
         while state.running >= self.at_once {
-            let hangs = state.began.map_or(until, |began| began + usual);
+            let hangs = self.hangs_at(&state).unwrap_or(until);
             let left = hangs.min(until).saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let message = format!(
@@ -211,6 +215,14 @@ impl Guard {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(state)
+    }
+
+    /// When the evaluation that began last is taken to hang; None where there
+    /// is no reason to think that it does.
+    fn hangs_at(&self, state: &State) -> Option<Instant> {
+        let is_suspect = state.last_hit?.elapsed() < OF_LATE;
+        let began = state.began.filter(|_| is_suspect)?;
+        Some(began + self.ending.get().max(ENDING) * HANGS)
     }
 
     fn note(&self, result: &Result<Verdict, Failure>, given: Duration, took: Duration) {
@@ -230,6 +242,7 @@ impl Guard {
         }
         state.hits = state.hits.saturating_add(1);
         let now = Instant::now();
+        state.last_hit = Some(now);
         let is_suspended = state.suspended_until.is_some_and(|until| now < until);
         if state.hits >= HITS && !is_suspended {
             state.suspended_until = Some(now + self.suspension);

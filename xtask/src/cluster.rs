@@ -18,7 +18,7 @@ const NAMESPACE: &str = "shop";
 pub(crate) fn play(arguments: &[String]) -> Result<()> {
     build::all(&[])?;
     println!("starting a Kubernetes control plane, a node and Portcullis");
-    let mut cluster = Cluster::start()?;
+    let cluster = Cluster::start()?;
     let options: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut portcullis = Portcullis::start(&cluster, &options)?;
     let folder = wrapper(&cluster)?;

@@ -199,3 +199,25 @@ fn what_came_to_the_end_of_its_leash_is_nobody_s_answer_and_does_not_happen_agai
     assert_eq!(asked.load(Ordering::Relaxed), 101, "it was asked again");
     assert_eq!(suspensions.load(Ordering::Relaxed), 0);
 }
+
+#[test]
+fn nobody_waits_for_what_hangs_but_everybody_for_what_a_busy_machine_delays() {
+    let slow = || guard(taking(Duration::from_millis(60)), 1).0;
+    let behind = |guard: &Guard| {
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| evaluate(guard, Duration::from_secs(1)));
+            while guard.state().running == 0 {
+                std::thread::yield_now();
+            }
+            let second = evaluate(guard, Duration::from_secs(1));
+            first.join().expect("no panic").expect("a verdict");
+            second
+        })
+    };
+    behind(&slow()).expect("it waited");
+    let suspect = slow();
+    let hit = Err(Failure::guest(Cause::Deadline, "late"));
+    suspect.note(&hit, DEADLINE, DEADLINE);
+    let failure = behind(&suspect).expect_err("it did not wait");
+    assert_eq!(failure.cause, Cause::Overload);
+}
