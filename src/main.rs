@@ -42,6 +42,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 use installed::Installed;
 
 mod installed;
+mod live;
 
 include!(concat!(env!("OUT_DIR"), "/pack.rs"));
 
@@ -77,6 +78,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn run(command: Command) -> Result<u8> {
     match command {
         Command::Check(arguments) => run_check(&arguments),
+        Command::Audit(arguments) => live::run(&arguments),
         Command::Review(arguments) => run_review(&arguments),
         Command::Serve(arguments) => run_serve(&arguments),
         Command::Policy(command) => run_policy(&command),
