@@ -17,7 +17,10 @@ pub(crate) fn run(arguments: &Audit) -> Result<u8> {
         .enable_all()
         .build()?;
     let (set, report) = runtime.block_on(async {
-        let (config, context) = (arguments.kubeconfig.as_deref(), arguments.context.as_deref());
+        let (config, context) = (
+            arguments.kubeconfig.as_deref(),
+            arguments.context.as_deref(),
+        );
         let client = cluster::connect_to(config, context).await?;
         let set = policies_in_force(&client, arguments).await?;
         let wish = Wish {

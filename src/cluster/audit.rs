@@ -62,7 +62,8 @@ pub async fn audit(
     let lists = Lists::new(client, wish.requests_per_second, wish.page);
     let mut walk = Walk::new(lists, set, progress.map(Arc::new));
     let groups = walk.lists.groups().await;
-    let groups = groups.map_err(|problem| anyhow!("the API server was asked what it has: {problem}"))?;
+    let groups =
+        groups.map_err(|problem| anyhow!("the API server was asked what it has: {problem}"))?;
     let mut selection = kinds::select(&walk.set, &groups);
     drop(groups);
     if !wish.namespaces.is_empty() {
@@ -77,11 +78,14 @@ pub async fn audit(
 async fn world(lists: &mut Lists, names: &[String]) -> Result<World> {
     let mut world = World::default();
     for name in names {
-        match lists.get::<Metadata>(&format!("/api/v1/namespaces/{}", lists::escaped(name))).await {
+        match lists
+            .get::<Metadata>(&format!("/api/v1/namespaces/{}", lists::escaped(name)))
+            .await
+        {
             Ok(namespace) => world.learn(&namespace),
-            Err(Problem::NotFound) => bail!(
-                "there is no namespace `{name}`: see `kubectl get namespaces`"
-            ),
+            Err(Problem::NotFound) => {
+                bail!("there is no namespace `{name}`: see `kubectl get namespaces`")
+            }
             Err(Problem::Forbidden(_)) => {}
             Err(problem) => bail!("the namespace `{name}` was asked for: {problem}"),
         }
@@ -137,7 +141,12 @@ impl Auditing {
         report.findings = self.found.finish();
         report.changes.sort_by(|one, other| {
             let key = |object: &'_ Identity| {
-                let Identity { namespace, kind, name, .. } = object.clone();
+                let Identity {
+                    namespace,
+                    kind,
+                    name,
+                    ..
+                } = object.clone();
                 (namespace, kind, name)
             };
             key(&one.object).cmp(&key(&other.object))

@@ -82,7 +82,9 @@ impl Judging {
         if creation.is_excluded(&self.set) {
             return self.part.pass("excluded-namespace");
         }
-        let (namespace, known) = self.world.namespace(creation.attributes.namespace.as_deref());
+        let (namespace, known) = self
+            .world
+            .namespace(creation.attributes.namespace.as_deref());
         let outcome = creation.judge(&self.set, &namespace, known);
         let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
         let uid = uid.unwrap_or_default();
@@ -101,7 +103,9 @@ impl Judging {
         set("apiVersion", self.kind.api_version());
         set("kind", self.kind.kind.clone());
         if !self.set.reads_managed_fields()
-            && let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut)
+            && let Some(metadata) = object
+                .pointer_mut("/metadata")
+                .and_then(Value::as_object_mut)
         {
             metadata.remove("managedFields");
         }

@@ -236,11 +236,11 @@ fn named_only(constraints: &MatchConstraints) -> MatchConstraints {
 fn missing(wanted: &[MatchConstraints], groups: &[APIGroupDiscovery]) -> BTreeSet<String> {
     let has = |group: &str, plural: &str| {
         groups.iter().any(|known| {
-            let name = known.metadata.as_ref().and_then(|meta| meta.name.as_deref());
-            let resources = known
-                .versions
-                .iter()
-                .flat_map(|version| &version.resources);
+            let name = known
+                .metadata
+                .as_ref()
+                .and_then(|meta| meta.name.as_deref());
+            let resources = known.versions.iter().flat_map(|version| &version.resources);
             (group == "*" || name.unwrap_or_default() == group)
                 && resources
                     .into_iter()
@@ -249,9 +249,8 @@ fn missing(wanted: &[MatchConstraints], groups: &[APIGroupDiscovery]) -> BTreeSe
     };
     let mut missing = BTreeSet::new();
     for rule in wanted.iter().flat_map(|one| &one.resource_rules) {
-        let is_create = |operation: &Operation| {
-            matches!(operation, Operation::Create | Operation::Any)
-        };
+        let is_create =
+            |operation: &Operation| matches!(operation, Operation::Create | Operation::Any);
         if !rule.operations.iter().any(is_create) {
             continue;
         }
@@ -264,3 +263,5 @@ fn missing(wanted: &[MatchConstraints], groups: &[APIGroupDiscovery]) -> BTreeSe
     missing
 }
 
+#[cfg(test)]
+mod tests;

@@ -6,16 +6,17 @@ use std::time::Duration;
 use kube::Client;
 use kube::core::discovery::v2::{APIGroupDiscovery, APIGroupDiscoveryList};
 use serde::de::DeserializeOwned;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// How long the API server may take over one page.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a page is asked for in all, where the API server has no time.
-const TRIES: u32 = 6;
+/// How often a page is asked for in all, where something went wrong on the
+/// way. Where the API server says "later", kube asks again by itself, for as
+/// long as [`PATIENCE`] lasts.
+const TRIES: u32 = 5;
 /// Between tries, at first; twice as long each time.
 const PAUSE: Duration = Duration::from_millis(250);
-/// The longest that the API server may put us off for.
-const LONGEST: Duration = Duration::from_secs(30);
 /// The first page of a kind; how large its objects are is not known yet.
 const FIRST: usize = 50;
 /// As large as a page may become, in objects. Larger ones save little.
@@ -125,8 +126,7 @@ impl Lists {
         for _ in 1..TRIES {
             match self.ask(path, accept).await {
                 Err(error) if is_passing(&error) => {
-                    let asked = retry_after(&error).unwrap_or(pause);
-                    sleep(asked.min(LONGEST)).await;
+                    sleep(pause).await;
                     pause *= 2;
                 }
                 answer => return answer.map_err(problem),
@@ -189,23 +189,20 @@ pub(super) fn escaped(text: &str) -> String {
 /// Whether the same request may be answered a little later.
 fn is_passing(error: &kube::Error) -> bool {
     match error {
-        kube::Error::Api(status) => matches!(status.code, 429 | 500 | 502 | 503 | 504),
-        kube::Error::HyperError(_) | kube::Error::Service(_) => true,
+        kube::Error::Api(status) => matches!(status.code, 500 | 502),
+        kube::Error::HyperError(_) => true,
+        kube::Error::Service(error) => !error.is::<Elapsed>(),
         _ => false,
     }
-}
-
-fn retry_after(error: &kube::Error) -> Option<Duration> {
-    let kube::Error::Api(status) = error else {
-        return None;
-    };
-    let seconds = status.details.as_ref()?.retry_after_seconds;
-    (seconds > 0).then(|| Duration::from_secs(seconds.into()))
 }
 
 fn problem(error: kube::Error) -> Problem {
     let status = match error {
         kube::Error::Api(status) => status,
+        kube::Error::Service(error) if error.is::<Elapsed>() => {
+            let seconds = PATIENCE.as_secs();
+            return Problem::Other(format!("the API server took more than {seconds} s"));
+        }
         kube::Error::Service(error) => return Problem::Other(said(&*error)),
         other => return Problem::Other(other.to_string()),
     };
@@ -258,11 +255,9 @@ mod tests {
     #[test]
     fn only_what_passes_is_asked_again() {
         let nothing = serde_json::json!({});
-        for (code, passes) in [(429, true), (503, true), (403, false), (404, false), (410, false)] {
+        for (code, passes) in [(500, true), (403, false), (404, false), (410, false)] {
             assert_eq!(is_passing(&api(code, nothing.clone())), passes, "{code}");
         }
-        let later = serde_json::json!({"details": {"retryAfterSeconds": 2}});
-        assert_eq!(retry_after(&api(429, later)), Some(Duration::from_secs(2)));
     }
 
     #[test]

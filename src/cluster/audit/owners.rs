@@ -76,7 +76,7 @@ pub struct Found {
     has: HashSet<(String, Rule)>,
     /// Findings of objects with this owner.
     made: HashMap<(String, Rule), Made>,
-    /// The owners of objects that may be owners, by their uid.
+    /// The owners of objects that may be owners or have findings, by their uid.
     owners: HashMap<String, Option<Owner>>,
 }
 
@@ -112,6 +112,7 @@ impl Found {
         let Some(owner) = owner else {
             return self.findings.push(finding);
         };
+        self.know(uid, Some(owner.clone()));
         match self.made.entry((owner.uid.clone(), rule(&finding))) {
             Entry::Vacant(free) => {
                 free.insert(Made {
@@ -151,19 +152,21 @@ impl Found {
     }
 
     /// The topmost owner that is known, and whether one on the way has the
-    /// finding itself.
+    /// finding itself. Where owners own each other it is the nearest, and
+    /// nobody: somebody wants to hide what he has.
     fn climb(&self, owner: &Owner, rule: &Rule) -> (Owner, bool) {
-        let mut top = owner.clone();
-        for _ in 0..LONGEST {
-            if self.has.contains(&(top.uid.clone(), rule.clone())) {
-                return (top, true);
+        let (mut top, mut is_told, mut seen) = (owner.clone(), false, vec![]);
+        loop {
+            if seen.contains(&top.uid) || seen.len() == LONGEST {
+                return (owner.clone(), false);
             }
+            is_told |= self.has.contains(&(top.uid.clone(), rule.clone()));
+            seen.push(top.uid.clone());
             match self.owners.get(&top.uid) {
-                Some(Some(owner)) => top = owner.clone(),
-                _ => break,
+                Some(Some(next)) => top = next.clone(),
+                _ => return (top, is_told),
             }
         }
-        (top, false)
     }
 
     /// All findings, each at the object that a person wrote.
@@ -238,3 +241,5 @@ fn rule(finding: &Finding) -> Rule {
     )
 }
 
+#[cfg(test)]
+mod tests;

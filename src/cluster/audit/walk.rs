@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use kube::core::PartialObjectMeta;
 use k8s_openapi::api::core::v1::Pod;
+use kube::core::PartialObjectMeta;
 
 use super::judging::{Judging, Part};
 use super::kinds::Kind;
@@ -64,11 +64,7 @@ impl Place {
 }
 
 impl Walk {
-    pub(super) fn new(
-        lists: Lists,
-        set: Arc<PolicySet>,
-        progress: Option<Arc<Progress>>,
-    ) -> Walk {
+    pub(super) fn new(lists: Lists, set: Arc<PolicySet>, progress: Option<Arc<Progress>>) -> Walk {
         Walk {
             lists,
             set,
@@ -135,7 +131,9 @@ impl Walk {
             let read = judging.page(&text);
             (judging.part, read)
         });
-        judged.await.context("judging failed inside Portcullis: report this")
+        judged
+            .await
+            .context("judging failed inside Portcullis: report this")
     }
 
     /// The owner of an owner, if it has one and it may be read.
@@ -160,7 +158,9 @@ impl Walk {
             return None;
         }
         let owners = object.metadata.owner_references.unwrap_or_default();
-        let above = owners.into_iter().find(|one| one.controller == Some(true))?;
+        let above = owners
+            .into_iter()
+            .find(|one| one.controller == Some(true))?;
         Some(Owner {
             api_version: above.api_version,
             kind: above.kind,
@@ -200,5 +200,32 @@ pub(super) async fn namespaces(
             // What is learnt twice is the same.
             Err(problem) => drop(place.after(problem)?),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expired_list_goes_on_or_begins_anew_but_not_for_ever() {
+        let mut place = Place {
+            from: Some("old".into()),
+            ..Place::default()
+        };
+        let there = Problem::Expired(Some("new".into()));
+        assert!(matches!(place.after(there.clone()), Ok(Then::GoOn)));
+        assert_eq!(place.from.as_deref(), Some("new"));
+        let nowhere = Problem::Expired(None);
+        assert!(matches!(place.after(nowhere), Ok(Then::BeginAnew)));
+        assert_eq!(place.from, None);
+        while place.expired < EXPIRIES {
+            assert!(place.after(there.clone()).is_ok());
+        }
+        assert!(matches!(place.after(there.clone()), Err(given) if given == there));
+        assert!(matches!(
+            place.after(Problem::NotFound),
+            Err(Problem::NotFound)
+        ));
     }
 }
