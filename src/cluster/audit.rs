@@ -129,11 +129,8 @@ impl Auditing {
     async fn run(mut self, namespaces: &[String]) -> Result<Report> {
         for kind in std::mem::take(&mut self.kinds) {
             let kind = Arc::new(kind);
-            if namespaces.is_empty() {
-                self.list(&kind, None).await?;
-            }
-            for namespace in namespaces {
-                self.list(&kind, Some(namespace)).await?;
+            for place in kind.places(namespaces) {
+                self.list(&kind, place).await?;
             }
         }
         self.look_up_owners().await;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kube::core::discovery::v2::{APIGroupDiscovery, APIVersionDiscovery};
+use kube::core::discovery::v2::{APIGroupDiscovery, APIResourceDiscovery, APIVersionDiscovery};
 use portcullis_contract::{MatchConstraints, Operation, Rule};
 use serde_json::Value;
 
@@ -36,9 +36,25 @@ pub struct Kind {
     pub kind: String,
     /// Whether its objects live in a namespace.
     pub namespaced: bool,
+    /// The only namespaces that any policy judges them in; None for all.
+    pub namespaces: Option<BTreeSet<String>>,
 }
 
 impl Kind {
+    /// Where its objects are listed, if only these namespaces are audited, or
+    /// all where none is named: the namespaces one by one, or all at once.
+    pub fn places<'a>(&'a self, audited: &'a [String]) -> Vec<Option<&'a str>> {
+        match &self.namespaces {
+            None if audited.is_empty() => vec![None],
+            None => audited.iter().map(|name| Some(name.as_str())).collect(),
+            Some(names) => names
+                .iter()
+                .filter(|name| audited.is_empty() || audited.contains(name))
+                .map(|name| Some(name.as_str()))
+                .collect(),
+        }
+    }
+
     /// `deployments.apps`, as kubectl takes it.
     pub fn resource(&self) -> String {
         qualified(&self.group, &self.plural)
@@ -87,11 +103,11 @@ pub struct Selection {
 /// labels of object and namespace. A policy whose constraints are not known
 /// matches nothing here: it is a failure anyway.
 pub fn select(set: &PolicySet, groups: &[APIGroupDiscovery]) -> Selection {
-    let constraints = set.policies().iter().filter_map(|policy| {
-        let constraints = policy.constraints()?;
-        Some(widened(constraints))
-    });
-    let wanted: Vec<MatchConstraints> = constraints.collect();
+    let wanted: Vec<Wanted> = set
+        .policies()
+        .iter()
+        .filter_map(|policy| policy.constraints().map(Wanted::of))
+        .collect();
     let mut selection = Selection::default();
     for group in groups {
         let name = group.metadata.as_ref().and_then(|meta| meta.name.clone());
@@ -114,6 +130,24 @@ pub fn select(set: &PolicySet, groups: &[APIGroupDiscovery]) -> Selection {
     selection
 }
 
+/// What one policy judges.
+struct Wanted {
+    /// Whatever the labels of object and namespace.
+    constraints: MatchConstraints,
+    /// The only namespaces, where it names them.
+    namespaces: Option<BTreeSet<String>>,
+}
+
+impl Wanted {
+    fn of(constraints: &MatchConstraints) -> Wanted {
+        let names = constraints.namespace_names();
+        Wanted {
+            namespaces: names.map(|names| names.into_iter().map(str::to_owned).collect()),
+            constraints: widened(constraints),
+        }
+    }
+}
+
 /// The constraints without what can only be told of an object.
 fn widened(constraints: &MatchConstraints) -> MatchConstraints {
     let any_name = |rule: &Rule| Rule {
@@ -133,7 +167,7 @@ fn widened(constraints: &MatchConstraints) -> MatchConstraints {
 }
 
 fn of_group(
-    wanted: &[MatchConstraints],
+    wanted: &[Wanted],
     group: &str,
     versions: &[APIVersionDiscovery],
     selection: &mut Selection,
@@ -147,25 +181,21 @@ fn of_group(
             selection.failures.push(stale(group, &name));
         }
         for resource in &version.resources {
-            let kind = Kind {
-                group: group.to_owned(),
-                version: name.clone(),
-                plural: resource.resource.clone().unwrap_or_default(),
-                kind: resource
-                    .response_kind
-                    .as_ref()
-                    .and_then(|kind| kind.kind.clone())
-                    .unwrap_or_default(),
-                namespaced: resource.scope.as_deref() == Some("Namespaced"),
-            };
+            let mut kind = kind(group, &name, resource);
             let covered = covered.entry(kind.plural.clone()).or_default();
             let matching = wanted.iter().enumerate();
-            let matching = matching.filter(|(_, constraints)| reaches(constraints, &kind));
-            let before = covered.len();
-            covered.extend(matching.map(|(index, _)| index));
-            if covered.len() == before {
+            let matching: Vec<(usize, &Wanted)> = matching
+                .filter(|(index, _)| !covered.contains(index))
+                .filter(|(_, one)| reaches(&one.constraints, &kind))
+                .collect();
+            if matching.is_empty() {
                 continue;
             }
+            covered.extend(matching.iter().map(|(index, _)| *index));
+            let of_each = matching.iter().map(|(_, one)| one.namespaces.clone());
+            kind.namespaces = of_each
+                .collect::<Option<Vec<_>>>()
+                .map(|names| names.into_iter().flatten().collect());
             let can = |verb: &str| resource.verbs.iter().any(|known| known == verb);
             match (can("list"), can("create")) {
                 (true, true) => selection.kinds.push(kind),
@@ -181,6 +211,18 @@ fn of_group(
     }
 }
 
+fn kind(group: &str, version: &str, resource: &APIResourceDiscovery) -> Kind {
+    let kind = resource.response_kind.as_ref();
+    Kind {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        plural: resource.resource.clone().unwrap_or_default(),
+        kind: kind.and_then(|kind| kind.kind.clone()).unwrap_or_default(),
+        namespaced: resource.scope.as_deref() == Some("Namespaced"),
+        namespaces: None,
+    }
+}
+
 fn stale(group: &str, version: &str) -> Failure {
     Failure {
         cause: format!(
@@ -191,8 +233,10 @@ fn stale(group: &str, version: &str) -> Failure {
     }
 }
 
-fn may_want(wanted: &[MatchConstraints], group: &str) -> bool {
-    let mut rules = wanted.iter().flat_map(|one| &one.resource_rules);
+fn may_want(wanted: &[Wanted], group: &str) -> bool {
+    let mut rules = wanted
+        .iter()
+        .flat_map(|one| &one.constraints.resource_rules);
     rules.any(|rule| rule.api_groups.iter().any(|g| g == group || g == "*"))
 }
 
@@ -233,7 +277,7 @@ fn named_only(constraints: &MatchConstraints) -> MatchConstraints {
 }
 
 /// Resources that rules name and that no group has.
-fn missing(wanted: &[MatchConstraints], groups: &[APIGroupDiscovery]) -> BTreeSet<String> {
+fn missing(wanted: &[Wanted], groups: &[APIGroupDiscovery]) -> BTreeSet<String> {
     let has = |group: &str, plural: &str| {
         groups.iter().any(|known| {
             let name = known
@@ -248,7 +292,10 @@ fn missing(wanted: &[MatchConstraints], groups: &[APIGroupDiscovery]) -> BTreeSe
         })
     };
     let mut missing = BTreeSet::new();
-    for rule in wanted.iter().flat_map(|one| &one.resource_rules) {
+    for rule in wanted
+        .iter()
+        .flat_map(|one| &one.constraints.resource_rules)
+    {
         let is_create =
             |operation: &Operation| matches!(operation, Operation::Create | Operation::Any);
         if !rule.operations.iter().any(is_create) {

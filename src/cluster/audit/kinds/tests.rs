@@ -157,6 +157,36 @@ fn a_star_leaves_out_what_no_webhook_is_asked_about_unless_it_is_named() {
 }
 
 #[test]
+fn a_policy_that_names_its_namespaces_has_nothing_listed_elsewhere() {
+    let of = |names: &[&str]| {
+        let mut rule = rule(&[""], &["pods"]);
+        rule["scope"] = json!("Namespaced");
+        let expression = json!({"key": "kubernetes.io/metadata.name", "operator": "In",
+            "values": names});
+        json!({"resourceRules": [rule],
+            "namespaceSelector": {"matchExpressions": [expression]}})
+    };
+    let all = json!({"resourceRules": [rule(&[""], &["pods"])]});
+    let shop = ["shop".to_owned(), "b".to_owned()];
+    for (policies, places, of_shop) in [
+        (
+            vec![of(&["a"]), of(&["b"])],
+            vec![Some("a"), Some("b")],
+            vec![Some("b")],
+        ),
+        (
+            vec![of(&["a"]), all],
+            vec![None],
+            vec![Some("shop"), Some("b")],
+        ),
+    ] {
+        let kind = &selected(&policies).kinds[0];
+        assert_eq!(kind.places(&[]), places);
+        assert_eq!(kind.places(&shop), of_shop);
+    }
+}
+
+#[test]
 fn what_is_excluded_as_a_whole_need_not_be_listed() {
     let mut one_name = rule(&[""], &["pods"]);
     one_name["resourceNames"] = json!(["web"]);
