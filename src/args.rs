@@ -13,7 +13,7 @@ pub mod audit;
 pub mod author;
 mod units;
 
-use units::{duration, size};
+use units::{duration, period, size};
 pub mod cluster;
 
 /// Policy-as-code admission for Kubernetes.

@@ -23,6 +23,7 @@ pub mod programs;
 pub mod registrations;
 pub mod report;
 pub mod reporter;
+pub mod rounds;
 pub mod run;
 pub mod safety;
 pub mod self_call;

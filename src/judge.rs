@@ -6,10 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use portcullis_contract::PatchOperation;
+use portcullis_contract::{MatchConstraints, PatchOperation};
 use serde_json::{Map, Value};
 
-use crate::admit::{Known, Phase, Scope, Subject, admit};
+use crate::admit::{self, Known, Phase, Scope, Subject, admit};
 use crate::finding::{Excerpt, Finding, Identity, Place, fingerprint};
 use crate::policy::decision::{Decision, Judged};
 use crate::policy::{Attributes, PolicySet, attributes, patch};
@@ -56,6 +56,22 @@ impl Creation {
     pub fn is_excluded(&self, set: &PolicySet) -> bool {
         let namespace = self.attributes.namespace.as_ref();
         namespace.is_some_and(|name| set.excluded_namespaces.contains(name))
+    }
+
+    /// Whether it reaches a policy with these constraints, or may.
+    pub fn reaches(
+        &self,
+        constraints: &MatchConstraints,
+        namespace: &Value,
+        known: Known,
+    ) -> bool {
+        let subject = Subject {
+            admission: &self.admission,
+            attributes: &self.attributes,
+            namespace,
+            known,
+        };
+        admit::reaches(constraints, &subject)
     }
 
     /// Has it judged: first those change it that may, then all see what came

@@ -27,9 +27,11 @@ pub(crate) fn run(arguments: &Audit) -> Result<u8> {
             namespaces: arguments.namespaces.clone(),
             requests_per_second: arguments.requests_per_second,
             page: arguments.page_size.and_then(|size| size.try_into().ok()),
+            ..Wish::default()
         };
-        let report = audit(client, Arc::clone(&set), &wish, Some(Progress::counting())).await?;
-        anyhow::Ok((set, report))
+        let progress = Some(Progress::counting());
+        let audited = audit(client, Arc::clone(&set), wish, progress).await?;
+        anyhow::Ok((set, audited.report))
     })?;
     let code = report.exit_code(arguments.fail_on, false);
     crate::print(&rendered(arguments, &set, &report, code)?)?;

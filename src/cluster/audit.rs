@@ -15,10 +15,13 @@ pub mod world;
 mod judging;
 mod walk;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
+use k8s_openapi::jiff::Timestamp;
 use kube::Client;
+use portcullis_contract::MatchConstraints;
 
 use crate::check::policy_failures;
 use crate::cluster::namespaces::Metadata;
@@ -44,6 +47,38 @@ pub struct Wish {
     pub requests_per_second: u32,
     /// How many objects a page has, if that is not to be found out.
     pub page: Option<usize>,
+    /// Only what these constraints match, as if they were a policy's: what a
+    /// registration is narrowed to.
+    pub within: Option<MatchConstraints>,
+    /// Since when policies are in force: what they deny and was created later
+    /// has slipped in.
+    pub since: BTreeMap<String, Timestamp>,
+}
+
+/// What came of an audit.
+#[derive(Debug)]
+pub struct Audited {
+    /// What was found.
+    pub report: Report,
+    /// The objects of findings, by their fingerprint.
+    pub uids: HashMap<String, String>,
+    /// What would have been denied, had anybody been asked.
+    pub slipped_in: Vec<SlippedIn>,
+    /// Whether the cluster has the kinds of OpenReports.
+    pub knows_reports: bool,
+}
+
+/// An object that was created while a policy that denies it was in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlippedIn {
+    /// The policy.
+    pub policy: String,
+    /// What it found.
+    pub code: String,
+    /// The object.
+    pub object: Identity,
+    /// When it was created, RFC 3339.
+    pub created: String,
 }
 
 /// Judges everything that the policies of `set` match. `progress` is told of
@@ -56,21 +91,27 @@ pub struct Wish {
 pub async fn audit(
     client: Client,
     set: Arc<PolicySet>,
-    wish: &Wish,
+    wish: Wish,
     progress: Option<Progress>,
-) -> Result<Report> {
+) -> Result<Audited> {
     let lists = Lists::new(client, wish.requests_per_second, wish.page);
-    let mut walk = Walk::new(lists, set, progress.map(Arc::new));
+    let wish = Arc::new(wish);
+    let mut walk = Walk::new(lists, set, Arc::clone(&wish), progress.map(Arc::new));
     let groups = walk.lists.groups().await;
     let groups =
         groups.map_err(|problem| anyhow!("the API server was asked what it has: {problem}"))?;
     let mut selection = kinds::select(&walk.set, &groups);
+    let knows_reports = kinds::has(&groups, "openreports.io", "v1alpha1", "reports");
     drop(groups);
     if !wish.namespaces.is_empty() {
         selection.kinds.retain(|kind| kind.namespaced);
     }
     walk.world = Arc::new(world(&mut walk.lists, &wish.namespaces).await?);
-    Auditing::new(walk, selection).run(&wish.namespaces).await
+    let audited = Auditing::new(walk, selection).run(&wish.namespaces).await?;
+    Ok(Audited {
+        knows_reports,
+        ..audited
+    })
 }
 
 /// The namespaces and their labels: those that are asked for, or all. Where
@@ -106,6 +147,7 @@ struct Auditing {
     kinds: Vec<Kind>,
     found: Found,
     report: Report,
+    slipped_in: Vec<SlippedIn>,
     objects: usize,
 }
 
@@ -121,12 +163,13 @@ impl Auditing {
                 passed_over: selection.passed_over,
                 ..Report::default()
             },
+            slipped_in: vec![],
             objects: 0,
             walk,
         }
     }
 
-    async fn run(mut self, namespaces: &[String]) -> Result<Report> {
+    async fn run(mut self, namespaces: &[String]) -> Result<Audited> {
         for kind in std::mem::take(&mut self.kinds) {
             let kind = Arc::new(kind);
             for place in kind.places(namespaces) {
@@ -135,7 +178,8 @@ impl Auditing {
         }
         self.look_up_owners().await;
         let mut report = self.report;
-        report.findings = self.found.finish();
+        let (findings, uids) = self.found.finish();
+        report.findings = findings;
         report.changes.sort_by(|one, other| {
             let key = |object: &'_ Identity| {
                 let Identity {
@@ -149,7 +193,12 @@ impl Auditing {
             key(&one.object).cmp(&key(&other.object))
         });
         report.finish(self.objects);
-        Ok(report)
+        Ok(Audited {
+            report,
+            uids,
+            slipped_in: self.slipped_in,
+            knows_reports: false,
+        })
     }
 
     async fn list(&mut self, kind: &Arc<Kind>, namespace: Option<&str>) -> Result<()> {
@@ -178,6 +227,7 @@ impl Auditing {
         }
         self.report.failures.extend(part.failures());
         self.report.changes.extend(part.changes);
+        self.slipped_in.extend(part.slipped_in);
         self.found.merge(part.found);
     }
 

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::kinds::Kind;
 use super::owners::{self, Found, Owner};
 use super::page::{self, Head};
 use super::world::World;
+use super::{SlippedIn, Wish};
 use crate::finding::{Change, Failure, Identity, PassedOver, Place};
 use crate::judge::{self, Creation, Outcome, identity};
-use crate::policy::PolicySet;
 use crate::policy::kinds::Resource;
+use crate::policy::{Action, PolicySet};
 use crate::progress::Progress;
 use crate::review;
 
@@ -28,6 +30,8 @@ pub(super) struct Judging {
     pub(super) world: Arc<World>,
     /// The kind.
     pub(super) kind: Arc<Kind>,
+    /// What else was asked for.
+    pub(super) wish: Arc<Wish>,
     /// Told of each object.
     pub(super) progress: Option<Arc<Progress>>,
     /// What came of it.
@@ -41,6 +45,8 @@ pub(super) struct Part {
     pub(super) objects: usize,
     /// What was found.
     pub(super) found: Found,
+    /// What nobody was asked about.
+    pub(super) slipped_in: Vec<SlippedIn>,
     /// What mutating policies would change.
     pub(super) changes: Vec<Change>,
     /// How many were passed over, by the reason.
@@ -82,10 +88,16 @@ impl Judging {
         if creation.is_excluded(&self.set) {
             return self.part.pass("excluded-namespace");
         }
-        let (namespace, known) = self
-            .world
-            .namespace(creation.attributes.namespace.as_deref());
+        let name = creation.attributes.namespace.as_deref();
+        let (namespace, known) = self.world.namespace(name);
+        let mut within = self.wish.within.iter();
+        if !within.all(|within| creation.reaches(within, &namespace, known)) {
+            return self.part.pass("not-registered");
+        }
         let outcome = creation.judge(&self.set, &namespace, known);
+        if owner.is_none() {
+            self.note_slipped_in(&outcome, &object, &who);
+        }
         let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
         let uid = uid.unwrap_or_default();
         self.part.take(outcome, &who, uid, owner.as_ref());
@@ -108,6 +120,28 @@ impl Judging {
                 .and_then(Value::as_object_mut)
         {
             metadata.remove("managedFields");
+        }
+    }
+
+    /// What is denied and younger than the policy. What a controller made was
+    /// made of something older.
+    fn note_slipped_in(&mut self, outcome: &Outcome, object: &Value, who: &Identity) {
+        let created = object.pointer("/metadata/creationTimestamp");
+        let created = created.and_then(Value::as_str).unwrap_or_default();
+        let Ok(at) = created.parse::<Timestamp>() else {
+            return;
+        };
+        for judged in &outcome.findings {
+            let since = self.wish.since.get(judged.policy.as_str());
+            let is_later = since.is_some_and(|since| at > *since);
+            if is_later && judged.actions.action == Action::Deny {
+                self.part.slipped_in.push(SlippedIn {
+                    policy: judged.policy.to_string(),
+                    code: judged.finding.code.clone(),
+                    object: who.clone(),
+                    created: created.to_owned(),
+                });
+            }
         }
     }
 

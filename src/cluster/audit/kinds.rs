@@ -130,6 +130,19 @@ pub fn select(set: &PolicySet, groups: &[APIGroupDiscovery]) -> Selection {
     selection
 }
 
+/// Whether the API server has a resource in this version of a group.
+pub fn has(groups: &[APIGroupDiscovery], group: &str, version: &str, plural: &str) -> bool {
+    let of_group = groups.iter().filter(|known| {
+        let name = known.metadata.as_ref().and_then(|meta| meta.name.as_deref());
+        name == Some(group)
+    });
+    let of_version = of_group
+        .flat_map(|known| &known.versions)
+        .filter(|known| known.version.as_deref() == Some(version));
+    let mut resources = of_version.flat_map(|known| &known.resources);
+    resources.any(|known| known.resource.as_deref() == Some(plural))
+}
+
 /// What one policy judges.
 struct Wanted {
     /// Whatever the labels of object and namespace.

@@ -72,6 +72,8 @@ fn text<'v>(object: &'v Value, pointer: &str) -> &'v str {
 #[derive(Debug, Default)]
 pub struct Found {
     findings: Vec<Finding>,
+    /// The uid of the object of each, by its fingerprint.
+    uids: HashMap<String, String>,
     /// Which finding which object has.
     has: HashSet<(String, Rule)>,
     /// Findings of objects with this owner.
@@ -110,6 +112,7 @@ impl Found {
     pub fn add(&mut self, finding: Finding, uid: &str, owner: Option<&Owner>) {
         self.has.insert((uid.to_owned(), rule(&finding)));
         let Some(owner) = owner else {
+            self.uids.insert(finding.fingerprint.clone(), uid.to_owned());
             return self.findings.push(finding);
         };
         self.know(uid, Some(owner.clone()));
@@ -129,6 +132,7 @@ impl Found {
     pub fn merge(&mut self, other: Found) {
         self.findings.extend(other.findings);
         self.has.extend(other.has);
+        self.uids.extend(other.uids);
         self.owners.extend(other.owners);
         for (key, made) in other.made {
             match self.made.entry(key) {
@@ -169,8 +173,9 @@ impl Found {
         }
     }
 
-    /// All findings, each at the object that a person wrote.
-    pub fn finish(mut self) -> Vec<Finding> {
+    /// All findings, each at the object that a person wrote; and the uid of
+    /// that, by the finding's fingerprint.
+    pub fn finish(mut self) -> (Vec<Finding>, HashMap<String, String>) {
         let mut told: BTreeMap<(String, Rule), Made> = BTreeMap::new();
         for (key, made) in std::mem::take(&mut self.made) {
             let (top, is_told) = self.climb(&made.owner, &key.1);
@@ -183,8 +188,13 @@ impl Found {
                 None => drop(told.insert(key, Made { owner: top, ..made })),
             }
         }
-        self.findings.extend(told.into_values().map(Made::told));
-        self.findings
+        for made in told.into_values() {
+            let uid = made.owner.uid.clone();
+            let finding = made.told();
+            self.uids.insert(finding.fingerprint.clone(), uid);
+            self.findings.push(finding);
+        }
+        (self.findings, self.uids)
     }
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::PartialObjectMeta;
 
+use super::Wish;
 use super::judging::{Judging, Part};
 use super::kinds::Kind;
 use super::lists::{Lists, Problem, escaped};
@@ -25,6 +26,7 @@ pub(super) struct Walk {
     pub(super) lists: Lists,
     pub(super) set: Arc<PolicySet>,
     pub(super) world: Arc<World>,
+    wish: Arc<Wish>,
     progress: Option<Arc<Progress>>,
 }
 
@@ -69,6 +71,7 @@ impl Walk {
             lists,
             set,
             world: Arc::default(),
+            wish,
             progress,
         }
     }
@@ -124,6 +127,7 @@ impl Walk {
             set: Arc::clone(&self.set),
             world: Arc::clone(&self.world),
             kind: Arc::clone(kind),
+            wish: Arc::clone(&self.wish),
             progress: self.progress.clone(),
             part,
         };

@@ -52,7 +52,7 @@ fn found(has: &[(&str, &[&str])]) -> Found {
 }
 
 fn told(found: Found) -> Vec<String> {
-    let findings = found.finish().into_iter();
+    let findings = found.finish().0.into_iter();
     findings
         .map(|finding| format!("{}: {}", finding.object, finding.message))
         .collect()
@@ -75,8 +75,9 @@ fn what_the_owner_has_not_is_told_once_at_the_topmost() {
     let replicas = object("ReplicaSet", "web-1", Some(("Deployment", "web")));
     pods.learn(&replicas, Owner::of(&replicas).as_ref());
     assert!(pods.unknown().is_empty());
-    let findings = pods.finish();
+    let (findings, uids) = pods.finish();
     assert_eq!(findings.len(), 1);
+    assert_eq!(uids.values().collect::<Vec<_>>(), ["web"]);
     let one = &findings[0];
     assert_eq!(
         (one.object.to_string().as_str(), one.path.as_str()),
