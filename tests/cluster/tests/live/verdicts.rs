@@ -86,7 +86,7 @@ fn an_audit_says_what_check_says_of_the_same_objects() {
     let findings = audited.findings();
     for line in [
         format!("Deployment {name}/web image-latest"),
-        format!("CronJob {name}/backup image-no-tag"),
+        format!("CronJob {name}/backup image-latest"),
         format!("Pod {name}/bare image-latest"),
     ] {
         assert!(findings.contains(&line), "{line}: {findings:?}");
