@@ -59,12 +59,7 @@ impl Creation {
     }
 
     /// Whether it reaches a policy with these constraints, or may.
-    pub fn reaches(
-        &self,
-        constraints: &MatchConstraints,
-        namespace: &Value,
-        known: Known,
-    ) -> bool {
+    pub fn reaches(&self, constraints: &MatchConstraints, namespace: &Value, known: Known) -> bool {
         let subject = Subject {
             admission: &self.admission,
             attributes: &self.attributes,

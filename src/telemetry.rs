@@ -272,20 +272,27 @@ impl Metrics {
             };
             self.audit.findings.get_or_create(&label).set(*count);
         }
-        self.audit.objects.set(i64::try_from(objects).unwrap_or(i64::MAX));
+        self.audit
+            .objects
+            .set(i64::try_from(objects).unwrap_or(i64::MAX));
         self.audit.completed.set(at);
     }
 
     /// How much an audit could not list or judge.
     pub fn audit_unjudged(&self, count: usize) {
-        self.audit.unjudged.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.audit
+            .unjudged
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// The namespace of each object that slipped in.
     pub fn audit_slipped_in(&self, namespaces: impl Iterator<Item = String>) {
         self.audit.slipped_in.clear();
         for namespace in namespaces {
-            self.audit.slipped_in.get_or_create(&Namespace { namespace }).inc();
+            self.audit
+                .slipped_in
+                .get_or_create(&Namespace { namespace })
+                .inc();
         }
     }
 
@@ -298,7 +305,11 @@ impl Metrics {
     pub fn audit_forget(&self) {
         self.audit.findings.clear();
         self.audit.slipped_in.clear();
-        for gauge in [&self.audit.objects, &self.audit.unjudged, &self.audit.completed] {
+        for gauge in [
+            &self.audit.objects,
+            &self.audit.unjudged,
+            &self.audit.completed,
+        ] {
             gauge.set(0);
         }
     }

@@ -161,23 +161,35 @@ async fn lost(mut leads: watch::Receiver<bool>) {
 fn tell(parts: &Parts, audited: &Audited, took: Duration) {
     let report = &audited.report;
     let at = Timestamp::now().as_second();
-    parts.metrics.audit(&summary::counts(report), report.summary.objects, at);
+    parts
+        .metrics
+        .audit(&summary::counts(report), report.summary.objects, at);
     parts.metrics.audit_unjudged(report.failures.len());
     let summary = report.summary;
     tracing::info!(
-        objects = summary.objects, denied = summary.denied, warned = summary.warned,
-        failures = summary.failures, took_ms = took.as_millis(), "audited what is there"
+        objects = summary.objects,
+        denied = summary.denied,
+        warned = summary.warned,
+        failures = summary.failures,
+        took_ms = took.as_millis(),
+        "audited what is there"
     );
     for failure in &report.failures {
         tracing::warn!(problem = failure.text(), "something could not be audited");
     }
     let slipped = &audited.slipped_in;
-    let namespaces = slipped.iter().map(|one| one.object.namespace.clone().unwrap_or_default());
+    let namespaces = slipped
+        .iter()
+        .map(|one| one.object.namespace.clone().unwrap_or_default());
     parts.metrics.audit_slipped_in(namespaces);
     for one in slipped.iter().take(MOST_LINES) {
         tracing::warn!(
-            policy = one.policy, code = one.code, kind = one.object.kind,
-            namespace = one.object.namespace, name = one.object.name, created = one.created,
+            policy = one.policy,
+            code = one.code,
+            kind = one.object.kind,
+            namespace = one.object.namespace,
+            name = one.object.name,
+            created = one.created,
             "an object slipped in: it was created while the policy was in force, and would be denied"
         );
     }

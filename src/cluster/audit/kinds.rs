@@ -133,7 +133,10 @@ pub fn select(set: &PolicySet, groups: &[APIGroupDiscovery]) -> Selection {
 /// Whether the API server has a resource in this version of a group.
 pub fn has(groups: &[APIGroupDiscovery], group: &str, version: &str, plural: &str) -> bool {
     let of_group = groups.iter().filter(|known| {
-        let name = known.metadata.as_ref().and_then(|meta| meta.name.as_deref());
+        let name = known
+            .metadata
+            .as_ref()
+            .and_then(|meta| meta.name.as_deref());
         name == Some(group)
     });
     let of_version = of_group

@@ -112,7 +112,8 @@ impl Found {
     pub fn add(&mut self, finding: Finding, uid: &str, owner: Option<&Owner>) {
         self.has.insert((uid.to_owned(), rule(&finding)));
         let Some(owner) = owner else {
-            self.uids.insert(finding.fingerprint.clone(), uid.to_owned());
+            self.uids
+                .insert(finding.fingerprint.clone(), uid.to_owned());
             return self.findings.push(finding);
         };
         self.know(uid, Some(owner.clone()));

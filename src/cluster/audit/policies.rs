@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use kube::api::ListParams;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::api::ListParams;
 use kube::core::{DynamicObject, ObjectMeta};
 use kube::{Api, Client, ResourceExt};
 
@@ -78,7 +78,9 @@ pub async fn changed_at(client: &Client) -> Result<BTreeMap<String, Timestamp>> 
 fn changed(metadata: &ObjectMeta) -> Option<Timestamp> {
     let fields = metadata.managed_fields.iter().flatten();
     let writes = fields.filter(|entry| entry.subresource.is_none());
-    let last = writes.filter_map(|entry| Some(entry.time.as_ref()?.0)).max();
+    let last = writes
+        .filter_map(|entry| Some(entry.time.as_ref()?.0))
+        .max();
     last.or_else(|| Some(metadata.creation_timestamp.as_ref()?.0))
 }
 

@@ -66,7 +66,12 @@ impl Place {
 }
 
 impl Walk {
-    pub(super) fn new(lists: Lists, set: Arc<PolicySet>, progress: Option<Arc<Progress>>) -> Walk {
+    pub(super) fn new(
+        lists: Lists,
+        set: Arc<PolicySet>,
+        wish: Arc<Wish>,
+        progress: Option<Arc<Progress>>,
+    ) -> Walk {
         Walk {
             lists,
             set,
@@ -181,7 +186,7 @@ fn unreadable() -> Problem {
 /// Gives all namespaces to `learn`.
 pub(super) async fn namespaces(
     lists: &mut Lists,
-    learn: &mut dyn FnMut(Metadata),
+    learn: &mut (dyn FnMut(Metadata) + Send),
 ) -> Result<(), Problem> {
     let mut place = Place::default();
     loop {

@@ -62,7 +62,11 @@ impl Events {
                 continue;
             }
             let uid = audited.uids.get(&finding.fingerprint).cloned();
-            if self.queue.try_send((event(finding), regarding(&finding.object, uid))).is_err() {
+            if self
+                .queue
+                .try_send((event(finding), regarding(&finding.object, uid)))
+                .is_err()
+            {
                 return;
             }
             self.told.insert(key);

@@ -39,11 +39,15 @@ pub async fn write(
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
     for (namespace, document) in documents {
         let api = api(client, namespace.as_deref());
-        match api.patch(MANAGER, &parameters, &Patch::Apply(document)).await {
+        match api
+            .patch(MANAGER, &parameters, &Patch::Apply(document))
+            .await
+        {
             // The namespace is on its way out.
-            Err(kube::Error::Api(status)) if [403, 404].contains(&status.code)
-                && status.reason == "Forbidden"
-                && status.message.contains("being terminated") => {}
+            Err(kube::Error::Api(status))
+                if [403, 404].contains(&status.code)
+                    && status.reason == "Forbidden"
+                    && status.message.contains("being terminated") => {}
             written => drop(written?),
         }
         tokio::time::sleep(PAUSE).await;
@@ -52,8 +56,8 @@ pub async fn write(
 }
 
 async fn delete(client: &Client, namespace: Option<&str>) -> kube::Result<()> {
-    let deleted = api(client, namespace).delete(MANAGER, &DeleteParams::default());
-    match deleted.await {
+    let api = api(client, namespace);
+    match api.delete(MANAGER, &DeleteParams::default()).await {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         deleted => deleted.map(drop),
     }

@@ -52,7 +52,12 @@ fn series(finding: &Finding) -> Series {
         Action::Warn => "warn",
         Action::Audit => "audit",
     };
-    (finding.policy.clone(), finding.code.clone(), namespace, action)
+    (
+        finding.policy.clone(),
+        finding.code.clone(),
+        namespace,
+        action,
+    )
 }
 
 /// One report for each namespace with findings, and one for cluster-scoped

@@ -14,8 +14,13 @@ pub(crate) fn define_reports() {
     let file = "tests/cluster/tests/installed/openreports.yaml";
     admin(&["apply", "-f", file], "").ok().expect("definitions");
     let wait = ["wait", "--for=condition=Established", "--timeout=60s"];
-    let crds = ["crd/reports.openreports.io", "crd/clusterreports.openreports.io"];
-    admin(&[&wait[..], &crds].concat(), "").ok().expect("established");
+    let crds = [
+        "crd/reports.openreports.io",
+        "crd/clusterreports.openreports.io",
+    ];
+    admin(&[&wait[..], &crds].concat(), "")
+        .ok()
+        .expect("established");
 }
 
 fn create(namespace: &Namespace<'_>, name: &str) {
@@ -61,17 +66,23 @@ fn one_replica_tells_what_is_wrong_until_it_is_mended() {
     let told = |installation: &Installation<'_>| {
         Ok(findings(installation, &namespace).iter().sum::<f64>() == 1.0)
     };
-    installation.eventually("one replica tells", SOON, told).unwrap();
+    installation
+        .eventually("one replica tells", SOON, told)
+        .unwrap();
     let completed = "portcullis_audit_completed_seconds";
     let first: f64 = installation.metric(completed).unwrap().iter().sum();
     let again = |installation: &Installation<'_>| {
         Ok(installation.metric(completed)?.iter().sum::<f64>() > first)
     };
-    installation.eventually("it audits again", SOON, again).unwrap();
+    installation
+        .eventually("it audits again", SOON, again)
+        .unwrap();
 
-    let report = eventually("a report", || get(&namespace, &["report", "portcullis"]), |report| {
-        report["results"].is_array()
-    });
+    let report = eventually(
+        "a report",
+        || get(&namespace, &["report", "portcullis"]),
+        |report| report["results"].is_array(),
+    );
     assert_eq!(report["summary"]["fail"], 1, "{report:#}");
     let result = &report["results"][0];
     assert_eq!(
@@ -79,18 +90,28 @@ fn one_replica_tells_what_is_wrong_until_it_is_mended() {
         (&"tags".into(), &"image-latest".into(), &"fail".into())
     );
     assert_eq!(result["resources"][0]["name"], "web");
-    let found = eventually("an event", || events(&namespace), |events| !events.is_empty());
+    let found = eventually(
+        "an event",
+        || events(&namespace),
+        |events| !events.is_empty(),
+    );
     assert_eq!(found.len(), 1, "one an object and code: {found:#?}");
     assert_eq!(found[0]["reason"], "ImageLatest");
     let deployment = get(&namespace, &["deployment", "web"]);
     assert_eq!(found[0]["regarding"]["uid"], deployment["metadata"]["uid"]);
 
     let set = ["set", "image", "deployment/web", "a=nginx:1.29.1"];
-    namespace.kubectl(User::Dev, &set, "").unwrap().ok().unwrap();
+    namespace
+        .kubectl(User::Dev, &set, "")
+        .unwrap()
+        .ok()
+        .unwrap();
     let mended = |installation: &Installation<'_>| {
         Ok(findings(installation, &namespace).iter().sum::<f64>() == 0.0)
     };
-    installation.eventually("it is mended", SOON, mended).unwrap();
+    installation
+        .eventually("it is mended", SOON, mended)
+        .unwrap();
     let report = || get(&namespace, &["report", "portcullis", "--ignore-not-found"]);
     eventually("no report is left", report, Value::is_null);
     assert_eq!(events(&namespace).len(), 1);
@@ -105,21 +126,34 @@ fn what_slipped_in_while_nobody_was_asked_is_told_after_it() {
     installation.start(&[&namespace], &["--settle=0s"]).unwrap();
     in_force(&installation, &namespace);
     let in_force_since = Instant::now();
-    let completed = |installation: &Installation<'_>| {
-        Ok(findings(installation, &namespace) == [1.0])
-    };
-    installation.eventually("audited once", SOON, completed).unwrap();
+    let completed =
+        |installation: &Installation<'_>| Ok(findings(installation, &namespace) == [1.0]);
+    installation
+        .eventually("audited once", SOON, completed)
+        .unwrap();
     installation.command("pause").unwrap();
     eventually("allowed", || ask(&namespace), |answer| answer.code == 0);
     // What is created sooner may be as old as the policy.
-    eventually("time passes", || in_force_since.elapsed(), |time| *time > Duration::from_secs(12));
+    eventually(
+        "time passes",
+        || in_force_since.elapsed(),
+        |time| *time > Duration::from_secs(12),
+    );
     create(&namespace, "slipped");
     installation.command("resume").unwrap();
-    let series = format!("portcullis_audit_slipped_in{{namespace=\"{}\"}}", namespace.name());
+    let series = format!(
+        "portcullis_audit_slipped_in{{namespace=\"{}\"}}",
+        namespace.name()
+    );
     let told = |installation: &Installation<'_>| Ok(installation.metric(&series)? == [1.0]);
-    installation.eventually("what slipped in is told", SOON, told).unwrap();
+    installation
+        .eventually("what slipped in is told", SOON, told)
+        .unwrap();
     let log = installation.log();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("an object slipped in")).collect();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("an object slipped in"))
+        .collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("\"name\":\"slipped\""), "{lines:?}");
     assert_eq!(findings(&installation, &namespace), [2.0]);
