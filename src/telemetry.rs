@@ -3,7 +3,8 @@
 //! Labels hold names that the operator chose or that are fixed here, never
 //! anything out of a request, so that their number is bounded.
 
-use std::collections::BTreeMap;
+mod audit;
+
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -76,14 +77,6 @@ struct Reason {
     reason: &'static str,
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Audited {
-    policy: String,
-    code: String,
-    namespace: String,
-    action: &'static str,
-}
-
 /// All metrics of a server.
 pub struct Metrics {
     registry: Registry,
@@ -109,18 +102,7 @@ pub struct Metrics {
     mends: Counter,
     withheld: Family<Namespace, Gauge>,
     excluded: Family<Namespace, Gauge>,
-    audit: Audit,
-}
-
-/// What the last audit found, on the replica that made it.
-#[derive(Default)]
-struct Audit {
-    findings: Family<Audited, Gauge>,
-    slipped_in: Family<Namespace, Gauge>,
-    objects: Gauge,
-    unjudged: Gauge,
-    completed: Gauge,
-    failed: Counter,
+    audit: audit::Audit,
 }
 
 fn latency() -> Histogram {
@@ -153,7 +135,7 @@ impl Default for Metrics {
             mends: Counter::default(),
             withheld: Family::default(),
             excluded: Family::default(),
-            audit: Audit::default(),
+            audit: audit::Audit::default(),
         };
         metrics.register_decisions();
         metrics.register_transport();
@@ -235,83 +217,6 @@ impl Metrics {
         let help = "Namespaces that no policy judges, by the operator's word or since nothing \
                     there may wait";
         registry.register("namespace_excluded", help, self.excluded.clone());
-    }
-
-    fn register_audit(&mut self) {
-        let registry = &mut self.registry;
-        let help = "What is wrong with objects that are there, by the last audit";
-        registry.register("audit_findings", help, self.audit.findings.clone());
-        let help = "Objects that were created while a policy was in force that denies them";
-        registry.register("audit_slipped_in", help, self.audit.slipped_in.clone());
-        let help = "Objects that the last audit judged";
-        registry.register("audit_objects", help, self.audit.objects.clone());
-        let help = "What the last audit could not list or judge";
-        registry.register("audit_unjudged", help, self.audit.unjudged.clone());
-        let help = "When the last audit ended, as Unix time";
-        let gauge = self.audit.completed.clone();
-        registry.register_with_unit("audit_completed", help, Unit::Seconds, gauge);
-        let help = "Audits that could not be made";
-        registry.register("audit_failures", help, self.audit.failed.clone());
-    }
-
-    /// An audit ended at `at`, Unix time: findings by policy, code, namespace
-    /// and action.
-    pub fn audit(
-        &self,
-        findings: &BTreeMap<(String, String, String, &'static str), i64>,
-        objects: usize,
-        at: i64,
-    ) {
-        self.audit.findings.clear();
-        for ((policy, code, namespace, action), count) in findings {
-            let label = Audited {
-                policy: policy.clone(),
-                code: code.clone(),
-                namespace: namespace.clone(),
-                action,
-            };
-            self.audit.findings.get_or_create(&label).set(*count);
-        }
-        self.audit
-            .objects
-            .set(i64::try_from(objects).unwrap_or(i64::MAX));
-        self.audit.completed.set(at);
-    }
-
-    /// How much an audit could not list or judge.
-    pub fn audit_unjudged(&self, count: usize) {
-        self.audit
-            .unjudged
-            .set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-
-    /// The namespace of each object that slipped in.
-    pub fn audit_slipped_in(&self, namespaces: impl Iterator<Item = String>) {
-        self.audit.slipped_in.clear();
-        for namespace in namespaces {
-            self.audit
-                .slipped_in
-                .get_or_create(&Namespace { namespace })
-                .inc();
-        }
-    }
-
-    /// An audit could not be made.
-    pub fn audit_failed(&self) {
-        self.audit.failed.inc();
-    }
-
-    /// Another replica audits from now on.
-    pub fn audit_forget(&self) {
-        self.audit.findings.clear();
-        self.audit.slipped_in.clear();
-        for gauge in [
-            &self.audit.objects,
-            &self.audit.unjudged,
-            &self.audit.completed,
-        ] {
-            gauge.set(0);
-        }
     }
 
     /// Whether this replica writes to the cluster.

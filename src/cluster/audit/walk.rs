@@ -207,7 +207,9 @@ pub(super) async fn namespaces(
                 }
             }
             // What is learnt twice is the same.
-            Err(problem) => drop(place.after(problem)?),
+            Err(problem) => {
+                place.after(problem)?;
+            }
         }
     }
 }
