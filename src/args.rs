@@ -9,10 +9,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::finding::FailOn;
 use crate::pack::Profile;
 
+pub mod audit;
 pub mod author;
 mod units;
 
-use units::{duration, size};
+use units::{duration, period, size};
 pub mod cluster;
 
 /// Policy-as-code admission for Kubernetes.
@@ -29,6 +30,8 @@ pub struct Arguments {
 pub enum Command {
     /// Judge manifests offline, with the verdicts that the webhook would give
     Check(Check),
+    /// Judge what is in a live cluster, as if it were created now
+    Audit(audit::Audit),
     /// Answer one recorded AdmissionReview
     Review(Review),
     /// Serve the webhook over TLS

@@ -9,18 +9,13 @@ mod judge;
 mod world;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 pub use input::{Input, STDIN};
 
 use crate::finding::{Failure, Report, Skipped};
 use crate::policy::PolicySet;
+use crate::progress::Progress;
 use world::World;
-
-/// When progress starts to be shown.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Judges everything that `inputs` hold, on as many threads as there are
 /// cores. Warnings of the reader (a key that stands twice) go to `warn`.
@@ -70,7 +65,7 @@ fn judge_all(set: &PolicySet, objects: &[judge::Given], report: &mut Report) {
     let world = World::new(objects.iter().map(|given| &given.object.value));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let share = objects.len().div_ceil(threads).max(1);
-    let progress = Progress::new(objects.len());
+    let progress = Progress::of(objects.len());
     let parts = std::thread::scope(|scope| {
         let (world, progress) = (&world, &progress);
         let judge = |part| scope.spawn(move || judge::judge(set, world, part, || progress.step()));
@@ -100,7 +95,7 @@ fn judge_all(set: &PolicySet, objects: &[judge::Given], report: &mut Report) {
 }
 
 /// Policies that could not be loaded are reported once, not by object.
-fn policy_failures(set: &PolicySet) -> Vec<Failure> {
+pub(crate) fn policy_failures(set: &PolicySet) -> Vec<Failure> {
     let failing = set.policies().iter().filter_map(|policy| {
         let failure = policy.program.as_ref().err()?;
         let (policy, cause) = (Some(policy.name.to_string()), failure.message.clone());
@@ -121,38 +116,5 @@ fn broken_document(file: &str, broken: &portcullis_manifest::Broken) -> Failure 
         column: Some(broken.position.column),
         policy: None,
         cause: broken.message.clone(),
-    }
-}
-
-/// A bar on standard error, past a second, where that is a terminal.
-struct Progress {
-    bar: ProgressBar,
-    started: Instant,
-}
-
-impl Progress {
-    fn new(objects: usize) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(objects as u64), ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} objects") {
-            bar.set_style(style);
-        }
-        Progress {
-            bar,
-            started: Instant::now(),
-        }
-    }
-
-    fn step(&self) {
-        self.bar.inc(1);
-        if self.bar.is_hidden() && self.started.elapsed() > PATIENCE {
-            self.bar
-                .set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
     }
 }

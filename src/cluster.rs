@@ -6,6 +6,7 @@
 //! is to be written, given what is there) is a pure function of its own file;
 //! the file that talks to the API server is small.
 
+pub mod audit;
 pub mod certificates;
 pub mod commands;
 pub mod controller;
@@ -23,6 +24,7 @@ pub mod programs;
 pub mod registrations;
 pub mod report;
 pub mod reporter;
+pub mod rounds;
 pub mod run;
 pub mod safety;
 pub mod self_call;
@@ -32,4 +34,4 @@ pub mod vetting;
 pub mod watching;
 pub mod writes;
 
-pub use home::{Home, connect};
+pub use home::{Home, connect, connect_to};

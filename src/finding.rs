@@ -12,7 +12,8 @@ pub mod junit;
 pub mod sarif;
 
 use portcullis_contract::{Level, PatchOperation, pointer};
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::policy::action::Action;
@@ -29,6 +30,12 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// What was passed over.
     pub skipped: Vec<Skipped>,
+    /// Objects of a cluster that were passed over, by resource and reason.
+    #[serde(rename = "passedOver", skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<PassedOver>,
+    /// How many lists of a cluster were read to their end.
+    #[serde(skip)]
+    pub lists: usize,
     /// The objects that were judged, for views that name each: most have no
     /// finding.
     #[serde(skip)]
@@ -99,7 +106,7 @@ impl Finding {
 }
 
 /// Where a document is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The file as it was given; `-` for standard input, null in an audit of
     /// a cluster.
@@ -114,8 +121,22 @@ pub struct Place {
     pub column: u32,
 }
 
+impl Serialize for Place {
+    /// All null in an audit of a cluster: an object there stands nowhere.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let is_known = self.file.is_some();
+        let mut members = serializer.serialize_struct("Place", 5)?;
+        members.serialize_field("file", &self.file)?;
+        members.serialize_field("document", &is_known.then_some(self.document))?;
+        members.serialize_field("item", &self.item)?;
+        members.serialize_field("line", &is_known.then_some(self.line))?;
+        members.serialize_field("column", &is_known.then_some(self.column))?;
+        members.end()
+    }
+}
+
 /// What an object is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// As written.
@@ -213,6 +234,17 @@ pub struct Skipped {
     pub code: String,
 }
 
+/// Objects of a cluster that were passed over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PassedOver {
+    /// Plural, with its group: `pods`, `deployments.apps`.
+    pub resource: String,
+    /// Why, kebab-case.
+    pub code: String,
+    /// How many; none of a resource that the cluster does not have.
+    pub objects: usize,
+}
+
 /// The counts.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Summary {
@@ -253,30 +285,21 @@ impl FailOn {
 impl Report {
     /// Sorts and counts: call it once everything is in.
     pub fn finish(&mut self, objects: usize) {
-        self.findings.sort_by(|one, other| {
-            let key = |finding: &Finding| {
-                let place = &finding.place;
-                (
-                    place.file.clone(),
-                    place.document,
-                    place.item,
-                    finding.path.clone(),
-                    finding.policy.clone(),
-                )
-            };
-            key(one).cmp(&key(other))
-        });
+        self.findings
+            .sort_by(|one, other| order(one).cmp(&order(other)));
         self.judged
             .sort_by(|one, other| one.place.cmp(&other.place));
         self.failures.sort();
         self.skipped.sort();
+        self.passed_over.sort();
+        let passed_over: usize = self.passed_over.iter().map(|one| one.objects).sum();
         self.summary = Summary {
             objects,
             findings: self.findings.len(),
             denied: self.objects_with(Action::Deny),
             warned: self.objects_with(Action::Warn),
             failures: self.failures.len(),
-            skipped: self.skipped.len(),
+            skipped: self.skipped.len() + passed_over,
         };
     }
 
@@ -285,8 +308,8 @@ impl Report {
             .findings
             .iter()
             .filter(|finding| finding.action == action);
-        let objects = of_action.map(|f| (&f.place.file, f.place.document, f.place.item));
-        objects.collect::<std::collections::BTreeSet<_>>().len()
+        let objects = of_action.map(|f| (&f.place.file, f.place.document, f.place.item, &f.object));
+        objects.collect::<std::collections::HashSet<_>>().len()
     }
 
     /// 2 if something could not be judged or nothing was there to judge
@@ -294,7 +317,8 @@ impl Report {
     /// the findings are bad enough, else 0.
     pub fn exit_code(&self, fail_on: FailOn, allow_broken: bool) -> u8 {
         let counts = |failure: &&Failure| !allow_broken || failure.document.is_none();
-        let nothing_was_read = self.summary.objects == 0 && self.skipped.is_empty();
+        let nothing_was_read =
+            self.summary.objects == 0 && self.skipped.is_empty() && self.lists == 0;
         if self.failures.iter().any(|failure| counts(&failure)) || nothing_was_read {
             return 2;
         }
@@ -304,6 +328,15 @@ impl Report {
         };
         u8::from(is_bad)
     }
+}
+
+/// By file, document and place in it; objects of a cluster by namespace, kind
+/// and name.
+fn order(finding: &Finding) -> impl Ord + '_ {
+    let (place, object) = (&finding.place, &finding.object);
+    let position = (&place.file, place.document, place.item);
+    let object = (&object.namespace, &object.kind, &object.name);
+    (position, object, &finding.path, &finding.policy)
 }
 
 /// From policy, code, object and container: no line, no file, so that a

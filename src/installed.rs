@@ -9,6 +9,7 @@ use portcullis::args;
 use portcullis::cluster::certificates::{self, Lifetimes};
 use portcullis::cluster::lease::Timing;
 use portcullis::cluster::registrations::Wish;
+use portcullis::cluster::rounds::{Rounds, within};
 use portcullis::cluster::run::{Heard, Policies, Running};
 use portcullis::cluster::self_call::SelfCall;
 use portcullis::cluster::writes::{Certificates, Options, Registered, Writes};
@@ -37,6 +38,8 @@ pub(crate) struct Installed {
     home: Home,
     /// None where somebody else registers.
     options: Option<Options>,
+    /// None where nothing is audited.
+    rounds: Option<Rounds>,
     timing: Timing,
     metrics: Arc<Metrics>,
 }
@@ -55,6 +58,7 @@ impl Installed {
             false => Some(options(arguments, source, &home)?),
         };
         Ok(Installed {
+            rounds: rounds(arguments, &home)?,
             client: cluster::connect(typed.place.kubeconfig.as_deref()).await?,
             home,
             options,
@@ -95,6 +99,7 @@ impl Installed {
             client: self.client,
             home: self.home,
             options: self.options,
+            rounds: self.rounds,
             timing: self.timing,
             set,
             changed,
@@ -103,6 +108,22 @@ impl Installed {
             metrics: self.metrics,
         }
     }
+}
+
+/// How what is there is audited, if it is.
+fn rounds(arguments: &args::Serve, home: &Home) -> Result<Option<Rounds>> {
+    let typed = &arguments.cluster;
+    let selectors = typed.namespace_selectors.iter();
+    let namespaces = selectors.map(|text| selector::parse(text));
+    let namespaces = namespaces.collect::<Result<Vec<_>, _>>()?;
+    let objects = selector::opting_in(&typed.object_selectors)?;
+    let rounds = Rounds {
+        every: typed.audit_interval,
+        within: Some(within::constraints(&home.namespace, &namespaces, &objects)),
+        registers: !typed.without_registration,
+        of_cluster: !arguments.policies.are_given(),
+    };
+    Ok((!rounds.every.is_zero()).then_some(rounds))
 }
 
 fn home(typed: &args::cluster::Cluster) -> Result<Home> {

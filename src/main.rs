@@ -8,6 +8,7 @@
 mod chosen;
 mod installed;
 mod judged;
+mod live;
 mod registering;
 mod serving;
 
@@ -52,6 +53,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn run(command: Command) -> Result<u8> {
     match command {
         Command::Check(arguments) => judged::check(&arguments),
+        Command::Audit(arguments) => live::run(&arguments),
         Command::Review(arguments) => judged::review(&arguments),
         Command::Serve(arguments) => serving::serve(&arguments),
         Command::Policy(command) => run_policy(&command),

@@ -13,6 +13,7 @@ use portcullis_contract::reads::Outline;
 use serde_json::{Map, Value, json};
 
 use crate::policy::decision::{Decision, Verdict};
+use crate::policy::kinds::Resource;
 use crate::policy::{Attributes, kinds};
 
 /// The one version that is spoken.
@@ -163,17 +164,32 @@ pub fn create(
     object: &Value,
     is_cluster_scoped: impl Fn(&str, &str) -> bool,
 ) -> Map<String, Value> {
-    let text = |at: &str| {
-        object
-            .pointer(at)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let (group, version) = kinds::group_version(text("/apiVersion"));
-    let (kind, name) = (text("/kind"), text("/metadata/name"));
+    let (group, kind) = group_and_kind(object);
     let resource = kinds::resource(group, kind);
     let namespaced = resource.namespaced && !is_cluster_scoped(group, kind);
-    let namespace = match (namespaced, kind, text("/metadata/namespace")) {
+    let resource = Resource {
+        namespaced,
+        ..resource
+    };
+    create_as(object, &resource)
+}
+
+fn group_and_kind(object: &Value) -> (&str, &str) {
+    let group = kinds::group_version(text(object, "/apiVersion")).0;
+    (group, text(object, "/kind"))
+}
+
+fn text<'o>(object: &'o Value, at: &str) -> &'o str {
+    let text = object.pointer(at).and_then(Value::as_str);
+    text.unwrap_or_default()
+}
+
+/// [`create`], for an object of which the API server told the resource.
+pub fn create_as(object: &Value, resource: &Resource) -> Map<String, Value> {
+    let (group, version) = kinds::group_version(text(object, "/apiVersion"));
+    let (kind, name) = (text(object, "/kind"), text(object, "/metadata/name"));
+    let written = text(object, "/metadata/namespace");
+    let namespace = match (resource.namespaced, kind, written) {
         (true, _, "") => Some("default"),
         (true, _, namespace) => Some(namespace),
         // A Namespace's request names itself.

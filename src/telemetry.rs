@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 
 use crate::policy::set::Counts;
 
+mod audit;
 mod labels;
 mod log;
 mod names;
@@ -52,6 +53,7 @@ pub struct Metrics {
     mends: Counter,
     withheld: Family<Namespace, Gauge>,
     excluded: Family<Namespace, Gauge>,
+    audit: audit::Audit,
 }
 
 fn latency() -> Histogram {
@@ -84,10 +86,12 @@ impl Default for Metrics {
             mends: Counter::default(),
             withheld: Family::default(),
             excluded: Family::default(),
+            audit: audit::Audit::default(),
         };
         metrics.register_decisions();
         metrics.register_transport();
         metrics.register_writes();
+        metrics.register_audit();
         metrics
     }
 }

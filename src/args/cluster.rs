@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::duration;
+use super::{duration, period};
 
 /// Which cluster, and which installation in it.
 #[derive(Debug, Args)]
@@ -73,6 +73,10 @@ pub struct Cluster {
     /// Or the CA of --tls-cert in a file, PEM; read again and again
     #[arg(long, value_name = "FILE", requires_all = ["cluster", "tls_cert"], conflicts_with = "ca_from")]
     pub ca_file: Option<PathBuf>,
+    /// How often the replica that writes audits what is there, besides after
+    /// outages: a time, or `off`
+    #[arg(long, value_name = "DURATION", default_value = "60m", value_parser = period)]
+    pub audit_interval: Duration,
     /// Where this process reaches the Service, if not by its name
     #[arg(long, value_name = "HOST:PORT", hide = true)]
     pub self_call_address: Option<String>,

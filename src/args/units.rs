@@ -39,6 +39,18 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A duration of at least ten seconds, or `off`, which is zero.
+pub(super) fn period(text: &str) -> Result<Duration, String> {
+    if text == "off" {
+        return Ok(Duration::ZERO);
+    }
+    let period = duration(text)?;
+    if period < Duration::from_secs(10) {
+        return Err("that is too often: write 10s or more, or `off`".into());
+    }
+    Ok(period)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +77,8 @@ mod tests {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
         assert!(duration("5").is_err() && duration("s").is_err());
+        assert_eq!(period("off"), Ok(Duration::ZERO));
+        assert_eq!(period("60m"), Ok(Duration::from_secs(3_600)));
+        assert!(period("9s").is_err() && period("on").is_err());
     }
 }

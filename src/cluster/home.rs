@@ -65,20 +65,40 @@ fn read(file: &str) -> Option<String> {
 ///
 /// A kubeconfig that cannot be read or is incomplete; no way to a cluster.
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client> {
-    let config = match kubeconfig {
-        Some(file) => of_file(file).await?,
-        None => Config::infer()
+    connect_to(kubeconfig, None).await
+}
+
+/// The same, to the cluster of this context of a kubeconfig.
+///
+/// # Errors
+///
+/// As for [`connect`]; also if there is no such context.
+pub async fn connect_to(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Client> {
+    let config = match (kubeconfig, context) {
+        (Some(file), context) => of_file(file, context).await?,
+        (None, Some(name)) => Config::from_kubeconfig(&options(context))
+            .await
+            .map_err(|error| one_line(&error))
+            .with_context(|| format!("--context {name}"))?,
+        (None, None) => Config::infer()
             .await
             .context("no cluster: run in a pod with a ServiceAccount, or give --kubeconfig FILE")?,
     };
     Ok(Client::try_from(config)?)
 }
 
-async fn of_file(file: &Path) -> Result<Config> {
+fn options(context: Option<&str>) -> KubeConfigOptions {
+    KubeConfigOptions {
+        context: context.map(str::to_owned),
+        ..KubeConfigOptions::default()
+    }
+}
+
+async fn of_file(file: &Path, context: Option<&str>) -> Result<Config> {
     let place = || format!("--kubeconfig {}", file.display());
     let kubeconfig = Kubeconfig::read_from(file).map_err(|error| one_line(&error));
     let kubeconfig = kubeconfig.with_context(place)?;
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+    Config::from_custom_kubeconfig(kubeconfig, &options(context))
         .await
         .map_err(|error| one_line(&error))
         .with_context(place)

@@ -19,7 +19,8 @@ const HOLDS: Duration = Duration::from_secs(1);
 /// Answers that are held at most.
 const MOST: usize = 1_024;
 
-type Metadata = PartialObjectMeta<Namespace>;
+/// A Namespace without its spec.
+pub type Metadata = PartialObjectMeta<Namespace>;
 type Lookup = Option<Arc<Value>>;
 
 /// All namespaces, watched.
@@ -122,7 +123,7 @@ impl Namespaces {
 }
 
 /// What policies and selectors see of a Namespace.
-fn value(object: &Metadata) -> Value {
+pub fn value(object: &Metadata) -> Value {
     let name = object.name_any();
     let mut labels = members(object.labels());
     labels.insert("kubernetes.io/metadata.name".into(), name.clone().into());

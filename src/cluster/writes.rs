@@ -26,6 +26,7 @@ use super::certificates::api as certificates;
 use super::home::Home;
 use super::lease::Timing;
 use super::lease::api::Candidate;
+use super::rounds::{self, Rounds};
 use crate::policy::PolicySet;
 use crate::telemetry::Metrics;
 use leader::Leader;
@@ -41,6 +42,8 @@ pub struct Writes {
     pub home: Home,
     /// How; None where registrations and certificates are somebody else's.
     pub options: Option<Options>,
+    /// How what is there is audited again and again, if it is.
+    pub rounds: Option<Rounds>,
     /// The election.
     pub timing: Timing,
     /// The policies in force, which are what is registered.
@@ -62,6 +65,16 @@ impl Writes {
         let mut tasks = JoinSet::new();
         if let Some(options) = &self.options {
             self.spawn(options, &mut tasks);
+        }
+        if let Some(rounds) = self.rounds.clone() {
+            tasks.spawn(rounds.run(rounds::Parts {
+                client: self.client.clone(),
+                home: self.home.clone(),
+                set: Arc::clone(&self.set),
+                metrics: Arc::clone(&self.metrics),
+                leads: self.leading.subscribe(),
+                registered: self.registered.subscribe(),
+            }));
         }
         let mut candidate = Candidate::new(self.client, &self.home, self.timing);
         candidate.run(self.leading, stop).await;

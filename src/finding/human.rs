@@ -6,7 +6,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use portcullis_contract::pointer;
 
-use super::{Finding, Report};
+use super::{Finding, Identity, Place, Report};
 use crate::policy::action::Action;
 use crate::policy::decision::plain;
 
@@ -23,13 +23,13 @@ const SOURCE_WIDTH: usize = 160;
 /// Findings that are only audited are counted, and shown on `show_audit`.
 pub fn render(report: &Report, show_audit: bool) -> String {
     let mut out = String::new();
-    let mut file = None;
+    let mut heading = None;
     let shown = |finding: &&Finding| show_audit || finding.action != Action::Audit;
     for finding in report.findings.iter().filter(shown) {
-        if file != Some(&finding.place.file) {
-            let name = finding.place.file.as_deref().unwrap_or("cluster");
-            let _ = writeln!(out, "{BOLD}{}{BOLD:#}", plain(name));
-            file = Some(&finding.place.file);
+        let group = group(&finding.place, &finding.object);
+        if heading.as_ref() != Some(&group) {
+            let _ = writeln!(out, "{BOLD}{group}{BOLD:#}");
+            heading = Some(group);
         }
         one(&mut out, finding);
     }
@@ -37,6 +37,15 @@ pub fn render(report: &Report, show_audit: bool) -> String {
     failures(&mut out, report);
     summary(&mut out, report);
     out
+}
+
+/// What findings stand under: the file, or the namespace in a cluster.
+fn group(place: &Place, object: &Identity) -> String {
+    plain(&match (&place.file, &object.namespace) {
+        (Some(file), _) => file.clone(),
+        (None, Some(namespace)) => format!("namespace {namespace}"),
+        (None, None) => "cluster".to_owned(),
+    })
 }
 
 fn one(out: &mut String, finding: &Finding) {
@@ -50,10 +59,11 @@ fn one(out: &mut String, finding: &Finding) {
     let _ = writeln!(out, "  {style}{word}{style:#} {text} {DIM}{code}{DIM:#}");
     let subject = finding.subject();
     let (line, column) = (finding.place.line, finding.place.column);
-    let _ = writeln!(
-        out,
-        "    {DIM}-->{DIM:#} line {line}, column {column}: {subject}"
-    );
+    let position = match finding.place.file {
+        Some(_) => format!("line {line}, column {column}: "),
+        None => String::new(),
+    };
+    let _ = writeln!(out, "    {DIM}-->{DIM:#} {position}{subject}");
     excerpt(out, finding, style);
     out.push('\n');
 }
@@ -81,7 +91,7 @@ fn excerpt(out: &mut String, finding: &Finding, style: Style) {
 
 fn changes(out: &mut String, report: &Report) {
     for change in &report.changes {
-        let file = plain(change.place.file.as_deref().unwrap_or("cluster"));
+        let file = group(&change.place, &change.object);
         let (name, by) = (
             plain(&change.object.to_string()),
             change.policies.join(", "),
@@ -136,6 +146,7 @@ fn summary(out: &mut String, report: &Report) {
         };
         let _ = writeln!(out, "{count:>6} {word:<8} {policy}/{code}");
     }
+    passed_over(out, report);
     let summary = &report.summary;
     let _ = writeln!(
         out,
@@ -143,13 +154,37 @@ fn summary(out: &mut String, report: &Report) {
         summary.denied,
         count(summary.objects, "object"),
         summary.warned,
-        count(summary.skipped, "document"),
+        count(
+            summary.skipped,
+            if report.lists > 0 {
+                "object"
+            } else {
+                "document"
+            }
+        ),
         summary.failures,
     );
     // The first of the worst: one that is only audited may not be shown.
     if let Some(finding) = report.findings.iter().min_by_key(|finding| finding.action) {
         let code = &finding.code;
         let _ = writeln!(out, "What a code means: portcullis explain {code}");
+    }
+}
+
+/// One line a reason, with the resources.
+fn passed_over(out: &mut String, report: &Report) {
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for one in &report.passed_over {
+        let resource = plain(&one.resource);
+        let entry = match one.objects {
+            0 => resource,
+            objects => format!("{objects} {resource}"),
+        };
+        reasons.entry(&one.code).or_default().push(entry);
+    }
+    for (code, resources) in reasons {
+        let resources = resources.join(", ");
+        let _ = writeln!(out, "{DIM}passed over ({code}): {resources}{DIM:#}");
     }
 }
 

@@ -63,7 +63,7 @@ pub fn render(report: &Report, run: Run<'_>) -> serde_json::Result<String> {
             "tool": {"driver": driver(&rules)},
             "invocations": [invocation(report, run, left_out)],
             "originalUriBaseIds": {place::BASE: {"description": {
-                "text": "the folder that `portcullis check` was run in"}}},
+                "text": "the folder that Portcullis was run in"}}},
             "columnKind": "unicodeCodePoints",
             "results": results,
             "properties": {"summary": report.summary},
@@ -171,6 +171,13 @@ fn invocation(report: &Report, run: Run<'_>, left_out: usize) -> Value {
         .map(|failure| failed(failure, folder))
         .collect();
     notifications.extend(report.skipped.iter().map(|skipped| passed(skipped, folder)));
+    notifications.extend(report.passed_over.iter().map(|one| {
+        let text = format!(
+            "passed over: {}: {} {}",
+            one.code, one.objects, one.resource
+        );
+        notification("passed-over", "note", &text)
+    }));
     if left_out > 0 {
         let text = format!(
             "{left_out} findings are left out, as code scanning takes {MAX_RESULTS}: \

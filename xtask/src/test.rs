@@ -214,16 +214,12 @@ fn real_cluster(extent: Extent) -> Result<()> {
         println!("skipped by --fast");
         return Ok(());
     }
-    run(&mut cargo(&[
-        "test",
-        "--workspace",
-        "--test",
-        "cluster",
-        "--quiet",
-        "--",
-        // Most of them wait, for a lease or a certificate.
-        "--test-threads=4",
-    ]))?;
+    let mut tests = cargo(&["test", "--workspace", "--test", "cluster", "--quiet", "--"]);
+    if extent == Extent::Full {
+        tests.env("PORTCULLIS_FULL", "1");
+    }
+    // Most of them wait, for a lease or a certificate.
+    run(tests.arg("--test-threads=4"))?;
     run(&mut cargo(&[
         "test",
         "--workspace",

@@ -16,6 +16,8 @@ mod faults;
 mod replicas;
 /// What it may do, and what it does.
 mod rights;
+/// What is there is audited again and again.
+mod rounds;
 
 /// For anything that takes seconds.
 const SOON: Duration = Duration::from_secs(40);

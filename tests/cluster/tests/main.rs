@@ -20,6 +20,8 @@ mod installed;
 mod kinds;
 /// The control plane itself: several at once, and their end.
 mod lifetime;
+/// Audits of what is there.
+mod live;
 /// Other webhooks.
 mod meddling;
 /// Policies as resources of the cluster.

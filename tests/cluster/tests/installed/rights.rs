@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
-use portcullis_cluster::proxy::{Fault, Proxy, Rule};
+use portcullis_cluster::proxy::{Access, Fault, Proxy, Rule};
 use portcullis_cluster::{Installation, Namespace, User};
 use serde_json::{Value, json};
 
+use super::rounds::define_reports;
 use super::{SOON, ask, both_true, condition, in_force, is_closed, place, tags};
 use crate::policies::{Turn, admin, apply, config_map, eventually, is_denied, policy};
-use crate::support::cluster;
+use crate::support::{cluster, deployment};
 
 /// Group, resource, verb.
 pub(super) type Right = [String; 3];
@@ -51,10 +52,13 @@ pub(super) fn granted(installation: &Installation<'_>) -> Result<BTreeSet<Right>
 fn used(proxy: &Proxy<'_>, account: &str) -> BTreeSet<Right> {
     let mut used = BTreeSet::new();
     let own = proxy.counts().into_keys();
-    for access in own.filter(|access| access.account == account) {
+    // What every account may ask: which kinds there are.
+    let is_discovery = |access: &Access| matches!(access.resource.as_str(), "/api" | "/apis");
+    for access in own.filter(|access| access.account == account && !is_discovery(access)) {
         // Where an apply makes an object, the API server asks for `create`,
         // too, though there is but one request.
-        if access.group == "admissionregistration.k8s.io" && access.verb == "patch" {
+        let is_applied = ["admissionregistration.k8s.io", "openreports.io"];
+        if is_applied.contains(&access.group.as_str()) && access.verb == "patch" {
             let create = "create".to_owned();
             used.insert([access.group.clone(), access.resource.clone(), create]);
         }
@@ -152,13 +156,46 @@ fn without_watch(proxy: &Proxy<'_>, account: &str, namespace: &Namespace<'_>) {
     eventually("a namespace is asked for", asked, |asked| *asked);
 }
 
+/// Every policy of the pack for a while: what they match is listed, and what
+/// they find is told.
+fn audited(proxy: &Proxy<'_>, account: &str, namespace: &Namespace<'_>) {
+    let bad = deployment("listed", "nginx:latest");
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": format!("{}-all", namespace.name())},
+        "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]});
+    for object in [bad, role.to_string()] {
+        let created = namespace.kubectl(User::Admin, &["create", "-f", "-"], &object);
+        created.unwrap().ok().unwrap();
+    }
+    let done = |group: &'static str, resource: &'static str, verb: &'static str| {
+        let asked = || {
+            let counts = proxy.counts();
+            let mut own = counts.keys().filter(|access| access.account == account);
+            own.any(|one| (&*one.group, &*one.resource, &*one.verb) == (group, resource, verb))
+        };
+        eventually(resource, asked, |asked| *asked);
+    };
+    admin(&["apply", "-f", "pack/observe"], "").ok().unwrap();
+    // The last by name of what is listed, and what comes of it.
+    done("rbac.authorization.k8s.io", "roles", "list");
+    done("openreports.io", "clusterreports", "patch");
+    admin(&["delete", "-f", "pack/observe"], "").ok().unwrap();
+    let name = format!("{}-all", namespace.name());
+    admin(&["delete", "clusterrole", &name], "").ok().unwrap();
+    done("openreports.io", "reports", "delete");
+    done("openreports.io", "clusterreports", "delete");
+}
+
 #[test]
 fn an_installation_may_do_what_it_does_and_nothing_else() {
     let _turn = Turn::take();
+    define_reports();
     let (mut installation, namespace) = place();
     let proxy = Proxy::start(cluster()).unwrap();
     installation.through(&proxy).unwrap();
-    installation.start(&[&namespace], &["--settle=0s"]).unwrap();
+    let options = ["--settle=0s", "--audit-interval=10s"];
+    installation.start(&[&namespace], &options).unwrap();
+    audited(&proxy, &installation.account_name(), &namespace);
     in_force(&installation, &namespace);
     let own = from_config_map(&installation, &namespace);
     apply(&own.to_string()).ok().unwrap();
@@ -186,8 +223,14 @@ fn an_installation_may_do_what_it_does_and_nothing_else() {
         None => drop(granted.remove(&copies)),
     }
     let used = used(&proxy, &installation.account_name());
-    let missing: Vec<_> = granted.difference(&used).collect();
-    let besides: Vec<_> = used.difference(&granted).collect();
+    // All there is may be listed, where one policy looks at all there is.
+    let all = ["*", "*", "list"].map(str::to_owned);
+    let missing = granted.difference(&used);
+    let missing: Vec<_> = missing.filter(|right| *right != &all).collect();
+    let besides = used.difference(&granted);
+    let besides: Vec<_> = besides
+        .filter(|[_, _, verb]| verb != "list" || !granted.contains(&all))
+        .collect();
     assert!(missing.is_empty(), "granted and never used: {missing:?}");
     assert!(
         besides.is_empty(),

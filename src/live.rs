@@ -1,0 +1,87 @@
+//! `portcullis audit`: from what was typed to the report.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use kube::Client;
+use portcullis::args::audit::{Audit, Output};
+use portcullis::cluster;
+use portcullis::cluster::audit::{Wish, audit, policies};
+use portcullis::finding::{Report, human, json, sarif};
+use portcullis::policy::PolicySet;
+use portcullis::progress::Progress;
+
+/// Audits, prints, and gives the exit code.
+pub(crate) fn run(arguments: &Audit) -> Result<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (set, report) = runtime.block_on(async {
+        let (config, context) = (
+            arguments.kubeconfig.as_deref(),
+            arguments.context.as_deref(),
+        );
+        let client = cluster::connect_to(config, context).await?;
+        let set = policies_in_force(&client, arguments).await?;
+        let wish = Wish {
+            namespaces: arguments.namespaces.clone(),
+            requests_per_second: arguments.requests_per_second,
+            page: arguments.page_size.and_then(|size| size.try_into().ok()),
+            ..Wish::default()
+        };
+        let progress = Some(Progress::counting());
+        let audited = audit(client, Arc::clone(&set), wish, progress).await?;
+        anyhow::Ok((set, audited.report))
+    })?;
+    let code = report.exit_code(arguments.fail_on, false);
+    crate::print(&rendered(arguments, &set, &report, code)?)?;
+    Ok(code)
+}
+
+fn rendered(arguments: &Audit, set: &PolicySet, report: &Report, code: u8) -> Result<String> {
+    Ok(match arguments.output {
+        Output::Human => human::render(report, arguments.show_audit),
+        Output::Json => json::render(report)?,
+        Output::Sarif => {
+            let folder = std::env::current_dir().context("the working directory")?;
+            let run = sarif::Run {
+                policies: set,
+                folder: &folder,
+                exit_code: code,
+            };
+            sarif::render(report, run)?
+        }
+    })
+}
+
+/// Those that were typed, else those of the cluster, else the usual ones.
+async fn policies_in_force(client: &Client, arguments: &Audit) -> Result<Arc<PolicySet>> {
+    let typed = &arguments.policies;
+    if typed.are_given() {
+        return Ok(Arc::new(crate::chosen::policy_set(typed)?.1));
+    }
+    let engine = Arc::new(crate::chosen::engine(typed)?.with_patience());
+    let (home, excluded) = (&arguments.installation, crate::chosen::excluded(typed));
+    let found = policies::of_cluster(client, &engine, crate::chosen::PACK, home, excluded).await?;
+    let Some(set) = found else {
+        anstream::eprintln!(
+            "the cluster has no WasmPolicies: audited with --profile starter of the pack"
+        );
+        return Ok(Arc::new(crate::chosen::policy_set(typed)?.1));
+    };
+    if set.policies().is_empty() {
+        bail!(
+            "the cluster knows WasmPolicies and has none: apply some, or name policies with \
+             --profile or --policies"
+        );
+    }
+    for policy in set.policies() {
+        if let Some(failure) = set.stale(&policy.name) {
+            let name = &policy.name;
+            anstream::eprintln!(
+                "warning: policy `{name}` is audited in its last good form: {failure}"
+            );
+        }
+    }
+    Ok(set)
+}
