@@ -109,8 +109,8 @@ impl<'o> Look<'o> {
 }
 
 fn reads_managed_fields(reads: &Reads) -> bool {
-    let of = |member: &&str| reads.touches(&[*member, "metadata", "managedFields"]);
-    WHOLE_OBJECTS.iter().any(|member| of(&member))
+    let is_read = |member| reads.touches(&[member, "metadata", "managedFields"]);
+    WHOLE_OBJECTS.into_iter().any(is_read)
 }
 
 /// Adds what a set reads of objects.

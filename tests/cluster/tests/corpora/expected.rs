@@ -49,7 +49,7 @@ fn line(finding: &Value) -> String {
         }
     }
     let container = match text("container") {
-        none if none.is_empty() => String::new(),
+        "" => String::new(),
         name => format!("container `{name}`, "),
     };
     let (policy, code) = (text("policy"), text("code"));
