@@ -18,13 +18,16 @@ use crate::policy::{Attributes, PolicySet, matching};
 /// What is never asked about by a policy on `*`, as `registration` has it: a
 /// group, and its resource (all of them where none is named) (design:
 /// reliability.md, section 3).
-const NEVER: [(&str, Option<&str>); 6] = [
+const NEVER: [(&str, Option<&str>); 9] = [
     ("coordination.k8s.io", None),
     ("", Some("events")),
     ("events.k8s.io", Some("events")),
     ("", Some("nodes")),
     ("authentication.k8s.io", None),
     ("authorization.k8s.io", None),
+    ("storage.k8s.io", Some("csinodes")),
+    ("certificates.k8s.io", Some("certificatesigningrequests")),
+    ("portcullis.dev", None),
 ];
 
 /// What is to be listed, and what cannot be.
