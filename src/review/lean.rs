@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use portcullis_contract::reads::{Look, Outline};
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 /// The review in a body, with no more of its objects than `outline` says.
@@ -78,10 +78,63 @@ impl<'o> Place<'o> {
     }
 }
 
+/// A value that is read and not built. Unlike serde's `IgnoredAny`, it takes
+/// no JSON that would not be taken if it were built: whether a body is refused
+/// does not hang on what policies read.
+struct Passed;
+
+impl<'de> Deserialize<'de> for Passed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Passed)
+    }
+}
+
+impl<'de> Visitor<'de> for Passed {
+    type Value = Passed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Passed, A::Error> {
+        while members.next_entry::<Name<'de>, Passed>()?.is_some() {}
+        Ok(Passed)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Passed, A::Error> {
+        while elements.next_element::<Passed>()?.is_some() {}
+        Ok(Passed)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Passed, E> {
+        Ok(Passed)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Passed, E> {
+        Ok(Passed)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Passed, E> {
+        Ok(Passed)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Passed, E> {
+        Ok(Passed)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Passed, E> {
+        Ok(Passed)
+    }
+
+    fn visit_unit<E>(self) -> Result<Passed, E> {
+        Ok(Passed)
+    }
+}
+
 /// A name that is copied only if it is kept.
 struct Name<'de>(Cow<'de, str>);
 
-impl<'de> serde::Deserialize<'de> for Name<'de> {
+impl<'de> Deserialize<'de> for Name<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
         impl<'de> Visitor<'de> for Text {
@@ -125,7 +178,7 @@ impl<'de> Visitor<'de> for Place<'_> {
                 Built::All => members.next_value()?,
                 Built::Some(place) => members.next_value_seed(place)?,
                 Built::Nothing => {
-                    members.next_value::<IgnoredAny>()?;
+                    members.next_value::<Passed>()?;
                     continue;
                 }
             };
@@ -147,7 +200,7 @@ impl<'de> Visitor<'de> for Place<'_> {
                     list.push(element);
                 }
             }
-            Built::Nothing => while elements.next_element::<IgnoredAny>()?.is_some() {},
+            Built::Nothing => while elements.next_element::<Passed>()?.is_some() {},
         }
         Ok(Value::Array(list))
     }
@@ -265,6 +318,8 @@ mod tests {
             "{}x",
             r#"{"request":{"object":{"metadata":{"managedFields":[}}}}"#,
             r#"{"request":{"object":{"metadata":{"managedFields":[1,]}}}}"#,
+            r#"{"request":{"object":{"metadata":{"managedFields":"\ud800"}}}}"#,
+            r#"{"request":{"object":{"metadata":{"managedFields":1e999}}}}"#,
         ] {
             let error = read(text.as_bytes(), &Outline::whole(false)).expect_err("no JSON");
             let whole = serde_json::from_str::<Value>(text).expect_err("no JSON");

@@ -27,7 +27,7 @@ cargo xtask demo                 builds everything and judges real manifests ove
 cargo xtask demo --cluster       the same with a real API server, kubelet and kubectl
 cargo xtask cluster [OPTIONS]    such a cluster to play with; OPTIONS as of `portcullis serve`
 cargo xtask build [--release]    the built-in policies, then the binary
-cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out, --soak N sends N requests
+cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out, --only GROUP runs one, --soak N sends N requests
 cargo xtask bench [OPTIONS]      what a request costs (--output json, --seconds N, --rounds N, --debug)
 cargo xtask bench --cluster      what Portcullis adds to the creation of a pod (--connections N: how many at once)
 cargo xtask instructions         what the host's part costs in instructions, against a baseline (--renew)

@@ -44,7 +44,7 @@ fn is_closed(installation: &Installation<'_>) -> anyhow::Result<bool> {
 
 fn is_open(installation: &Installation<'_>) -> anyhow::Result<bool> {
     let policies = policies_of(installation)?;
-    Ok(policies.len() > 1 && policies.iter().all(|(_, policy)| policy == "Ignore"))
+    Ok(!policies.is_empty() && policies.iter().all(|(_, policy)| policy == "Ignore"))
 }
 
 /// What becomes of a Deployment that the profile denies, in a namespace that is
