@@ -235,7 +235,7 @@ fn hostile(extent: Extent) -> Result<()> {
 
 /// Tests on the control plane that take a minute and more. Of each two, CI runs
 /// one.
-const SLOW: [[&str; 2]; 4] = [
+const SLOW: [[&str; 2]; 5] = [
     [
         "coldstart::a_cluster_comes_up_without_portcullis",
         "coldstart::the_pod_network_never_waits",
@@ -248,6 +248,10 @@ const SLOW: [[&str; 2]; 4] = [
     [
         "watches::no_policy_is_lost_or_invented",
         "corpora::each_object_is_judged",
+    ],
+    [
+        "force::a_policy_that_never_loaded",
+        "force::a_program_that_comes_later",
     ],
 ];
 
@@ -288,7 +292,7 @@ fn real_cluster(extent: Extent) -> Result<()> {
         }
     }
     // Most of them wait, for a lease or a certificate.
-    run(tests.arg("--test-threads=4"))?;
+    run(tests.arg("--test-threads=5"))?;
     run(&mut cargo(&[
         "test",
         "--workspace",
