@@ -11,6 +11,7 @@
 
 mod changes;
 pub mod name;
+pub mod never;
 pub mod reach;
 pub mod selector;
 pub mod target;

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use portcullis_contract::{MatchConstraints, Operation, Rule};
 use serde_json::{Value, json};
 
+use super::never::{NEVER, ROOT_CA};
+
 /// What the policies of one entry judge.
 pub(super) struct Reach<'p> {
     constraints: Vec<&'p MatchConstraints>,
@@ -21,73 +23,11 @@ impl<'p> FromIterator<&'p MatchConstraints> for Reach<'p> {
     }
 }
 
-/// What a rule with `*` must never bring here, since clusters stop working
-/// when it waits (design: reliability.md, section 3): what the conditions say,
-/// and which group and resource a rule must name to have it all the same.
-const NEVER: [(&str, &str, &str, &str); 8] = [
-    (
-        "no-leases",
-        r#"request.resource.group != "coordination.k8s.io""#,
-        "coordination.k8s.io",
-        "leases",
-    ),
-    (
-        "no-events",
-        r#"request.resource.resource != "events""#,
-        "",
-        "events",
-    ),
-    (
-        "no-nodes",
-        r#"!(request.resource.group == "" && request.resource.resource == "nodes")"#,
-        "",
-        "nodes",
-    ),
-    (
-        "no-token-reviews",
-        r#"request.resource.group != "authentication.k8s.io""#,
-        "authentication.k8s.io",
-        "tokenreviews",
-    ),
-    (
-        "no-access-reviews",
-        r#"request.resource.group != "authorization.k8s.io""#,
-        "authorization.k8s.io",
-        "subjectaccessreviews",
-    ),
-    // A kubelet that cannot write it ends, and with it the node.
-    (
-        "no-csi-nodes",
-        r#"request.resource.resource != "csinodes""#,
-        "storage.k8s.io",
-        "csinodes",
-    ),
-    // How a kubelet comes by its certificate.
-    (
-        "no-signing-requests",
-        r#"request.resource.resource != "certificatesigningrequests""#,
-        "certificates.k8s.io",
-        "certificatesigningrequests",
-    ),
-    // A policy that is broken must stay deletable.
-    (
-        "no-policies",
-        r#"request.resource.group != "portcullis.dev""#,
-        "portcullis.dev",
-        "wasmpolicies",
-    ),
-];
 /// Controllers write states all the time; no state is refused.
 const NO_STATUS: (&str, &str) = (
     "no-status",
     r#"!has(request.subResource) || request.subResource != "status""#,
 );
-/// A controller makes it in each new namespace, and pods wait for it.
-const NO_ROOT_CA: (&str, &str) = (
-    "no-root-ca",
-    r#"!(request.resource.group == "" && request.resource.resource == "configmaps" && has(request.name) && request.name == "kube-root-ca.crt")"#,
-);
-
 /// The API server writes these itself when it starts, and ends after half a
 /// minute in which it could not (its hooks `rbac/bootstrap-roles` and
 /// `scheduling/bootstrap-system-priority-classes`): with an upgrade there is
@@ -140,20 +80,17 @@ impl Reach<'_> {
         };
         let mut conditions = Vec::new();
         if any(|resource| resource.starts_with('*')) {
-            for (name, expression, group, resource) in NEVER {
-                if !self.names(group, resource) {
-                    conditions.push((name, expression));
-                }
-            }
+            let unnamed = NEVER.iter().filter(|never| !self.names(never.unless));
+            conditions.extend(unnamed.map(|never| (never.name, never.expression())));
         }
         if any(|resource| resource.ends_with("/*")) {
-            conditions.push(NO_STATUS);
+            conditions.push((NO_STATUS.0, NO_STATUS.1.to_owned()));
         }
         if any(|resource| resource.starts_with('*') || resource == "configmaps") {
-            conditions.push(NO_ROOT_CA);
+            conditions.push(("no-root-ca", no_root_ca()));
         }
         if any(|resource| resource.starts_with('*') || OF_THE_API_SERVER.contains(&resource)) {
-            conditions.push(NOT_API_SERVER);
+            conditions.push((NOT_API_SERVER.0, NOT_API_SERVER.1.to_owned()));
         }
         let conditions = conditions
             .into_iter()
@@ -205,12 +142,19 @@ impl Reach<'_> {
     }
 
     /// Whether a rule names this very resource: then somebody wants it.
-    fn names(&self, group: &str, resource: &str) -> bool {
+    fn names(&self, (group, resource): (&str, &str)) -> bool {
         self.own_rules().any(|rule| {
             rule.api_groups.iter().any(|g| g == group || g == "*")
                 && rule.resources.iter().any(|r| r == resource)
         })
     }
+}
+
+fn no_root_ca() -> String {
+    format!(
+        "!(request.resource.group == \"\" && request.resource.resource == \"configmaps\" \
+         && has(request.name) && request.name == \"{ROOT_CA}\")"
+    )
 }
 
 /// The group and the resource of everything that a rule names.

@@ -16,11 +16,8 @@ use crate::judge::{self, Creation, Outcome, identity};
 use crate::policy::kinds::Resource;
 use crate::policy::{Action, PolicySet};
 use crate::progress::Progress;
+use crate::registration::never::ROOT_CA;
 use crate::review;
-
-/// A controller makes it in each new namespace, and nobody is asked about it
-/// (`registration`).
-const ROOT_CA: &str = "kube-root-ca.crt";
 
 /// Judges objects of one kind.
 pub(super) struct Judging {

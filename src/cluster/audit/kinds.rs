@@ -14,21 +14,7 @@ pub use kind::{Kind, qualified};
 use crate::finding::{Failure, PassedOver};
 use crate::policy::action::NamespaceLabels;
 use crate::policy::{Attributes, PolicySet, matching};
-
-/// What is never asked about by a policy on `*`, as `registration` has it: a
-/// group, and its resource (all of them where none is named) (design:
-/// reliability.md, section 3).
-const NEVER: [(&str, Option<&str>); 9] = [
-    ("coordination.k8s.io", None),
-    ("", Some("events")),
-    ("events.k8s.io", Some("events")),
-    ("", Some("nodes")),
-    ("authentication.k8s.io", None),
-    ("authorization.k8s.io", None),
-    ("storage.k8s.io", Some("csinodes")),
-    ("certificates.k8s.io", Some("certificatesigningrequests")),
-    ("portcullis.dev", None),
-];
+use crate::registration::never::NEVER;
 
 /// What is to be listed, and what cannot be.
 #[derive(Debug, Default, PartialEq)]
@@ -53,13 +39,7 @@ pub fn select(set: &PolicySet, groups: &[APIGroupDiscovery]) -> Selection {
         .collect();
     let mut selection = Selection::default();
     for group in groups {
-        let name = group.metadata.as_ref().and_then(|meta| meta.name.clone());
-        of_group(
-            &wanted,
-            &name.unwrap_or_default(),
-            &group.versions,
-            &mut selection,
-        );
+        of_group(&wanted, name(group), &group.versions, &mut selection);
     }
     selection.kinds.sort();
     let missing = missing(&wanted, groups).into_iter();
@@ -75,18 +55,21 @@ pub fn select(set: &PolicySet, groups: &[APIGroupDiscovery]) -> Selection {
 
 /// Whether the API server has a resource in this version of a group.
 pub fn has(groups: &[APIGroupDiscovery], group: &str, version: &str, plural: &str) -> bool {
-    let of_group = groups.iter().filter(|known| {
-        let name = known
-            .metadata
-            .as_ref()
-            .and_then(|meta| meta.name.as_deref());
-        name == Some(group)
-    });
+    let of_group = groups.iter().filter(|known| name(known) == group);
     let of_version = of_group
         .flat_map(|known| &known.versions)
         .filter(|known| known.version.as_deref() == Some(version));
     let mut resources = of_version.flat_map(|known| &known.resources);
     resources.any(|known| known.resource.as_deref() == Some(plural))
+}
+
+/// The name of a group; empty for the core group.
+fn name(group: &APIGroupDiscovery) -> &str {
+    let name = group
+        .metadata
+        .as_ref()
+        .and_then(|meta| meta.name.as_deref());
+    name.unwrap_or_default()
 }
 
 /// What one policy judges.
@@ -220,9 +203,9 @@ fn reaches(constraints: &MatchConstraints, kind: &Kind) -> bool {
         let objects = [&Value::Null, &Value::Null];
         matching::matches(constraints, &attributes, objects, labels).matches
     };
-    let is_never = NEVER.iter().any(|(group, plural)| {
-        *group == kind.group && plural.is_none_or(|plural| plural == kind.plural)
-    });
+    let is_never = NEVER
+        .iter()
+        .any(|never| never.is(&kind.group, &kind.plural));
     matches(constraints) && (!is_never || matches(&named_only(constraints)))
 }
 
@@ -239,12 +222,8 @@ fn named_only(constraints: &MatchConstraints) -> MatchConstraints {
 fn missing(wanted: &[Wanted], groups: &[APIGroupDiscovery]) -> BTreeSet<String> {
     let has = |group: &str, plural: &str| {
         groups.iter().any(|known| {
-            let name = known
-                .metadata
-                .as_ref()
-                .and_then(|meta| meta.name.as_deref());
             let resources = known.versions.iter().flat_map(|version| &version.resources);
-            (group == "*" || name.unwrap_or_default() == group)
+            (group == "*" || name(known) == group)
                 && resources
                     .into_iter()
                     .any(|resource| resource.resource.as_deref() == Some(plural))
