@@ -23,9 +23,9 @@ const KEPT: u64 = 500;
 const CHANGE: Duration = Duration::from_millis(500);
 /// What memory may grow in a million requests, in KiB (issue 5).
 const SLOPE: f64 = 1024.0;
-/// What the resident memory of a process goes up and down by itself, in KiB:
-/// a slope that is less than this over a whole run is none.
-const NOISE: f64 = 4096.0;
+/// How many standard errors a slope must stand above `SLOPE` to be one:
+/// resident memory goes up and down by itself, and a short run shows less.
+const SURE: f64 = 4.0;
 const WINDOWS: usize = 20;
 
 fn requests() -> u64 {
@@ -93,15 +93,28 @@ fn change(server: &Server, pairs: &[portcullis::certs::Certificates], is_over: &
     changes
 }
 
-/// Memory by requests that were answered, and how many KiB a million of them
-/// add: the slope of the line with the least squares.
-fn slope(samples: &[(f64, f64)]) -> f64 {
+/// A line through samples of memory by requests that were answered.
+struct Trend {
+    /// KiB that a million requests add.
+    slope: f64,
+    /// The slope's standard error.
+    error: f64,
+}
+
+/// The line with the least squares.
+fn trend(samples: &[(f64, f64)]) -> Trend {
     let count = f64::from(u32::try_from(samples.len()).expect("few"));
     let mean = |of: fn(&(f64, f64)) -> f64| samples.iter().map(of).sum::<f64>() / count;
     let (x, y) = (mean(|sample| sample.0), mean(|sample| sample.1));
     let both: f64 = samples.iter().map(|s| (s.0 - x) * (s.1 - y)).sum();
-    let square: f64 = samples.iter().map(|s| (s.0 - x) * (s.0 - x)).sum();
-    both / square * 1e6
+    let square: f64 = samples.iter().map(|s| (s.0 - x).powi(2)).sum();
+    let slope = both / square;
+    let beside = |s: &(f64, f64)| (s.1 - y - slope * (s.0 - x)).powi(2);
+    let left: f64 = samples.iter().map(beside).sum();
+    Trend {
+        slope: slope * 1e6,
+        error: (left / (count - 2.0) / square).sqrt() * 1e6,
+    }
 }
 
 /// The least memory of each window of samples: what a reload needs for a
@@ -125,7 +138,15 @@ fn serve() -> (Server, Vec<portcullis::certs::Certificates>, Target) {
     scratch.file("p/one.wasm", program(1));
     scratch.file("p/one.json", document("one", json!({})));
     let folder = scratch.path().join("p").display().to_string();
-    let flags = ["--policies", &folder, "--policies-poll", "100ms"];
+    // Full before memory is looked at.
+    let flags = [
+        "--policies",
+        &folder,
+        "--policies-poll",
+        "100ms",
+        "--verdict-cache",
+        "1MiB",
+    ];
     let server = Server::start_in(scratch, &flags);
     let now = OffsetDateTime::now_utc();
     let pairs: Vec<_> = (0..2)
@@ -180,17 +201,17 @@ fn nothing_grows_however_many_requests_come() {
     });
     let floor = floors(&samples);
     let warm = &floor[WINDOWS * 3 / 10..];
-    let slope = slope(warm);
-    let run = (warm[warm.len() - 1].0 - warm[0].0) / 1e6;
+    let Trend { slope, error } = trend(warm);
     println!(
-        "{most} requests in {:?}, {changes} changes: {slope:.0} KiB a million, {:.0} KiB at the end",
+        "{most} requests in {:?}, {changes} changes: {slope:.0} KiB a million (± {error:.0}), \
+         {:.0} KiB at the end",
         started.elapsed(),
         warm[warm.len() - 1].1
     );
     assert!(changes >= 4, "{changes}");
     assert!(
-        slope * run <= SLOPE * run + NOISE,
-        "{slope} KiB a million requests: {floor:?}"
+        slope - SURE * error <= SLOPE,
+        "{slope} KiB a million requests, ± {error}: {floor:?}"
     );
     eventually("no connection is left", || {
         server
