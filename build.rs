@@ -31,7 +31,7 @@ fn programs_table(folder: &Path) -> Option<String> {
     if files.is_empty() {
         return None;
     }
-    let mut table = String::from("const PROGRAMS: &[(&str, &[u8])] = &[\n");
+    let mut table = String::from("static PROGRAMS: &[(&str, &[u8])] = &[\n");
     for (name, path) in files {
         let _ = writeln!(
             table,
@@ -39,7 +39,7 @@ fn programs_table(folder: &Path) -> Option<String> {
             path.display().to_string()
         );
     }
-    table.push_str("];\nconst COMPILED: &[&[u8]] = &[\n");
+    table.push_str("];\nstatic COMPILED: &[&[u8]] = &[\n");
     for (_, path) in self::files(folder, "code") {
         let path = path.display().to_string();
         let _ = writeln!(table, "    include_bytes!({path:?}),");
@@ -48,7 +48,7 @@ fn programs_table(folder: &Path) -> Option<String> {
 }
 
 fn profiles_table(folder: &Path) -> String {
-    let mut table = String::from("const PROFILES: &[(&str, &[(&str, &str)])] = &[\n");
+    let mut table = String::from("static PROFILES: &[(&str, &[(&str, &str)])] = &[\n");
     for profile in ["observe", "starter", "strict"] {
         let _ = writeln!(table, "    ({profile:?}, &[");
         for (name, path) in files(&folder.join(profile), "yaml") {

@@ -15,7 +15,8 @@ use portcullis::{args, load, source};
 
 include!(concat!(env!("OUT_DIR"), "/pack.rs"));
 
-pub(crate) const PACK: Pack = Pack {
+/// One copy of ten megabytes: a `const` would have one for each use.
+pub(crate) static PACK: Pack = Pack {
     programs: PROGRAMS,
     compiled: COMPILED,
     profiles: PROFILES,

@@ -12,6 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::build;
 use crate::server::{self, Server};
 use crate::shell::{cargo, root, run};
 use body::Payload;
@@ -61,6 +62,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         return measure(&options);
     }
     let mut build = cargo(&["build", "--release"]);
+    build::released(&mut build);
     run(build.args(["--package", "portcullis", "--package", "xtask"]))?;
     let measuring = server::target().join("release/xtask");
     run(Command::new(measuring)

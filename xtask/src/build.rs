@@ -1,14 +1,19 @@
 //! `cargo xtask build`: the guests, then the binary that embeds them.
 
+mod release;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use portcullis::wasm::{assemble, inspect};
 
+pub(crate) use release::{release, released};
+
 use crate::precompile;
 use crate::shell::{cargo, command, output, root, run};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What policies are compiled for.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// Folders of `policies/` that are no policies.
 const TOOLS: [&str; 2] = ["derive", "sdk"];
 
@@ -19,17 +24,16 @@ pub(crate) fn all(arguments: &[String]) -> Result<()> {
         [flag] if flag == "--release" => true,
         _ => anyhow::bail!("`cargo xtask build` takes `--release` or nothing"),
     };
-    policies()?;
-    let mut build = cargo(&["build", "--package", "portcullis", "--bins"]);
     if release {
-        build.arg("--release");
+        return self::release(None).map(drop);
     }
-    run(&mut build)
+    policies()?;
+    run(&mut cargo(&["build", "--package", "portcullis", "--bins"]))
 }
 
 /// The built-in policies, as components in `target/policies`.
 pub(crate) fn policies() -> Result<()> {
-    ensure_target()?;
+    ensure_target(TARGET)?;
     let names = names()?;
     let mut build = cargo(&["build", "--profile", "guest", "--target", TARGET]);
     for name in &names {
@@ -114,11 +118,11 @@ fn remove_strangers(folder: &Path, names: &[String], compiled: &[PathBuf]) -> Re
 }
 
 /// rustup does not install targets by itself where RUSTUP_AUTO_INSTALL is 0.
-fn ensure_target() -> Result<()> {
+fn ensure_target(target: &str) -> Result<()> {
     let installed = output(&mut command("rustup", &["target", "list", "--installed"]))
         .context("rustup is missing: install it from https://rustup.rs")?;
-    if installed.lines().any(|line| line == TARGET) {
+    if installed.lines().any(|line| line == target) {
         return Ok(());
     }
-    run(&mut command("rustup", &["target", "add", TARGET]))
+    run(&mut command("rustup", &["target", "add", target]))
 }

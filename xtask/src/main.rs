@@ -14,6 +14,7 @@ mod cluster;
 mod demo;
 mod docs;
 mod documents;
+mod image;
 mod lint;
 mod precompile;
 mod server;
@@ -27,6 +28,7 @@ cargo xtask demo                 builds everything and judges real manifests ove
 cargo xtask demo --cluster       the same with a real API server, kubelet and kubectl
 cargo xtask cluster [OPTIONS]    such a cluster to play with; OPTIONS as of `portcullis serve`
 cargo xtask build [--release]    the built-in policies, then the binary
+cargo xtask image [--arch ARCH]  the container image, an OCI archive in target/image, and its SBOM
 cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out, --only GROUP runs one, --soak N sends N requests
 cargo xtask bench [OPTIONS]      what a request costs (--output json, --seconds N, --rounds N, --debug)
 cargo xtask bench --cluster      what Portcullis adds to the creation of a pod (--connections N: how many at once)
@@ -58,6 +60,7 @@ fn run() -> Result<()> {
         "instructions" => bench::instructions(rest),
         "build" => build::all(rest),
         "demo" => demo::demo(rest),
+        "image" => image::image(rest),
         "docs" => docs::docs(rest),
         "cluster" => cluster::play(rest),
         "test" => test::test(rest),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::shell::{cargo, run};
-use crate::{bench, build, cluster, documents};
+use crate::{bench, build, cluster, documents, image};
 
 /// Modules of the integration tests that are hostile; the rest are verdicts.
 const HOSTILE: [&str; 4] = ["fuzz::", "guests::", "serve::", "times::"];
@@ -143,7 +143,7 @@ fn install(extent: Extent) -> Result<()> {
             println!("skipped by --fast");
             Ok(())
         }
-        Extent::Ci | Extent::Full => build::all(&["--release".to_owned()]),
+        Extent::Ci | Extent::Full => image::check(),
     }
 }
 
