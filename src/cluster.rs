@@ -30,6 +30,7 @@ pub mod safety;
 pub mod self_call;
 pub mod state;
 pub mod status;
+pub mod told;
 pub mod vetting;
 pub mod watching;
 pub mod writes;

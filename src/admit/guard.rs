@@ -28,6 +28,8 @@ const QUICK: Duration = Duration::from_micros(150);
 const SHORT: usize = 32 * 1024;
 /// Of the time that is left, what a quick program is expected to take at most.
 const SHARE: u32 = 4;
+/// Between two looks at whether there is a place again: about a microsecond.
+const SPINS: u32 = 32;
 /// Nobody is quick before some thirty evaluations have shown it, and again
 /// after a deadline that was hit.
 const SLOW: Duration = Duration::from_millis(100);
@@ -197,10 +199,13 @@ impl Guard {
     /// Waits for a place. A thread that waits is one less for other policies,
     /// so that nobody waits for an evaluation that hangs.
     fn place<'s>(
-        &self,
+        &'s self,
         mut state: MutexGuard<'s, State>,
         until: Instant,
     ) -> Result<MutexGuard<'s, State>, Failure> {
+        if state.running >= self.at_once && self.usual.get() <= QUICK {
+            state = self.spin(state, until);
+        }
         while state.running >= self.at_once {
             let hangs = self.hangs_at(&state).unwrap_or(until);
             let left = hangs.min(until).saturating_duration_since(Instant::now());
@@ -215,6 +220,24 @@ impl Guard {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(state)
+    }
+
+    /// Looks again and again for about as long as an evaluation takes: a
+    /// thread that sleeps and is woken costs more than most evaluations.
+    fn spin<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        until: Instant,
+    ) -> MutexGuard<'s, State> {
+        let until = until.min(Instant::now() + self.usual.get());
+        while state.running >= self.at_once && Instant::now() < until {
+            drop(state);
+            for _ in 0..SPINS {
+                std::hint::spin_loop();
+            }
+            state = self.state();
+        }
+        state
     }
 
     /// When the evaluation that began last is taken to hang; None where there

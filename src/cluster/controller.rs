@@ -18,7 +18,8 @@ use super::report::Outcome;
 use super::reporter::Reporter;
 use super::run::Heard;
 use super::status::InForce;
-use super::watching::{self, Known, Objects, Watching};
+use super::told::one_line;
+use super::watching::{Known, Objects, Watching};
 use crate::load::taker::{Candidate, Taker};
 use crate::pack::Pack;
 use crate::policy::PolicySet;
@@ -125,7 +126,7 @@ impl Controller {
                     self.link.up();
                 }
             }
-            Err(error) => self.link.down(watching::describe(&error)),
+            Err(error) => self.link.down(one_line(&error)),
         }
     }
 

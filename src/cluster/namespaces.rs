@@ -10,7 +10,8 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Map, Value, json};
 
 use super::link::Link;
-use super::watching::{self, Known, Watching};
+use super::told::one_line;
+use super::watching::{Known, Watching};
 use crate::telemetry::Metrics;
 
 /// How long an answer to a single question holds: many requests come at once
@@ -56,7 +57,7 @@ impl Namespaces {
                         self.link.up();
                     }
                 }
-                Err(error) => self.link.down(watching::describe(&error)),
+                Err(error) => self.link.down(one_line(&error)),
             }
         }
     }

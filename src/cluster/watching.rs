@@ -166,20 +166,6 @@ impl<K: Resource + Clone + DeserializeOwned + Debug + Send + 'static> Watching<K
     }
 }
 
-/// An error of a watch in one line.
-pub fn describe(error: &watcher::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text.replace('\n', " ")
-}
-
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;

@@ -1,6 +1,8 @@
 //! `cargo xtask test`: every test, in groups with a time to keep to.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod plane;
+
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -43,7 +45,7 @@ const GROUPS: [Group; 6] = [
     Group {
         name: "cluster",
         most: minutes(8),
-        run: real_cluster,
+        run: plane::run,
     },
     Group {
         name: "install",
@@ -231,81 +233,6 @@ fn hostile(extent: Extent) -> Result<()> {
             bench::bench(&quick.map(str::to_owned))
         }
     }
-}
-
-/// Tests on the control plane that take a minute and more. Of each two, CI runs
-/// one.
-const SLOW: [[&str; 2]; 5] = [
-    [
-        "coldstart::a_cluster_comes_up_without_portcullis",
-        "coldstart::the_pod_network_never_waits",
-    ],
-    [
-        "replicas::a_killed_replica_costs",
-        "replicas::nothing_fails_any_more_once",
-    ],
-    ["rounds::one_replica_tells", "rounds::what_slipped_in"],
-    [
-        "watches::no_policy_is_lost_or_invented",
-        "corpora::each_object_is_judged",
-    ],
-    [
-        "force::a_policy_that_never_loaded",
-        "force::a_program_that_comes_later",
-    ],
-];
-
-/// Half of [`SLOW`], by a seed that is printed: `PORTCULLIS_SEED=N` repeats it.
-fn left_to_other_runs() -> Result<Vec<&'static str>> {
-    let seed: u64 = match std::env::var("PORTCULLIS_SEED") {
-        Ok(seed) => seed.parse().context("PORTCULLIS_SEED is no number")?,
-        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
-    };
-    let left = SLOW
-        .iter()
-        .zip(0..)
-        .map(|(pair, bit)| pair[usize::from(seed >> bit & 1 == 1)]);
-    let left: Vec<&str> = left.collect();
-    println!(
-        "PORTCULLIS_SEED={seed} leaves to other runs: {}",
-        left.join(", ")
-    );
-    Ok(left)
-}
-
-/// `--workspace`, and not the package alone: cargo would build its dependencies
-/// anew with fewer features.
-fn real_cluster(extent: Extent) -> Result<()> {
-    if extent == Extent::Fast {
-        println!("skipped by --fast");
-        return Ok(());
-    }
-    let mut tests = cargo(&["test", "--workspace", "--test", "cluster", "--quiet", "--"]);
-    match extent {
-        Extent::Full => {
-            tests.env("PORTCULLIS_FULL", "1");
-        }
-        Extent::Ci | Extent::Fast => {
-            for name in left_to_other_runs()? {
-                tests.args(["--skip", name]);
-            }
-        }
-    }
-    // Most of them wait, for a lease or a certificate.
-    run(tests.arg("--test-threads=5"))?;
-    run(&mut cargo(&[
-        "test",
-        "--workspace",
-        "--lib",
-        "--quiet",
-        "cluster::tests",
-    ]))?;
-    if extent == Extent::Full {
-        // As above: whether it measures, and every row is in force.
-        let quick = ["--cluster", "--debug", "--seconds", "0.2", "--rounds", "1"];
-        bench::bench(&quick.map(str::to_owned))?;
-    }
-    Ok(())
 }
 
 fn read_documents(extent: Extent) -> Result<()> {

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::cluster::told::one_line;
+
 /// How long the API server may take over one page.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a page is asked for in all, where something went wrong on the
@@ -203,7 +205,7 @@ fn problem(error: kube::Error) -> Problem {
             let seconds = PATIENCE.as_secs();
             return Problem::Other(format!("the API server took more than {seconds} s"));
         }
-        kube::Error::Service(error) => return Problem::Other(said(&*error)),
+        kube::Error::Service(error) => return Problem::Other(one_line(&*error)),
         other => return Problem::Other(other.to_string()),
     };
     match status.code {
@@ -215,20 +217,6 @@ fn problem(error: kube::Error) -> Problem {
         }
         code => Problem::Other(format!("{} ({code})", status.message)),
     }
-}
-
-/// An error with its causes, which say more than it does.
-fn said(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            let _ = write!(text, ": {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

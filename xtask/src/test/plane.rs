@@ -1,0 +1,128 @@
+//! The tests on a real control plane.
+
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use super::Extent;
+use crate::shell::{cargo, run as run_one};
+use crate::{bench, cluster};
+
+/// Tests that take long. CI runs one of three.
+const SLOW: [&str; 15] = [
+    "coldstart::a_cluster_comes_up_without_portcullis",
+    "coldstart::the_pod_network_never_waits",
+    "corpora::each_object_is_judged",
+    "force::a_bad_change_leaves",
+    "force::a_policy_that_never_loaded",
+    "force::a_program_that_comes_later",
+    "labels::a_namespace_selector_follows",
+    "labels::an_override_for_some",
+    "outage::a_pause_during_an_outage",
+    "outage::verdicts_go_on_without",
+    "replicas::a_killed_replica_costs",
+    "replicas::nothing_fails_any_more_once",
+    "rounds::one_replica_tells",
+    "rounds::what_slipped_in",
+    "watches::no_policy_is_lost_or_invented",
+];
+
+/// Tests that have all policies of their cluster, one after the other: each
+/// line has a control plane and a process of its own.
+const TURNS: [&[&str]; 2] = [&["installed::"], &["policies::", "live::verdicts"]];
+
+/// All of them; in CI a share of the slow ones.
+pub(super) fn run(extent: Extent) -> Result<()> {
+    if extent == Extent::Fast {
+        println!("skipped by --fast");
+        return Ok(());
+    }
+    cluster::program()?;
+    let left = match extent {
+        Extent::Full => Vec::new(),
+        Extent::Ci | Extent::Fast => left_to_other_runs()?,
+    };
+    on_planes(extent, &left)?;
+    run_one(&mut cargo(&[
+        "test",
+        "--workspace",
+        "--lib",
+        "--quiet",
+        "cluster::tests",
+    ]))?;
+    if extent == Extent::Full {
+        // Whether it measures, and every row is in force; no figures.
+        let quick = ["--cluster", "--debug", "--seconds", "0.2", "--rounds", "1"];
+        bench::bench(&quick.map(str::to_owned))?;
+    }
+    Ok(())
+}
+
+/// What CI does not run this time, by a seed that is printed:
+/// `PORTCULLIS_SEED=N` repeats it.
+fn left_to_other_runs() -> Result<Vec<&'static str>> {
+    let seed: usize = match std::env::var("PORTCULLIS_SEED") {
+        Ok(seed) => seed.parse().context("PORTCULLIS_SEED is no number")?,
+        Err(_) => SystemTime::now()
+            .duration_since(UNIX_EPOCH)?
+            .subsec_millis() as usize,
+    };
+    let (run, left): (Vec<_>, Vec<_>) = SLOW
+        .into_iter()
+        .enumerate()
+        .partition(|(number, _)| number % 3 == seed % 3);
+    let names = |tests: &[(usize, &str)]| {
+        let names: Vec<_> = tests.iter().map(|(_, name)| *name).collect();
+        names.join(", ")
+    };
+    println!("PORTCULLIS_SEED={seed} runs {}", names(&run));
+    println!("and leaves to other runs {}", names(&left));
+    Ok(left.into_iter().map(|(_, name)| name).collect())
+}
+
+/// Beside each other: most of them wait, for a lease or a certificate.
+fn on_planes(extent: Extent, left: &[&str]) -> Result<()> {
+    let mut rest = tests(extent, left);
+    rest.arg("--test-threads=3");
+    for name in TURNS.concat() {
+        rest.args(["--skip", name]);
+    }
+    let mut processes = vec![rest];
+    for names in TURNS {
+        let mut turn = tests(extent, left);
+        turn.args(["--test-threads=1"]).args(names);
+        processes.push(turn);
+    }
+    let outputs: Vec<_> = std::thread::scope(|scope| {
+        let running: Vec<_> = processes
+            .iter_mut()
+            // What each prints is shown when it is over.
+            .map(|process| scope.spawn(|| process.output()))
+            .collect();
+        let joined = running.into_iter().map(|process| process.join());
+        joined.collect()
+    });
+    let mut failed = false;
+    for output in outputs {
+        let output = output.map_err(|_| anyhow!("a thread panicked"))??;
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        failed |= !output.status.success();
+    }
+    ensure!(!failed, "tests on the control plane failed: see above");
+    Ok(())
+}
+
+/// `--workspace`, and not the package alone: cargo would build its dependencies
+/// anew with fewer features.
+fn tests(extent: Extent, left: &[&str]) -> Command {
+    let mut tests = cargo(&["test", "--workspace", "--test", "cluster", "--quiet", "--"]);
+    if extent == Extent::Full {
+        tests.env("PORTCULLIS_FULL", "1");
+    }
+    for name in left {
+        tests.args(["--skip", name]);
+    }
+    tests
+}
