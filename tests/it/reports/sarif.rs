@@ -250,6 +250,7 @@ fn of_too_many_findings_the_gravest_are_kept_and_the_rest_is_counted() {
         path: String::new(),
         container: None,
         fingerprint: "f".into(),
+        exemption: None,
         excerpt: None,
     };
     let report = Report {
