@@ -14,7 +14,7 @@ use crate::judge;
 use crate::support::Scratch;
 
 /// What is wrong with a log, by the schema; nothing if it is valid.
-fn problem(log: &Value) -> String {
+pub(super) fn problem(log: &Value) -> String {
     let schema = "tests/data/sarif/sarif-schema-2.1.0.json";
     let mut lines = judge::asked(&["schema", schema], &log.to_string());
     assert_eq!(lines.len(), 1);
