@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Audit) -> Result<u8> {
         );
         let client = cluster::connect_to(config, context).await?;
         let set = policies_in_force(&client, arguments).await?;
-        exempt(&client, &set, &arguments.namespaces).await;
+        exempt(&client, &set, &arguments.namespaces).await?;
         let wish = Wish {
             own_policies: !arguments.policies.are_given(),
             namespaces: arguments.namespaces.clone(),
@@ -46,16 +46,18 @@ pub(crate) fn run(arguments: &Audit) -> Result<u8> {
 /// Puts the exemptions of the cluster in force, besides those of the policies'
 /// files. Without the right to read them, what they forgive is told like all
 /// else.
-async fn exempt(client: &Client, set: &PolicySet, namespaces: &[String]) {
+async fn exempt(client: &Client, set: &PolicySet, namespaces: &[String]) -> Result<()> {
     let listed = match exemptions::list(client, namespaces).await {
         Ok(listed) => listed,
-        Err(error) => {
+        Err(kube::Error::Api(error)) => {
             anstream::eprintln!(
                 "warning: PolicyExemptions could not be listed, and what they forgive is told \
-                 like all else: get the right to list `policyexemptions.portcullis.dev` ({error})"
+                 like all else: get the right to list `policyexemptions.portcullis.dev` ({})",
+                error.message
             );
-            return;
+            return Ok(());
         }
+        Err(error) => bail!("the API server was asked what it has: {error}"),
     };
     let live = exemptions::book(&listed);
     let own = Arc::clone(&set.exemptions().load());
@@ -64,6 +66,7 @@ async fn exempt(client: &Client, set: &PolicySet, namespaces: &[String]) {
     let mut book = Book::new(all, Timestamp::now);
     book.unreadable = live.unreadable;
     set.exemptions().store(book);
+    Ok(())
 }
 
 fn rendered(arguments: &Audit, set: &PolicySet, report: &Report, code: u8) -> Result<String> {
