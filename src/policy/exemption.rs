@@ -222,10 +222,9 @@ impl Spec {
     }
 }
 
-/// Said by the parser, and by the definition of the kind.
-pub const NO_CODE: &str = "is empty, so that nothing would be forgiven: write the codes, as \
+const NO_CODE: &str = "is empty, so that nothing would be forgiven: write the codes, as \
                            denials show them behind the policy's name";
-/// The same.
+/// Said by the parser, and by the definition of the kind.
 pub const ANY_CODE: &str = "`*` would forgive what the policy does not find yet: write each code";
 /// The same.
 pub const NO_REASON: &str = "is empty: write why this is forgiven, for whoever reads it later";

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::rules::{Rule, rule, selector};
 use super::{GROUP, VERSION, of, placed};
 use crate::cluster::exemptions::{PLURAL, status::Status};
-use crate::policy::exemption::{ANY_CODE, KIND, NO_CODE, NO_REASON, Spec, selector::NO_WILDCARD};
+use crate::policy::exemption::{ANY_CODE, KIND, NO_REASON, Spec, selector::NO_WILDCARD};
 
 /// As `portcullis crd` prints it.
 pub(super) fn definition() -> Value {
@@ -77,10 +77,7 @@ fn rules() -> Vec<Rule> {
         (
             at("codes"),
             "x-kubernetes-validations",
-            json!([
-                rule("size(self) > 0", NO_CODE),
-                rule("!('*' in self)", ANY_CODE)
-            ]),
+            json!([rule("!('*' in self)", ANY_CODE)]),
         ),
         (at("reason"), "maxLength", json!(1_024)),
         (
@@ -101,7 +98,12 @@ fn rules() -> Vec<Rule> {
             ),
         ]);
     }
-    rules.extend(selector(&at("selector/properties/labelSelector")));
+    let labels = at("selector/properties/labelSelector");
+    rules.extend(selector(&labels));
+    // A misspelt member would be pruned, and the selector select more than was
+    // meant. So it is kept, and the parser refuses it.
+    let open = |place: String| (place, "x-kubernetes-preserve-unknown-fields", json!(true));
+    rules.extend([open(at("selector")), open(labels)]);
     let conditions = "/properties/status/properties/conditions".to_owned();
     rules.extend([
         (conditions.clone(), "x-kubernetes-list-type", json!("map")),

@@ -239,7 +239,9 @@ fn whoever_writes_an_exemption_that_cannot_work_is_told_in_one_line() {
         ),
         (
             with("selector", json!({"matchLabels": {}})),
-            "unknown field \"spec.selector.matchLabels\"".to_owned(),
+            format!(
+                "{by}`spec.selector.matchLabels`: unknown field `matchLabels`, expected one of"
+            ),
         ),
     ] {
         let answer = write(&namespace, User::Admin, &document);
