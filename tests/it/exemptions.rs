@@ -1,10 +1,12 @@
 //! PolicyExemptions in files: `check`, `review`, `serve`.
 
+mod output;
+mod serving;
+
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::serve::{Server, eventually, pod};
 use crate::support::{Scratch, run, stderr, stdout};
 
 const BEGINNING: &str = "apiVersion: portcullis.dev/v1alpha1\nkind: PolicyExemption\n";
@@ -106,27 +108,6 @@ fn an_exemption_beside_its_objects_forgives_and_is_listed() {
 }
 
 #[test]
-fn people_read_by_what_and_until_when_it_is_exempted() {
-    let scratch = Scratch::new();
-    let until = from_now(3_600);
-    let text = format!("{}---\n{}", deployment("web", "web"), exemption(&until));
-    let file = scratch.file("all.yaml", text);
-    let (code, said) = check(&scratch, &[&file], &[]);
-    assert_eq!(code, Some(0), "{said}");
-    let line = format!(
-        "exempted by shop/legacy until {until}: 1 finding, 1 object: the vendor tags nothing"
-    );
-    assert!(said.contains(&line), "{said}");
-    assert!(said.contains("     1 exempted tags/image-latest"), "{said}");
-    let (_, said) = check(&scratch, &[&file], &["--show-audit"]);
-    let line = format!("; exempted by `legacy` until {until}: the vendor tags nothing");
-    assert!(
-        said.contains("  exempted write a version") && said.contains(&line),
-        "{said}"
-    );
-}
-
-#[test]
 fn exemptions_among_the_manifests_count_only_if_they_are_trusted() {
     let scratch = Scratch::new();
     let web = scratch.file("m/web.yaml", deployment("web", "web"));
@@ -141,6 +122,18 @@ fn exemptions_among_the_manifests_count_only_if_they_are_trusted() {
     );
     assert_eq!(code, Some(0), "{report}");
     assert_eq!(report["exemptions"][0]["findings"], 1);
+    // What is wrong with those is told in every form, too.
+    let ended = scratch.file("p/ended.yaml", exemption(&from_now(-60)));
+    let (_, text) = check(
+        &scratch,
+        &[&web],
+        &["--policies", &ended, "--output", "junit"],
+    );
+    let case = "name=\"PolicyExemption/shop/legacy\"";
+    assert!(
+        text.contains(case) && text.contains("exemption-expired"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -203,55 +196,6 @@ fn what_forgives_nothing_is_a_finding_at_its_place() {
 }
 
 #[test]
-fn sarif_says_that_a_result_is_suppressed_and_why() {
-    let scratch = Scratch::new();
-    let until = from_now(3_600);
-    let web = scratch.file("web.yaml", deployment("web", "web"));
-    let api = scratch.file("api.yaml", deployment("api", "api"));
-    let grant = scratch.file("grant.yaml", exemption(&until));
-    let ended = exemption(&from_now(-60)).replace("name: legacy", "name: ended");
-    let ended = scratch.file("ended.yaml", ended);
-    let files = [web.as_str(), &api, &grant, &ended];
-    let (_, text) = check(&scratch, &files, &["--output", "sarif"]);
-    crate::reports::valid_sarif(&text);
-    let log: Value = serde_json::from_str(&text).expect("JSON");
-    let results = log["runs"][0]["results"].as_array().expect("results");
-    let of = |code: &str, level: &str| {
-        let mut found = results
-            .iter()
-            .filter(|one| one["ruleId"] == code && one["level"] == level);
-        found
-            .next()
-            .unwrap_or_else(|| panic!("{code} {level}: {log}"))
-    };
-    let why = format!("the vendor tags nothing (until {until})");
-    let suppressed = json!([{"kind": "external", "status": "accepted", "justification": why}]);
-    assert_eq!(of("image-latest", "note")["suppressions"], suppressed);
-    assert_eq!(of("image-latest", "error")["suppressions"], json!([]));
-    let expired = of("exemption-expired", "warning");
-    let rules = &log["runs"][0]["tool"]["driver"]["rules"];
-    let index = expired["ruleIndex"].as_u64().expect("an index");
-    assert_eq!(
-        rules[usize::try_from(index).unwrap()]["id"],
-        "exemption-expired"
-    );
-    let (_, text) = check(&scratch, &[&api], &["--output", "sarif"]);
-    assert!(!text.contains("suppressions") && !text.contains("exemption-expired"));
-}
-
-#[test]
-fn a_baseline_does_not_outlive_an_exemption() {
-    let scratch = Scratch::new();
-    let web = scratch.file("web.yaml", deployment("web", "web"));
-    let grant = scratch.file("grant.yaml", exemption(&from_now(3_600)));
-    let baseline = scratch.path().join("baseline.json").display().to_string();
-    let (code, _) = check(&scratch, &[&web, &grant], &["--write-baseline", &baseline]);
-    assert_eq!(code, Some(0));
-    let (code, report) = json(&scratch, &[&web], &["--baseline", &baseline]);
-    assert_eq!((code, &report["summary"]["denied"]), (Some(1), &json!(1)));
-}
-
-#[test]
 fn a_bad_exemption_beside_policies_is_one_line_with_place_and_remedy() {
     let scratch = Scratch::new();
     let web = scratch.file("web.yaml", deployment("web", "web"));
@@ -293,83 +237,4 @@ fn every_code_about_exemptions_is_explained() {
             stdout(&output)
         );
     }
-}
-
-/// A review of a Deployment whose template has the label.
-fn review(operation: &str) -> Value {
-    let object = json!({"apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": "shop"},
-        "spec": {"template": {"metadata": {"labels": {"app": "web"}},
-            "spec": {"containers": [{"name": "a", "image": "a:latest"}]}}}});
-    let mut old = object.clone();
-    old["spec"]["template"]["spec"]["containers"][0]["image"] = json!("a:1.2.3");
-    let old = if operation == "UPDATE" {
-        old
-    } else {
-        Value::Null
-    };
-    json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
-        "uid": "u", "operation": operation, "namespace": "shop", "name": "web",
-        "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},
-        "resource": {"group": "apps", "version": "v1", "resource": "deployments"},
-        "userInfo": {"username": "dev"}, "dryRun": false, "object": object, "oldObject": old}})
-}
-
-#[test]
-fn a_recorded_review_is_answered_as_exempted() {
-    let scratch = Scratch::new();
-    let policies = scratch.file("p/tags.json", policy(true));
-    let folder = policies.trim_end_matches("/tags.json");
-    let file = scratch.file("review.json", review("CREATE").to_string());
-    let ask = || {
-        let output = run(&["review", "--profile", "none", "--policies", folder, &file]);
-        let answer: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
-        answer["response"].clone()
-    };
-    assert_eq!(ask()["allowed"], false);
-    scratch.file("p/grant.yaml", exemption(&from_now(3_600)));
-    let answer = ask();
-    assert_eq!(
-        (&answer["allowed"], answer.get("warnings")),
-        (&json!(true), None)
-    );
-    let line = answer["auditAnnotations"]["tags"].as_str().expect("a line");
-    assert!(line.ends_with("exempted by legacy"), "{line}");
-}
-
-#[test]
-fn a_server_takes_exemptions_from_files_and_ends_each_at_its_time() {
-    let scratch = Scratch::new();
-    let policies = scratch.file("p/tags.json", policy(true));
-    let grant = policies.replace("tags.json", "grant.yaml");
-    let server = Server::judging(scratch, &["--policies-poll", "100ms"]);
-    let allowed = |review: &Value| {
-        server.review("/validate/fail", review.to_string().as_bytes())["allowed"] == true
-    };
-    let reviews = ["CREATE", "UPDATE"].map(review);
-    assert!(reviews.iter().all(|review| !allowed(review)));
-    // Written whole, as somebody who swaps files would.
-    let write = |text: String| {
-        let beside = format!("{grant}.new");
-        std::fs::write(&beside, text).expect("a file");
-        std::fs::rename(&beside, &grant).expect("swapped");
-    };
-    write(exemption(&from_now(8)));
-    eventually("exempted", || reviews.iter().all(&allowed));
-    let bare: Value = serde_json::from_slice(&pod("a:latest")).expect("JSON");
-    assert!(!allowed(&bare), "it lacks the label");
-    // Nothing is written any more; the verdicts are remembered.
-    eventually("denied again", || {
-        reviews.iter().all(|review| !allowed(review))
-    });
-    let metrics = server.get("/metrics").body;
-    let count = "portcullis_exempted_findings_total{policy=\"tags\",namespace=\"shop\"} ";
-    let line = metrics.lines().find(|line| line.starts_with(count));
-    assert!(line.is_some(), "{metrics}");
-    write(exemption(&from_now(3_600)));
-    eventually("exempted", || reviews.iter().all(&allowed));
-    std::fs::remove_file(&grant).expect("removed");
-    eventually("denied again", || {
-        reviews.iter().all(|review| !allowed(review))
-    });
 }

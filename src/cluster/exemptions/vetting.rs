@@ -13,7 +13,7 @@ use crate::webhook::surroundings::Vetted;
 
 /// How long a policy that was applied together with its exemption may take to
 /// come into force, before the exemption is refused.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
