@@ -45,7 +45,8 @@ pub enum Command {
     Certs(Certs),
     /// Print the registration of the webhook, for `kubectl apply`
     WebhookConfig(WebhookConfig),
-    /// Print the definition of the resource WasmPolicy, for `kubectl apply`
+    /// Print the definitions of the resources WasmPolicy and PolicyExemption,
+    /// for `kubectl apply`
     Crd,
     /// Take the registration out of a cluster until `resume`
     Pause(cluster::Place),
@@ -129,6 +130,10 @@ pub struct Check {
     /// Show findings that are only audited
     #[arg(long)]
     pub show_audit: bool,
+    /// PolicyExemptions among the manifests do not count, only those of
+    /// --policies
+    #[arg(long)]
+    pub ignore_exemptions: bool,
 }
 
 /// How findings are printed.

@@ -4,12 +4,14 @@
 //! through `admit` as in the webhook. Knows files and findings; decides
 //! nothing.
 
+mod exemptions;
 mod input;
 mod judge;
 mod world;
 
 use std::sync::Arc;
 
+pub use exemptions::Trust;
 pub use input::{Input, STDIN};
 
 use crate::finding::{Failure, Report, Skipped};
@@ -19,7 +21,17 @@ use world::World;
 
 /// Judges everything that `inputs` hold, on as many threads as there are
 /// cores. Warnings of the reader (a key that stands twice) go to `warn`.
-pub fn check(set: &PolicySet, inputs: &[Input], mut warn: impl FnMut(String)) -> Report {
+pub fn check(set: &PolicySet, inputs: &[Input], warn: impl FnMut(String)) -> Report {
+    check_trusting(set, inputs, Trust::AsApplied, warn)
+}
+
+/// [`check`], with or without the exemptions among the inputs.
+pub fn check_trusting(
+    set: &PolicySet,
+    inputs: &[Input],
+    trust: Trust,
+    mut warn: impl FnMut(String),
+) -> Report {
     let read = input::read(inputs);
     let mut report = Report {
         failures: read.failures,
@@ -57,7 +69,10 @@ pub fn check(set: &PolicySet, inputs: &[Input], mut warn: impl FnMut(String)) ->
         };
         objects.extend(file.stream.objects.into_iter().map(take));
     }
-    judge_all(set, &objects, &mut report);
+    let exempting = exemptions::of(set, &objects, trust);
+    judge_all(&exempting, &objects, &mut report);
+    exemptions::settle(&mut report, &exempting, &objects);
+    report.finish(report.judged.len());
     report
 }
 
@@ -91,7 +106,6 @@ fn judge_all(set: &PolicySet, objects: &[judge::Given], report: &mut Report) {
             }),
         }
     }
-    report.finish(report.judged.len());
 }
 
 /// Policies that could not be loaded are reported once, not by object.

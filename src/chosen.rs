@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use k8s_openapi::jiff::Timestamp;
 use portcullis::load::taker::Prepare;
 use portcullis::load::watch::{Wanted, Watch};
 use portcullis::pack::Pack;
 use portcullis::policy::PolicySet;
+use portcullis::policy::exemption::book::Book;
 use portcullis::wasm::Engine;
 use portcullis::wasm::cache::{self, Cache};
 use portcullis::{args, load, source};
@@ -26,13 +28,15 @@ pub(crate) const NO_POLICY: &str =
     "no policy is in force: name some with --policies, or a --profile of the pack";
 
 pub(crate) fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
-    let found = source::policies(&PACK, arguments.profile(), &arguments.paths)?;
-    if found.is_empty() {
+    let found = source::documents(&PACK, arguments.profile(), &arguments.paths)?;
+    if found.policies.is_empty() {
         bail!(NO_POLICY);
     }
     let engine = engine(arguments)?.with_patience();
     let engine = Arc::new(engine);
-    let set = load::load(&engine, &PACK, &found, excluded(arguments))?;
+    let set = load::load(&engine, &PACK, &found.policies, excluded(arguments))?;
+    let exemptions = Book::new(found.exemptions, Timestamp::now);
+    let set = set.exempting(Arc::new(exemptions.into()));
     // A server logged it.
     if let Some(problem) = engine.cache_problem()
         && !tracing::dispatcher::has_been_set()

@@ -12,6 +12,7 @@ pub mod commands;
 pub mod controller;
 pub mod crd;
 pub mod earlier;
+pub mod exemptions;
 pub mod gather;
 pub mod home;
 pub mod kept;

@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_types)]
 
 pub mod baseline;
+pub mod exempting;
 pub mod human;
 pub mod json;
 pub mod junit;
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::policy::action::Action;
 use crate::policy::decision::plain;
+use exempting::{Exempted, Exempting};
 
 /// All that an audit found.
 #[derive(Debug, Default, Clone, PartialEq, Serialize)]
@@ -33,6 +35,9 @@ pub struct Report {
     /// Objects of a cluster that were passed over, by resource and reason.
     #[serde(rename = "passedOver", skip_serializing_if = "Vec::is_empty")]
     pub passed_over: Vec<PassedOver>,
+    /// The PolicyExemptions that are known, and what each forgives.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exemptions: Vec<Exempting>,
     /// How many lists of a cluster were read to their end.
     #[serde(skip)]
     pub lists: usize,
@@ -81,6 +86,9 @@ pub struct Finding {
     pub container: Option<String>,
     /// The same for the same finding on the same object, wherever it stands.
     pub fingerprint: String,
+    /// By what it is forgiven, if it is; `action` is then `audit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exemption: Option<Exempted>,
     /// The lines to show, if there are any.
     #[serde(skip)]
     pub excerpt: Option<Excerpt>,
@@ -90,7 +98,14 @@ impl Finding {
     /// What to do and what is the case, one line without control characters:
     /// the text of every view for people.
     pub fn text(&self) -> String {
-        plain(&format!("{}: {}", self.remedy, self.message))
+        let by = match &self.exemption {
+            Some(by) => format!(
+                "; exempted by `{}` until {}: {}",
+                by.name, by.expires, by.reason
+            ),
+            None => String::new(),
+        };
+        plain(&format!("{}: {}{by}", self.remedy, self.message))
     }
 
     /// What it is about: ``Deployment shop/web, container `web`,

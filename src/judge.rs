@@ -155,6 +155,7 @@ pub fn finding(
         object: object.clone(),
         path: finding.path.clone(),
         container,
+        exemption: judged.exempted.as_deref().map(Into::into),
         excerpt,
     }
 }

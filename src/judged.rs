@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use portcullis::args::{self, Output};
-use portcullis::check::Input;
+use portcullis::check::{Input, Trust, check_trusting};
 use portcullis::finding::baseline::Baseline;
 use portcullis::finding::{Report, human, json, junit, sarif};
 use portcullis::{admit, replay};
@@ -23,7 +23,11 @@ pub(crate) fn check(arguments: &args::Check) -> Result<u8> {
             anstream::eprintln!("warning: {line}");
         }
     };
-    let mut report = portcullis::check::check(&set, &inputs, warn);
+    let trust = match arguments.ignore_exemptions {
+        true => Trust::OfPoliciesAlone,
+        false => Trust::AsApplied,
+    };
+    let mut report = check_trusting(&set, &inputs, trust, warn);
     let known = apply_baseline(arguments, &mut report)?;
     let code = report.exit_code(arguments.fail_on, arguments.allow_broken);
     print(&match arguments.output {

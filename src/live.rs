@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use portcullis::args::audit::{Audit, Output};
 use portcullis::cluster;
 use portcullis::cluster::audit::{Wish, audit, policies};
+use portcullis::cluster::exemptions;
 use portcullis::finding::{Report, human, json, sarif};
-use portcullis::policy::PolicySet;
+use portcullis::policy::exemption::book::Book;
+use portcullis::policy::{Exemption, PolicySet};
 use portcullis::progress::Progress;
 
 /// Audits, prints, and gives the exit code.
@@ -23,7 +26,9 @@ pub(crate) fn run(arguments: &Audit) -> Result<u8> {
         );
         let client = cluster::connect_to(config, context).await?;
         let set = policies_in_force(&client, arguments).await?;
+        exempt(&client, &set, &arguments.namespaces).await?;
         let wish = Wish {
+            own_policies: !arguments.policies.are_given(),
             namespaces: arguments.namespaces.clone(),
             requests_per_second: arguments.requests_per_second,
             page: arguments.page_size.and_then(|size| size.try_into().ok()),
@@ -36,6 +41,32 @@ pub(crate) fn run(arguments: &Audit) -> Result<u8> {
     let code = report.exit_code(arguments.fail_on, false);
     crate::print(&rendered(arguments, &set, &report, code)?)?;
     Ok(code)
+}
+
+/// Puts the exemptions of the cluster in force, besides those of the policies'
+/// files. Without the right to read them, what they forgive is told like all
+/// else.
+async fn exempt(client: &Client, set: &PolicySet, namespaces: &[String]) -> Result<()> {
+    let listed = match exemptions::list(client, namespaces).await {
+        Ok(listed) => listed,
+        Err(kube::Error::Api(error)) => {
+            anstream::eprintln!(
+                "warning: PolicyExemptions could not be listed, and what they forgive is told \
+                 like all else: get the right to list `policyexemptions.portcullis.dev` ({})",
+                error.message
+            );
+            return Ok(());
+        }
+        Err(error) => bail!("the API server was asked what it has: {error}"),
+    };
+    let live = exemptions::book(&listed);
+    let own = Arc::clone(&set.exemptions().load());
+    let all = own.all().into_iter().chain(live.all());
+    let all: Vec<Exemption> = all.map(|one| Exemption::clone(one)).collect();
+    let mut book = Book::new(all, Timestamp::now);
+    book.unreadable = live.unreadable;
+    set.exemptions().store(book);
+    Ok(())
 }
 
 fn rendered(arguments: &Audit, set: &PolicySet, report: &Report, code: u8) -> Result<String> {

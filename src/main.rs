@@ -63,9 +63,7 @@ fn run(command: Command) -> Result<u8> {
         )?),
         Command::Certs(arguments) => registering::certs(&arguments),
         Command::WebhookConfig(arguments) => registering::webhook_config(&arguments),
-        Command::Crd => print(&registration::yaml::documents(
-            &[cluster::crd::definition()],
-        )),
+        Command::Crd => print(&registration::yaml::documents(&cluster::crd::definitions())),
         Command::Pause(place) => registering::registered(&place, Some(How::Paused)),
         Command::Deregister(place) => registering::registered(&place, Some(How::Deregistered)),
         Command::Resume(place) => registering::registered(&place, None),

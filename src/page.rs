@@ -10,6 +10,7 @@ pub use sheet::{Column, sheet};
 use sheet::{leads_to, level};
 
 use crate::policy::PolicySet;
+use crate::policy::exemption::standing;
 
 /// There is no such policy.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,14 @@ pub fn explain(set: &PolicySet, code: &str) -> Result<String, UnknownCode> {
                 policy.name
             );
         }
+    }
+    if let Some((_, meaning)) = standing::CODES.iter().find(|(known, _)| *known == code) {
+        let _ = writeln!(
+            out,
+            "{}/{code}: of a PolicyExemption\n\n{meaning}\n",
+            standing::POLICY
+        );
+        let _ = writeln!(out, "More: docs/exemptions.md");
     }
     if out.is_empty() {
         let codes = described().flat_map(|(_, description)| &description.codes);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use portcullis_manifest as manifest;
 
 use crate::pack::{Pack, Profile};
+use crate::policy::exemption::{self, Exemption, Origin};
 use crate::policy::spec::{ProgramRef, Resource};
 use crate::policy::{Cause, Failure};
 use crate::wasm::MAX_COMPONENT_BYTES;
@@ -24,6 +25,16 @@ pub struct Found {
     pub place: String,
 }
 
+/// What files say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Documents {
+    /// Policies.
+    pub policies: Vec<Found>,
+    /// What namespaces are exempted from, as the operator of these files
+    /// grants it.
+    pub exemptions: Vec<Exemption>,
+}
+
 /// Why policies could not be read: every fault, each with its place.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
@@ -37,17 +48,29 @@ pub struct Error(Vec<String>);
 /// All documents that are no `WasmPolicy`, all files that cannot be read, and
 /// two policies of one name.
 pub fn policies(pack: &Pack, profile: Profile, paths: &[PathBuf]) -> Result<Vec<Found>, Error> {
+    Ok(documents(pack, profile, paths)?.policies)
+}
+
+/// The same, with the PolicyExemptions that are in files.
+///
+/// # Errors
+///
+/// As for [`policies`], and all documents that are no PolicyExemption though
+/// they say so.
+pub fn documents(pack: &Pack, profile: Profile, paths: &[PathBuf]) -> Result<Documents, Error> {
     let mut found = of_pack(pack, profile)?;
     let own = of_paths(paths)?;
-    found.retain(|builtin| {
-        own.iter()
+    found.policies.retain(|builtin| {
+        own.policies
+            .iter()
             .all(|own| own.resource.name != builtin.resource.name)
     });
-    found.extend(own);
+    found.policies.extend(own.policies);
+    found.exemptions.extend(own.exemptions);
     Ok(found)
 }
 
-fn of_pack(pack: &Pack, profile: Profile) -> Result<Vec<Found>, Error> {
+fn of_pack(pack: &Pack, profile: Profile) -> Result<Documents, Error> {
     let mut reading = Reading::default();
     for (name, text) in pack.profile(profile) {
         reading.read(text.as_bytes(), &format!("pack: {name}"), None);
@@ -55,7 +78,7 @@ fn of_pack(pack: &Pack, profile: Profile) -> Result<Vec<Found>, Error> {
     reading.finish()
 }
 
-fn of_paths(paths: &[PathBuf]) -> Result<Vec<Found>, Error> {
+fn of_paths(paths: &[PathBuf]) -> Result<Documents, Error> {
     let mut reading = Reading::default();
     for path in paths {
         match files(path) {
@@ -95,6 +118,7 @@ fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
 #[derive(Default)]
 struct Reading {
     found: Vec<Found>,
+    exemptions: Vec<Exemption>,
     faults: Vec<String>,
 }
 
@@ -120,6 +144,10 @@ impl Reading {
                 .push(format!("{name}:{}: {problem}", skipped.line));
         }
         for object in stream.objects {
+            if exemption::is_one(&object.value) {
+                self.exemption(&object, name);
+                continue;
+            }
             match Resource::parse(&object.value) {
                 Ok(resource) => {
                     let place = format!("{name}:{}", object.position("").line);
@@ -137,7 +165,32 @@ impl Reading {
         }
     }
 
-    fn finish(mut self) -> Result<Vec<Found>, Error> {
+    fn exemption(&mut self, object: &manifest::Object, name: &str) {
+        match Exemption::parse(&object.value) {
+            Ok(exemption) => {
+                let origin = origin(object, name);
+                let same = |other: &&Exemption| other.path() == exemption.path();
+                if self.exemptions.iter().any(|other| same(&other)) {
+                    self.faults.push(format!(
+                        "{name}:{}: a PolicyExemption `{}` is there already: rename or remove one \
+                         of them",
+                        origin.position.0,
+                        exemption.path()
+                    ));
+                }
+                self.exemptions.push(Exemption {
+                    origin: Some(origin),
+                    ..exemption
+                });
+            }
+            Err(error) => {
+                let manifest::Position { line, column } = object.position(&error.pointer);
+                self.faults.push(format!("{name}:{line}:{column}: {error}"));
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<Documents, Error> {
         for (index, found) in self.found.iter().enumerate() {
             let same = |other: &&Found| other.resource.name == found.resource.name;
             if let Some(first) = self.found[..index].iter().find(same) {
@@ -148,10 +201,24 @@ impl Reading {
             }
         }
         if self.faults.is_empty() {
-            Ok(self.found)
+            Ok(Documents {
+                policies: self.found,
+                exemptions: self.exemptions,
+            })
         } else {
             Err(Error(self.faults))
         }
+    }
+}
+
+/// Where a document of a file is.
+pub fn origin(object: &manifest::Object, file: &str) -> Origin {
+    let manifest::Position { line, column } = object.position("");
+    Origin {
+        file: file.to_owned(),
+        document: object.document,
+        item: object.item,
+        position: (line, column),
     }
 }
 

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use crate::policy::set::Counts;
 
 mod audit;
+mod exemptions;
 mod labels;
 mod log;
 mod names;
@@ -54,6 +55,7 @@ pub struct Metrics {
     withheld: Family<Namespace, Gauge>,
     excluded: Family<Namespace, Gauge>,
     audit: audit::Audit,
+    exemptions: exemptions::Exemptions,
 }
 
 fn latency() -> Histogram {
@@ -87,11 +89,13 @@ impl Default for Metrics {
             withheld: Family::default(),
             excluded: Family::default(),
             audit: audit::Audit::default(),
+            exemptions: exemptions::Exemptions::default(),
         };
         metrics.register_decisions();
         metrics.register_transport();
         metrics.register_writes();
         metrics.register_audit();
+        metrics.register_exemptions();
         metrics
     }
 }

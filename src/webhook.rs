@@ -49,10 +49,16 @@ struct Seen {
 impl Seen {
     /// Whether the decision may be another one once everything of the object
     /// is known: what an update is forgiven hangs on all that it changes.
-    fn hangs_on_what_no_policy_reads(&self) -> bool {
+    /// So does what is exempted, on the labels of a pod template.
+    fn hangs_on_what_no_policy_reads(&self, set: &PolicySet) -> bool {
         self.judged.as_ref().is_ok_and(|(request, decision)| {
-            let is_update = request.attributes.operation == Operation::Update;
-            is_update && !decision.findings.is_empty()
+            let attributes = &request.attributes;
+            let is_update = attributes.operation == Operation::Update;
+            let may_be_exempted = || {
+                let namespace = attributes.namespace.as_deref().unwrap_or_default();
+                !set.exemptions().load().of(namespace).is_empty()
+            };
+            !decision.findings.is_empty() && (is_update || may_be_exempted())
         })
     }
 }
@@ -93,7 +99,7 @@ impl Webhook {
     ) -> Result<Seen, Malformed> {
         let outline = outline(set, scope.phase);
         let seen = self.see_part(set, call, scope, &outline).await?;
-        if outline.is_whole() || !seen.hangs_on_what_no_policy_reads() {
+        if outline.is_whole() || !seen.hangs_on_what_no_policy_reads(set) {
             return Ok(seen);
         }
         let whole = Arc::new(outline.with_everything());
@@ -175,6 +181,9 @@ impl Webhook {
             };
             self.metrics
                 .finding(judged.policy.as_str(), &judged.finding.code, action);
+            if let Some(by) = &judged.exempted {
+                self.metrics.exempted(judged.policy.as_str(), &by.namespace);
+            }
         }
         for broken in &decision.failures {
             let (blame, cause) = (

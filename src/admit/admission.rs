@@ -18,7 +18,7 @@ use crate::policy::action::{NamespaceLabels, actions};
 use crate::policy::decision::{Broken, Evaluation};
 use crate::policy::scrub::Values;
 use crate::policy::{
-    Cause, Decision, Failure, Judged, Policy, PolicySet, Ready, matching, patch, ratchet,
+    Cause, Decision, Failure, Judged, Policy, PolicySet, Ready, exemption, matching, patch, ratchet,
 };
 
 pub use programs::Answers;
@@ -92,6 +92,12 @@ impl<'a> Admission<'a> {
             }
         }
         let mut decision = self.decision;
+        if !decision.findings.is_empty() {
+            // After every cache and every forgiveness that hangs on less.
+            let objects = [&*self.object, self.subject.old_object()];
+            let findings = &mut decision.findings;
+            exemption::book::apply(set, self.subject.attributes, objects, findings);
+        }
         if !decision.changed_by.is_empty() {
             decision.patch = patch::diff(self.subject.object(), &self.object);
         }
@@ -191,6 +197,7 @@ impl Admission<'_> {
                 level,
                 actions,
                 guessed: guessed || by_override,
+                exempted: None,
             });
         }
         Ok(())

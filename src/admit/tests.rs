@@ -174,3 +174,5 @@ fn a_known_verdict_is_looked_up_once_though_another_policy_has_to_be_waited_for(
     }
     assert_eq!(*lookups.lock().expect("unharmed"), [false, true, true]);
 }
+
+mod exempting;

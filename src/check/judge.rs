@@ -116,7 +116,7 @@ fn finding(given: &Given, judged: &Judged) -> Finding {
     judge::finding(judged, &object, place(given, path), excerpt(given, path))
 }
 
-fn place(given: &Given, pointer: &str) -> Place {
+pub(super) fn place(given: &Given, pointer: &str) -> Place {
     let position = given.object.position(pointer);
     Place {
         file: Some(given.file.to_string()),

@@ -25,8 +25,9 @@ use portcullis_contract::MatchConstraints;
 
 use crate::check::policy_failures;
 use crate::cluster::namespaces::Metadata;
-use crate::finding::{Failure, Identity, Report};
-use crate::policy::PolicySet;
+use crate::finding::exempting::{self, View};
+use crate::finding::{Failure, Identity, Place, Report};
+use crate::policy::{Action, PolicySet};
 use crate::progress::Progress;
 use judging::Part;
 use kinds::{Kind, Selection};
@@ -50,6 +51,9 @@ pub struct Wish {
     /// Only what these constraints match, as if they were a policy's: what a
     /// registration is narrowed to.
     pub within: Option<MatchConstraints>,
+    /// Whether the policies are those of the cluster, which its exemptions were
+    /// written for.
+    pub own_policies: bool,
     /// Since when policies are in force: what they deny and was created later
     /// has slipped in.
     pub since: BTreeMap<String, Timestamp>,
@@ -107,7 +111,9 @@ pub async fn audit(
         selection.kinds.retain(|kind| kind.namespaced);
     }
     walk.world = Arc::new(world(&mut walk.lists, &wish.namespaces).await?);
-    let audited = Auditing::new(walk, selection).run(&wish.namespaces).await?;
+    let audited = Auditing::new(walk, selection)
+        .run(&wish.namespaces, wish.own_policies)
+        .await?;
     Ok(Audited {
         knows_reports,
         ..audited
@@ -169,7 +175,21 @@ impl Auditing {
         }
     }
 
-    async fn run(mut self, namespaces: &[String]) -> Result<Audited> {
+    /// The exemptions that the policies go by, with what is wrong with them.
+    fn settle_exemptions(
+        report: &mut Report,
+        set: &PolicySet,
+        (namespaces, knows_policies): (&[String], bool),
+    ) -> Vec<(String, String)> {
+        let view = View {
+            namespaces,
+            knows_policies,
+            unused: (Action::Warn, "in the cluster"),
+        };
+        exempting::settle(report, set, view, |_, _| Place::default())
+    }
+
+    async fn run(mut self, namespaces: &[String], knows_policies: bool) -> Result<Audited> {
         for kind in std::mem::take(&mut self.kinds) {
             let kind = Arc::new(kind);
             for place in kind.places(namespaces) {
@@ -178,8 +198,10 @@ impl Auditing {
         }
         self.look_up_owners().await;
         let mut report = self.report;
-        let (findings, uids) = self.found.finish();
+        let (findings, mut uids) = self.found.finish();
         report.findings = findings;
+        let view = (namespaces, knows_policies);
+        uids.extend(Self::settle_exemptions(&mut report, &self.walk.set, view));
         report.changes.sort_by(|one, other| {
             let key = |object: &'_ Identity| {
                 let Identity {

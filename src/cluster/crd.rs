@@ -1,6 +1,8 @@
-//! The definition of the resource `WasmPolicy`, made of the types that files
-//! are read with, so that a cluster and a file take the same documents.
+//! The definitions of the resources `WasmPolicy` and `PolicyExemption`, made of
+//! the types that files are read with, so that a cluster and a file take the
+//! same documents.
 
+mod exemption;
 mod rules;
 mod structural;
 
@@ -11,6 +13,7 @@ use serde_json::{Value, json};
 use super::status::Status;
 use crate::policy::Spec;
 use crate::policy::spec::KIND;
+use rules::Rule;
 
 /// The API group.
 pub const GROUP: &str = "portcullis.dev";
@@ -19,8 +22,12 @@ pub const VERSION: &str = "v1alpha1";
 /// The resource, in its plural form.
 pub const PLURAL: &str = "wasmpolicies";
 
-/// The CustomResourceDefinition, as `portcullis crd` prints it.
-pub fn definition() -> Value {
+/// The CustomResourceDefinitions, as `portcullis crd` prints them.
+pub fn definitions() -> [Value; 2] {
+    [definition(), exemption::definition()]
+}
+
+fn definition() -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -67,14 +74,19 @@ fn columns() -> Value {
 }
 
 fn schema() -> Value {
-    let mut schema = json!({
+    let bare = json!({
         "type": "object",
         "description": "A policy: a WASM program, what it judges and what its findings lead to.",
         "required": ["spec"],
         "properties": {"spec": of::<Spec>(), "status": of::<Status>()},
     });
-    for (pointer, member, value) in rules::rules() {
-        // The test of this file holds that each is there.
+    placed(bare, rules::rules())
+}
+
+/// A schema with these rules in their places.
+fn placed(mut schema: Value, rules: Vec<Rule>) -> Value {
+    for (pointer, member, value) in rules {
+        // A test of each kind holds that each place is there.
         if let Some(Value::Object(place)) = schema.pointer_mut(&pointer) {
             place.insert(member.to_owned(), value);
         }
@@ -109,31 +121,33 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_schema_is_structural() {
-        fn look(pointer: &str, schema: &Value) {
-            let members = schema.as_object().expect(pointer);
-            for refused in [
-                "$ref",
-                "anyOf",
-                "oneOf",
-                "uniqueItems",
-                "const",
-                "title",
-                "nullable",
-            ] {
-                assert!(!members.contains_key(refused), "{pointer}: {refused}");
-            }
-            assert!(schema["type"].is_string(), "{pointer}: {schema}");
-            for (name, member) in schema["properties"].as_object().into_iter().flatten() {
-                look(&format!("{pointer}/{name}"), member);
-            }
-            for inner in ["items", "additionalProperties"] {
-                if let Some(inner) = schema.get(inner) {
-                    look(&format!("{pointer}/*"), inner);
-                }
+    /// Fails for what the API server would refuse.
+    pub(super) fn look(pointer: &str, schema: &Value) {
+        let members = schema.as_object().expect(pointer);
+        for refused in [
+            "$ref",
+            "anyOf",
+            "oneOf",
+            "uniqueItems",
+            "const",
+            "title",
+            "nullable",
+        ] {
+            assert!(!members.contains_key(refused), "{pointer}: {refused}");
+        }
+        assert!(schema["type"].is_string(), "{pointer}: {schema}");
+        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+            look(&format!("{pointer}/{name}"), member);
+        }
+        for inner in ["items", "additionalProperties"] {
+            if let Some(inner) = schema.get(inner) {
+                look(&format!("{pointer}/*"), inner);
             }
         }
+    }
+
+    #[test]
+    fn the_schema_is_structural() {
         look("", &schema());
     }
 

@@ -62,7 +62,8 @@ impl Wish {
         both
     }
 
-    /// The entry by which policies are checked when they are written. It fails
+    /// The entry by which policies and exemptions are checked when they are
+    /// written. It fails
     /// open: a cluster whose Portcullis is broken can still be given another
     /// policy.
     fn policies(&self) -> Value {
@@ -84,6 +85,12 @@ impl Wish {
                 "resources": ["wasmpolicies"],
                 "operations": ["CREATE", "UPDATE"],
                 "scope": "Cluster",
+            }, {
+                "apiGroups": ["portcullis.dev"],
+                "apiVersions": ["v1alpha1"],
+                "resources": ["policyexemptions"],
+                "operations": ["CREATE", "UPDATE"],
+                "scope": "Namespaced",
             }],
             "sideEffects": "None",
             "timeoutSeconds": POLICIES_TIMEOUT_SECONDS,

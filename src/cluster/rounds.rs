@@ -21,6 +21,7 @@ use portcullis_contract::MatchConstraints;
 use tokio::sync::watch;
 
 use super::audit::{Audited, Wish, audit, policies};
+use super::exemptions::writing;
 use super::home::Home;
 use super::writes::Registered;
 use crate::policy::PolicySet;
@@ -126,6 +127,12 @@ impl Rounds {
         };
         tell(parts, &audited, started.elapsed());
         events.publish(&audited);
+        let exemptions = &audited.report.exemptions;
+        if self.of_cluster
+            && let Err(error) = writing::write(&parts.client, exemptions).await
+        {
+            tracing::warn!(%error, "the status of exemptions could not be written");
+        }
         if audited.knows_reports {
             let documents = summary::reports(&audited.report, Timestamp::now().as_second());
             if let Err(error) = reports::write(&parts.client, documents).await {
@@ -143,6 +150,7 @@ impl Rounds {
         let wish = Wish {
             requests_per_second: REQUESTS_PER_SECOND,
             since,
+            own_policies: true,
             within: self.within.clone(),
             ..Wish::default()
         };

@@ -10,10 +10,11 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::controller::{Controller, Parts};
+use super::exemptions;
 use super::home::Home;
 use super::link::Link;
 use super::namespaces::Namespaces;
-use super::vetting::Vetting;
+use super::vetting::{Vetting, changed_spec};
 use super::writes::Registered;
 use crate::load::taker::{Prepare, Taker};
 use crate::pack::Pack;
@@ -69,6 +70,12 @@ pub fn start(client: &Client, home: &Home, policies: Policies, heard: Heard) -> 
     excluded_namespaces.insert(home.namespace.clone());
     let taker = Taker::new(&engine, prepare, excluded_namespaces);
     let set = Arc::clone(taker.set());
+    let exemptions = exemptions::Watch::new(
+        client.clone(),
+        Arc::clone(taker.exemptions()),
+        Arc::clone(&metrics),
+    );
+    let exemptions = Arc::new(exemptions);
     let namespaces = Arc::new(Namespaces::new(client.clone(), Arc::clone(&metrics)));
     let (change, changed) = watch::channel(0);
     let parts = Parts {
@@ -81,11 +88,13 @@ pub fn start(client: &Client, home: &Home, policies: Policies, heard: Heard) -> 
     };
     let (controller, link) = Controller::new(parts, change);
     tokio::spawn(Arc::clone(&namespaces).run());
+    tokio::spawn(Arc::clone(&exemptions).run());
     tokio::spawn(controller.run());
     let surroundings = Arc::new(Around {
         set: Arc::clone(&set),
         link,
         namespaces,
+        exemptions,
         vetting: Vetting::new(client.clone(), pack, engine),
     });
     Running {
@@ -100,12 +109,13 @@ struct Around {
     set: Arc<ArcSwap<PolicySet>>,
     link: Arc<Link>,
     namespaces: Arc<Namespaces>,
+    exemptions: Arc<exemptions::Watch>,
     vetting: Vetting,
 }
 
 impl Surroundings for Around {
     fn is_ready(&self) -> bool {
-        !self.set.load().is_unset() && self.namespaces.link.was_up()
+        !self.set.load().is_unset() && self.namespaces.link.was_up() && self.exemptions.is_ready()
     }
 
     fn namespace<'a>(&'a self, name: &'a str, until: Instant) -> BoxFuture<'a, Option<Arc<Value>>> {
@@ -113,7 +123,12 @@ impl Surroundings for Around {
     }
 
     fn vet(&self, request: Request, until: Instant) -> BoxFuture<'_, Vetted> {
-        Box::pin(async move { self.vetting.vet(&request, until).await })
+        Box::pin(async move {
+            match changed_spec(&request, exemptions::PLURAL) {
+                Some(spec) => exemptions::vetting::vet(&self.set, &request, spec, until).await,
+                None => self.vetting.vet(&request, until).await,
+            }
+        })
     }
 
     fn health(&self) -> Vec<Health> {
@@ -127,6 +142,7 @@ impl Surroundings for Around {
         vec![
             line(&self.link, has_policies),
             line(namespaces, namespaces.was_up()),
+            line(&self.exemptions.link, self.exemptions.is_ready()),
         ]
     }
 }

@@ -49,7 +49,7 @@ impl Vetting {
 
     /// Tries out the policy of a request, until `until`.
     pub async fn vet(&self, request: &Request, until: Instant) -> Vetted {
-        let Some(spec) = changed_spec(request) else {
+        let Some(spec) = changed_spec(request, crd::PLURAL) else {
             return Vetted::Good;
         };
         let name = match request.attributes.name.as_str() {
@@ -102,10 +102,10 @@ fn untried(why: &str) -> Vetted {
 }
 
 /// The spec to try; None where there is nothing new. A policy that is broken
-/// already must still be labelled and deleted.
-fn changed_spec(request: &Request) -> Option<&Value> {
+/// already must still be labelled and deleted. `plural` is what it is one of.
+pub(super) fn changed_spec<'r>(request: &'r Request, plural: &str) -> Option<&'r Value> {
     let attributes = &request.attributes;
-    let is_policy = attributes.group == crd::GROUP && attributes.resource == crd::PLURAL;
+    let is_policy = attributes.group == crd::GROUP && attributes.resource == plural;
     let is_write = matches!(attributes.operation, Operation::Create | Operation::Update);
     if !is_policy || !is_write || attributes.subresource.is_some() {
         return None;
@@ -147,8 +147,9 @@ mod tests {
             ("DELETE", Value::Null, policy("a"), false),
         ] {
             let request = request(operation, object.clone(), old);
-            let spec = changed_spec(&request);
+            let spec = changed_spec(&request, crd::PLURAL);
             assert_eq!(spec.is_some(), is_tried, "{operation} {object}");
+            assert!(changed_spec(&request, "policyexemptions").is_none());
         }
     }
 }

@@ -69,7 +69,7 @@ impl Backoff for Pauses {
     fn reset(&mut self) {}
 }
 
-/// Objects by name.
+/// Objects by name, those of a namespace by `NAMESPACE/NAME`.
 pub type Objects<K> = BTreeMap<String, K>;
 
 /// What is known of all objects of a kind.
@@ -100,7 +100,7 @@ impl<K: ResourceExt> Known<K> {
         match event {
             Event::Init => self.incoming.clear(),
             Event::InitApply(object) => {
-                self.incoming.insert(object.name_any(), object);
+                self.incoming.insert(key(&object), object);
             }
             Event::InitDone => {
                 self.objects = Some(std::mem::take(&mut self.incoming));
@@ -108,15 +108,22 @@ impl<K: ResourceExt> Known<K> {
             }
             Event::Apply(object) => {
                 let objects = self.objects.as_mut().unwrap_or(&mut self.incoming);
-                objects.insert(object.name_any(), object);
+                objects.insert(key(&object), object);
                 return true;
             }
             Event::Delete(object) => {
-                let removed = self.objects.as_mut().map(|o| o.remove(&object.name_any()));
+                let removed = self.objects.as_mut().map(|o| o.remove(&key(&object)));
                 return removed.flatten().is_some();
             }
         }
         false
+    }
+}
+
+fn key(object: &impl ResourceExt) -> String {
+    match object.namespace() {
+        Some(namespace) => format!("{namespace}/{}", object.name_any()),
+        None => object.name_any(),
     }
 }
 
@@ -212,6 +219,18 @@ mod tests {
         known.take(Event::InitApply(object("b")));
         known.take(Event::InitDone);
         assert_eq!(names(&known), ["b"], "`a` went away during the outage");
+    }
+
+    #[test]
+    fn objects_of_one_name_in_two_namespaces_are_two() {
+        let mut known = Known::default();
+        known.take(Event::InitDone);
+        for namespace in ["a", "b"] {
+            let mut object = object("x");
+            object.metadata.namespace = Some(namespace.to_owned());
+            known.take(Event::Apply(object));
+        }
+        assert_eq!(names(&known), ["a/x", "b/x"]);
     }
 
     #[test]

@@ -52,6 +52,7 @@ fn one(out: &mut String, finding: &Finding) {
     let (word, style) = match finding.action {
         Action::Deny => ("denied", RED),
         Action::Warn => ("warning", YELLOW),
+        Action::Audit if finding.exemption.is_some() => ("exempted", CYAN),
         Action::Audit => ("audit", CYAN),
     };
     let code = format!("[{}/{}]", finding.policy, finding.code);
@@ -132,20 +133,23 @@ fn failures(out: &mut String, report: &Report) {
 }
 
 fn summary(out: &mut String, report: &Report) {
-    let mut counts: BTreeMap<(&str, &str, Action), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(&str, &str, Action, bool), usize> = BTreeMap::new();
     for finding in &report.findings {
+        let is_exempted = finding.exemption.is_some();
         *counts
-            .entry((&finding.policy, &finding.code, finding.action))
+            .entry((&finding.policy, &finding.code, finding.action, is_exempted))
             .or_default() += 1;
     }
-    for ((policy, code, action), count) in counts {
+    for ((policy, code, action, is_exempted), count) in counts {
         let word = match action {
             Action::Deny => "denied",
             Action::Warn => "warned",
+            Action::Audit if is_exempted => "exempted",
             Action::Audit => "audited",
         };
         let _ = writeln!(out, "{count:>6} {word:<8} {policy}/{code}");
     }
+    exemptions(out, report);
     passed_over(out, report);
     let summary = &report.summary;
     let _ = writeln!(
@@ -168,6 +172,23 @@ fn summary(out: &mut String, report: &Report) {
     if let Some(finding) = report.findings.iter().min_by_key(|finding| finding.action) {
         let code = &finding.code;
         let _ = writeln!(out, "What a code means: portcullis explain {code}");
+    }
+}
+
+/// One line an exemption that forgives something; what is wrong with others is
+/// a finding.
+fn exemptions(out: &mut String, report: &Report) {
+    for one in report.exemptions.iter().filter(|one| one.findings > 0) {
+        let line = plain(&format!(
+            "exempted by {}/{} until {}: {}, {}: {}",
+            one.namespace,
+            one.name,
+            one.expires,
+            count(one.findings, "finding"),
+            count(one.objects, "object"),
+            one.reason
+        ));
+        let _ = writeln!(out, "{DIM}{line}{DIM:#}");
     }
 }
 

@@ -52,8 +52,18 @@ fn suites(report: &Report, fail_on: FailOn) -> Suites<'_> {
             .range_mut(whole(&finding.place)..)
             .next()
             .filter(|(place, _)| is_same(place, &finding.place));
-        if let Some((_, case)) = entry {
-            case.find(finding, fail_on);
+        match entry {
+            Some((_, case)) => case.find(finding, fail_on),
+            // An exemption beside the policies is no manifest that is judged.
+            None => {
+                let subject = Subject {
+                    place: finding.place.clone(),
+                    object: finding.object.clone(),
+                };
+                let mut case = case(&subject);
+                case.find(finding, fail_on);
+                cases.insert(&finding.place, case);
+            }
         }
     }
     let mut rest = Vec::new();

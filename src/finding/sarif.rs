@@ -47,7 +47,7 @@ pub struct Run<'a> {
 ///
 /// Never: its maps have text keys.
 pub fn render(report: &Report, run: Run<'_>) -> serde_json::Result<String> {
-    let rules = Rules::of(run.policies);
+    let rules = Rules::of(run.policies, &report.findings);
     let folder = Folder(run.folder);
     let kept = gravest(&report.findings);
     let left_out = report.findings.len() - kept.len();
@@ -56,6 +56,7 @@ pub fn render(report: &Report, run: Run<'_>) -> serde_json::Result<String> {
         .into_iter()
         .map(|finding| result(finding, &rules, folder, &mut seen))
         .collect();
+    let results = suppressed(results, report);
     let log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -147,6 +148,22 @@ fn result<'r>(
         result["ruleIndex"] = json!(index);
     }
     result
+}
+
+/// SARIF's word for an exemption. If one result of a run says whether it is
+/// suppressed, all do (SARIF 2.1.0, 3.27.23).
+fn suppressed(mut results: Vec<Value>, report: &Report) -> Vec<Value> {
+    let kept = gravest(&report.findings);
+    if report.findings.iter().any(|one| one.exemption.is_some()) {
+        for (result, finding) in results.iter_mut().zip(kept) {
+            let suppressions = finding.exemption.iter().map(|by| {
+                let until = format!("{} (until {})", by.reason, by.expires);
+                json!({"kind": "external", "status": "accepted", "justification": plain(&until)})
+            });
+            result["suppressions"] = suppressions.collect();
+        }
+    }
+    results
 }
 
 /// A message of plain text. Brackets are escaped where they would make a

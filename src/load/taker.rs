@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 
 use super::{each, policy};
+use crate::policy::exemption::book::Exemptions;
 use crate::policy::{Failure, Policy, PolicyName, PolicySet, Spec, set};
 use crate::source::Found;
 use crate::wasm::Engine;
@@ -54,6 +55,8 @@ pub struct Taker {
     engine: Arc<Engine>,
     prepare: Prepare,
     excluded_namespaces: BTreeSet<String>,
+    /// One for all sets: exemptions come and go without them.
+    exemptions: Arc<Exemptions>,
     set: Arc<ArcSwap<PolicySet>>,
     /// Of which documents and programs the set in force was made.
     forms: Forms,
@@ -70,11 +73,13 @@ impl Taker {
         prepare: Prepare,
         excluded_namespaces: BTreeSet<String>,
     ) -> Taker {
-        let set = PolicySet::empty(excluded_namespaces.clone());
+        let exemptions = Arc::new(Exemptions::default());
+        let set = PolicySet::empty(excluded_namespaces.clone()).exempting(Arc::clone(&exemptions));
         Taker {
             engine: Arc::clone(engine),
             prepare,
             excluded_namespaces,
+            exemptions,
             set: Arc::new(ArcSwap::from_pointee(set)),
             forms: Forms::new(),
             earlier: Forms::new(),
@@ -84,6 +89,11 @@ impl Taker {
     /// The set in force, which [`Taker::take`] swaps.
     pub fn set(&self) -> &Arc<ArcSwap<PolicySet>> {
         &self.set
+    }
+
+    /// What is forgiven of what the policies of every set find.
+    pub fn exemptions(&self) -> &Arc<Exemptions> {
+        &self.exemptions
     }
 
     /// Puts these policies, and no others, in force. What is loaded in the
@@ -106,7 +116,8 @@ impl Taker {
             return Ok(false);
         }
         let loaded = self.load(candidates, &forms, &before);
-        let set = PolicySet::new(loaded, self.excluded_namespaces.clone())?;
+        let set = PolicySet::new(loaded, self.excluded_namespaces.clone())?
+            .exempting(Arc::clone(&self.exemptions));
         let earlier = self.load_last_good(candidates, &set);
         let is_another = |name: &PolicyName| {
             let mut others = candidates

@@ -11,9 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use k8s_openapi::jiff::Timestamp;
 
 use super::taker::{Candidate, Earlier, Forms, Prepare, Taker, forms};
 use crate::pack::{Pack, Profile};
+use crate::policy::exemption::{Exemption, book::Book};
 use crate::policy::{PolicySet, set};
 use crate::source::{self, Found};
 use crate::telemetry::Metrics;
@@ -40,8 +42,17 @@ pub struct Watch {
     taker: Taker,
     wanted: Wanted,
     /// What was last looked at, taken or not.
-    seen: Result<Forms, String>,
+    seen: Seen,
 }
+
+/// What the files say.
+struct Look {
+    policies: Vec<Candidate>,
+    exemptions: Vec<Exemption>,
+}
+
+/// What a look is told from others by.
+type Seen = Result<(Forms, Vec<Exemption>), String>;
 
 /// Why there is nothing to start with.
 #[derive(Debug, thiserror::Error)]
@@ -55,20 +66,23 @@ pub enum Error {
 }
 
 impl Wanted {
-    fn look(&self) -> Result<Vec<Candidate>, source::Error> {
-        let found = source::policies(&self.pack, self.profile, &self.paths)?;
+    fn look(&self) -> Result<Look, source::Error> {
+        let found = source::documents(&self.pack, self.profile, &self.paths)?;
         let candidate = |found: Found| Candidate {
             program: source::program(&self.pack, &found),
             found,
             earlier: Earlier::InForce,
         };
-        Ok(found.into_iter().map(candidate).collect())
+        Ok(Look {
+            policies: found.policies.into_iter().map(candidate).collect(),
+            exemptions: found.exemptions,
+        })
     }
 
     /// Looks until two looks in a row see the same, so that nothing is put in
     /// force that was read half before and half after a change. None if the
     /// files do not come to rest.
-    fn settled(&self) -> Option<Result<Vec<Candidate>, source::Error>> {
+    fn settled(&self) -> Option<Result<Look, source::Error>> {
         let mut last = self.look();
         for _ in 0..TRIES {
             let next = self.look();
@@ -81,10 +95,9 @@ impl Wanted {
     }
 }
 
-/// What a look is told from others by.
-fn seen(look: &Result<Vec<Candidate>, source::Error>) -> Result<Forms, String> {
+fn seen(look: &Result<Look, source::Error>) -> Seen {
     match look {
-        Ok(look) => Ok(forms(look)),
+        Ok(look) => Ok((forms(&look.policies), look.exemptions.clone())),
         // Faults are a line each; a log entry and a line of health are one.
         Err(error) => Err(error.to_string().replace('\n', "; ")),
     }
@@ -103,11 +116,21 @@ impl Watch {
         let mut watch = Watch {
             taker: Taker::new(engine, prepare, wanted.excluded_namespaces.clone()),
             wanted,
-            seen: Ok(Forms::new()),
+            seen: Ok((Forms::new(), vec![])),
         };
-        watch.taker.take(&look)?;
-        watch.seen = Ok(forms(&look));
+        watch.take(&look)?;
+        watch.seen = seen(&Ok(look));
         Ok(watch)
+    }
+
+    fn take(&mut self, look: &Look) -> Result<(), set::Duplicate> {
+        self.taker.take(&look.policies)?;
+        let book = Book::new(look.exemptions.iter().cloned(), Timestamp::now);
+        if self.taker.exemptions().store(book) {
+            let exemptions = look.exemptions.len();
+            tracing::info!(exemptions, "exemptions were read");
+        }
+        Ok(())
     }
 
     /// The set in force, which [`Watch::poll`] swaps.
@@ -149,7 +172,7 @@ impl Watch {
         }
         self.seen = now.clone();
         let refused = match (look, now) {
-            (Ok(look), _) => self.taker.take(&look).err().map(|error| error.to_string()),
+            (Ok(look), _) => self.take(&look).err().map(|error| error.to_string()),
             (Err(_), now) => now.err(),
         };
         metrics.policy_reload(refused.is_none());

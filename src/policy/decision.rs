@@ -1,12 +1,13 @@
 //! All verdicts of one request, folded.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_contract::{PatchOperation, pointer};
 
 use super::action::Actions;
-use super::{Failure, FailurePolicy, PolicyName, action::Action};
+use super::{Exemption, Failure, FailurePolicy, PolicyName, action::Action};
 
 /// A finding, and what it leads to.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,8 @@ pub struct Judged {
     pub actions: Actions,
     /// It hangs on a namespace label that is not known here.
     pub guessed: bool,
+    /// What forgives it, if anything does; it is then an audit line.
+    pub exempted: Option<Arc<Exemption>>,
 }
 
 /// A policy that gave no verdict, and what that leads to.
@@ -135,7 +138,9 @@ impl Decision {
         let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for judged in self.findings.iter().filter(|judged| judged.actions.audit) {
             let place = pointer::field_path(&judged.finding.path);
-            let line = format!("{} {place}", judged.finding.code);
+            let exempted = judged.exempted.as_ref();
+            let by = exempted.map_or(String::new(), |by| format!(" exempted by {}", by.name));
+            let line = format!("{} {place}{by}", judged.finding.code);
             lines
                 .entry(judged.policy.to_string())
                 .or_default()

@@ -139,6 +139,11 @@ pub fn selects_namespace(selector: &LabelSelector, labels: NamespaceLabels<'_>) 
     }
 }
 
+/// Whether `selector` selects something with these labels and no others.
+pub fn selects_labels(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
+    selects(selector, |key| Some(labels.get(key))).matches
+}
+
 fn selects_object(selector: &LabelSelector, object: &Value) -> bool {
     let labels = object
         .pointer("/metadata/labels")

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use portcullis_contract::reads::{Outline, Reads};
 
+use super::exemption::book::Exemptions;
 use super::{Failure, Policy, PolicyName};
 
 /// Namespaces that are never judged unless the operator says otherwise: to
@@ -24,6 +25,8 @@ pub struct PolicySet {
     /// Why what the operator wrote after this set is not in force.
     refused: Option<String>,
     is_unset: bool,
+    /// What is forgiven of what they find; it changes without this set.
+    exemptions: Arc<Exemptions>,
 }
 
 /// How many policies of a set are in which state.
@@ -84,6 +87,7 @@ impl PolicySet {
             stale: BTreeMap::new(),
             refused: None,
             is_unset: false,
+            exemptions: Arc::default(),
         })
     }
 
@@ -96,6 +100,7 @@ impl PolicySet {
             stale: BTreeMap::new(),
             refused: None,
             is_unset: true,
+            exemptions: Arc::default(),
         }
     }
 
@@ -123,7 +128,10 @@ impl PolicySet {
                 .filter(keeps_grants);
             if let Some(good) = good {
                 self.stale.insert(policy.name.clone(), failure.clone());
+                // Like a grant: what was withdrawn is not gone on with.
+                let is_exemptible = policy.spec.exemptible;
                 *policy = good.clone();
+                policy.spec.exemptible &= is_exemptible;
             }
         }
         self.outline = outline(&self.policies);
@@ -141,7 +149,23 @@ impl PolicySet {
             stale: self.stale.clone(),
             refused: Some(problem),
             is_unset: self.is_unset,
+            exemptions: Arc::clone(&self.exemptions),
         }
+    }
+
+    /// The same policies, of whose findings these exemptions forgive some.
+    #[must_use]
+    pub fn exempting(&self, exemptions: Arc<Exemptions>) -> Self {
+        PolicySet {
+            exemptions,
+            refused: self.refused.clone(),
+            ..self.refusing(String::new())
+        }
+    }
+
+    /// What is forgiven of what the policies find.
+    pub fn exemptions(&self) -> &Arc<Exemptions> {
+        &self.exemptions
     }
 
     /// Why this policy is not in the form that the operator wrote last; None

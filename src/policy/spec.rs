@@ -78,6 +78,9 @@ pub struct Spec {
     /// What the program is allowed beyond its declared reads.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grants: BTreeSet<Grant>,
+    /// Whether PolicyExemptions of a namespace may forgive what it finds there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exemptible: bool,
     /// Limits of one evaluation.
     #[serde(default)]
     pub limits: Limits,
@@ -230,10 +233,7 @@ impl Resource {
             });
         }
         let parsed: Document =
-            serde_path_to_error::deserialize(document).map_err(|fault| Error {
-                pointer: pointer(fault.path()),
-                problem: fault.inner().to_string(),
-            })?;
+            serde_path_to_error::deserialize(document).map_err(|fault| fault_of(&fault))?;
         debug_assert_eq!(
             (parsed.api_version.as_str(), parsed.kind.as_str()),
             (API_VERSION, KIND)
@@ -251,6 +251,14 @@ impl Resource {
             name,
             spec: parsed.spec,
         })
+    }
+}
+
+/// What a document is refused for.
+pub(super) fn fault_of(fault: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+    Error {
+        pointer: pointer(fault.path()),
+        problem: fault.inner().to_string(),
     }
 }
 
@@ -280,6 +288,7 @@ impl Spec {
             on_update: OnUpdate::default(),
             inherited: Inherited::default(),
             grants: BTreeSet::new(),
+            exemptible: false,
             limits: Limits::default(),
         }
     }

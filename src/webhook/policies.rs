@@ -1,4 +1,4 @@
-//! The webhook of policies themselves.
+//! The webhook of policies themselves, and of exemptions from them.
 
 use std::sync::Arc;
 
@@ -22,9 +22,18 @@ pub(super) async fn answer(surroundings: Option<&dyn Surroundings>, call: Call) 
     let body = match request {
         Err(problem) => review::encode_refusal(&uid, &problem),
         Ok(request) => {
-            let name = request.attributes.name.clone();
+            let (name, kind) = (
+                request.attributes.name.clone(),
+                request.attributes.kind.clone(),
+            );
             let vetted = surroundings.vet(request, call.deadline).await;
-            tracing::info!(uid, policy = name, ?vetted, "a policy was tried out");
+            tracing::info!(
+                uid,
+                kind,
+                name,
+                ?vetted,
+                "a policy or an exemption was tried out"
+            );
             match vetted {
                 Vetted::Good => review::encode_allowance(&uid, None),
                 Vetted::Untried(why) => review::encode_allowance(&uid, Some(&why)),

@@ -19,7 +19,8 @@ pub trait Surroundings: Send + Sync + 'static {
     /// `until`. None if the cluster did not tell.
     fn namespace<'a>(&'a self, name: &'a str, until: Instant) -> BoxFuture<'a, Option<Arc<Value>>>;
 
-    /// Tries out the policy of a request that creates or changes one.
+    /// Tries out the policy, or the exemption, of a request that creates or
+    /// changes one.
     fn vet(&self, request: Request, until: Instant) -> BoxFuture<'_, Vetted>;
 
     /// Further lines of health.

@@ -10,6 +10,8 @@ mod cases;
 mod check;
 /// Compiled code, and the state that evaluations start from.
 mod code;
+/// PolicyExemptions in files.
+mod exemptions;
 /// Every parser that meets the outside, on mutated inputs.
 mod fuzz;
 /// Guests that misbehave, and what the host makes of them.

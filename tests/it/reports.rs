@@ -20,6 +20,12 @@ fn check(folder: &std::path::Path, output: &str, arguments: &[&str]) -> (Option<
     (output.status.code(), stdout(&output))
 }
 
+/// Fails for what is no SARIF.
+pub(crate) fn valid_sarif(text: &str) {
+    let log = serde_json::from_str(text).expect("JSON");
+    assert_eq!(sarif::problem(&log), "");
+}
+
 fn json(folder: &std::path::Path, arguments: &[&str]) -> Value {
     let text = check(folder, "json", arguments).1;
     serde_json::from_str(&text).expect("a report")

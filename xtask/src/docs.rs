@@ -57,7 +57,7 @@ fn definition_file() -> PathBuf {
 }
 
 fn definition() -> String {
-    portcullis::registration::yaml::documents(&[portcullis::cluster::crd::definition()])
+    portcullis::registration::yaml::documents(&portcullis::cluster::crd::definitions())
 }
 
 fn folder() -> PathBuf {

@@ -13,6 +13,8 @@ use super::world::World;
 use super::{SlippedIn, Wish};
 use crate::finding::{Change, Failure, Identity, PassedOver, Place};
 use crate::judge::{self, Creation, Outcome, identity};
+use crate::policy::decision::Judged;
+use crate::policy::exemption::selector::Candidate;
 use crate::policy::kinds::Resource;
 use crate::policy::{Action, PolicySet};
 use crate::progress::Progress;
@@ -131,7 +133,8 @@ impl Judging {
         for judged in &outcome.findings {
             let since = self.wish.since.get(judged.policy.as_str());
             let is_later = since.is_some_and(|since| at > *since);
-            if is_later && judged.actions.action == Action::Deny {
+            let is_denied = judged.actions.action == Action::Deny;
+            if is_later && is_denied && !self.was_exempted(judged, (object, who), at) {
                 self.part.slipped_in.push(SlippedIn {
                     policy: judged.policy.to_string(),
                     code: judged.finding.code.clone(),
@@ -140,6 +143,25 @@ impl Judging {
                 });
             }
         }
+    }
+
+    /// Whether an exemption that has ended since forgave it at that time.
+    fn was_exempted(
+        &self,
+        judged: &Judged,
+        (object, who): (&Value, &Identity),
+        at: Timestamp,
+    ) -> bool {
+        let candidate = Candidate {
+            group: &self.kind.group,
+            kind: &who.kind,
+            name: &who.name,
+            object,
+        };
+        let book = self.set.exemptions().load();
+        let namespace = who.namespace.as_deref().unwrap_or_default();
+        let by = book.forgives(&self.set, judged, (namespace, &candidate), at);
+        by.is_some()
     }
 
     /// Why no webhook would be asked about it, or nobody about its past.

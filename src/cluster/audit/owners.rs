@@ -82,8 +82,9 @@ pub struct Found {
     owners: HashMap<String, Option<Owner>>,
 }
 
-/// What tells two findings of an object apart: policy, code, container.
-type Rule = (String, String, Option<String>);
+/// What tells two findings of an object apart: policy, code, container, and the
+/// exemption. What is denied of a Pod is not told by what its owner is forgiven.
+type Rule = (String, String, Option<String>, Option<String>);
 
 /// The same finding of several objects with the same owner.
 #[derive(Debug)]
@@ -249,6 +250,7 @@ fn rule(finding: &Finding) -> Rule {
         finding.policy.clone(),
         finding.code.clone(),
         finding.container.clone(),
+        finding.exemption.as_ref().map(|by| by.name.clone()),
     )
 }
 

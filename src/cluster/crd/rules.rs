@@ -10,7 +10,10 @@ const CONSTRAINTS: &str = "/properties/spec/properties/matchConstraints";
 const OVERRIDE: &str = "/properties/spec/properties/overrides/items";
 
 /// Where, which member of the schema, and its value.
-pub(super) fn rules() -> Vec<(String, &'static str, Value)> {
+pub(super) type Rule = (String, &'static str, Value);
+
+/// Those of a WasmPolicy.
+pub(super) fn rules() -> Vec<Rule> {
     let mut rules = program();
     rules.extend(actions(&format!("{SPEC}/properties/validationActions")));
     rules.extend(actions(&format!("{OVERRIDE}/properties/validationActions")));
@@ -28,13 +31,13 @@ pub(super) fn rules() -> Vec<(String, &'static str, Value)> {
     rules
 }
 
-fn rule(rule: &str, message: &str) -> Value {
+pub(super) fn rule(rule: &str, message: &str) -> Value {
     json!({"rule": rule, "message": message})
 }
 
 /// Only the first rule that is broken should speak: the second is about
 /// programs that have no `file`.
-fn program() -> Vec<(String, &'static str, Value)> {
+fn program() -> Vec<Rule> {
     let file = rule(
         "!has(self.file)",
         "`file` is for files on disk: put the component into `binaryData` of a ConfigMap and name \
@@ -59,7 +62,7 @@ fn program() -> Vec<(String, &'static str, Value)> {
     ]
 }
 
-fn actions(place: &str) -> Vec<(String, &'static str, Value)> {
+fn actions(place: &str) -> Vec<Rule> {
     let both = rule(
         "!('Deny' in self && 'Warn' in self)",
         "has both `Deny` and `Warn`, which would show the same text twice: write one of them",
@@ -72,7 +75,7 @@ fn actions(place: &str) -> Vec<(String, &'static str, Value)> {
     ]
 }
 
-fn lists() -> Vec<(String, &'static str, Value)> {
+fn lists() -> Vec<Rule> {
     let codes = format!("{OVERRIDE}/properties/codes");
     vec![
         (
@@ -85,7 +88,7 @@ fn lists() -> Vec<(String, &'static str, Value)> {
     ]
 }
 
-fn constraints() -> Vec<(String, &'static str, Value)> {
+fn constraints() -> Vec<Rule> {
     let resource = rule(
         "!self.matches('[A-Z]')",
         "resources are plural and lower case, as in `kubectl api-resources`: `pods`, \
@@ -114,7 +117,7 @@ fn constraints() -> Vec<(String, &'static str, Value)> {
     rules
 }
 
-fn selector(place: &str) -> Vec<(String, &'static str, Value)> {
+pub(super) fn selector(place: &str) -> Vec<Rule> {
     let some = rule(
         "!(self.operator in ['In', 'NotIn']) || (has(self.values) && size(self.values) > 0)",
         "`In` and `NotIn` need at least one value",
@@ -132,7 +135,7 @@ fn selector(place: &str) -> Vec<(String, &'static str, Value)> {
     ]
 }
 
-fn limits() -> Vec<(String, &'static str, Value)> {
+fn limits() -> Vec<Rule> {
     let limits = format!("{SPEC}/properties/limits/properties");
     let mut rules = Vec::new();
     for (member, most) in [("deadlineMilliseconds", 10_000), ("memoryMebibytes", 64)] {
@@ -144,7 +147,7 @@ fn limits() -> Vec<(String, &'static str, Value)> {
 }
 
 /// Conditions are told apart by their type, so that several can write them.
-fn status() -> Vec<(String, &'static str, Value)> {
+fn status() -> Vec<Rule> {
     let conditions = "/properties/status/properties/conditions".to_owned();
     vec![
         (conditions.clone(), "x-kubernetes-list-type", json!("map")),

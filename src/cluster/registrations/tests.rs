@@ -50,6 +50,9 @@ fn policies_are_checked_by_an_entry_that_fails_open() {
     assert_eq!(entry["clientConfig"]["service"]["path"], "/policies");
     assert_eq!(entry["failurePolicy"], "Ignore");
     assert_eq!(entry["rules"][0]["resources"], json!(["wasmpolicies"]));
+    let exemptions = &entry["rules"][1];
+    assert_eq!(exemptions["resources"], json!(["policyexemptions"]));
+    assert_eq!(exemptions["scope"], "Namespaced");
     assert_eq!(mutating["webhooks"], json!([]));
     assert_eq!(validating["metadata"].get("annotations"), None);
 }

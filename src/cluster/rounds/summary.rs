@@ -78,12 +78,16 @@ pub fn reports(report: &Report, at: i64) -> BTreeMap<Option<String>, Value> {
 }
 
 fn document(namespace: Option<&str>, mut findings: Vec<&Finding>, at: i64) -> Value {
+    let exempted = findings
+        .iter()
+        .filter(|one| one.exemption.is_some())
+        .count();
     let count = |wanted: &[Action]| {
-        let of = findings.iter().filter(|one| wanted.contains(&one.action));
-        of.count()
+        let open = findings.iter().filter(|one| one.exemption.is_none());
+        open.filter(|one| wanted.contains(&one.action)).count()
     };
     let summary = json!({"pass": 0, "fail": count(&[Action::Deny]),
-        "warn": count(&[Action::Warn, Action::Audit]), "error": 0, "skip": 0});
+        "warn": count(&[Action::Warn, Action::Audit]), "error": 0, "skip": exempted});
     // Stable: those of one action stay in their order.
     findings.sort_by_key(|finding| finding.action);
     let results: Vec<Value> = findings
@@ -110,6 +114,7 @@ fn document(namespace: Option<&str>, mut findings: Vec<&Finding>, at: i64) -> Va
 
 fn result(finding: &Finding, at: i64) -> Value {
     let (result, severity) = match finding.action {
+        Action::Audit if finding.exemption.is_some() => ("skip", "info"),
         Action::Deny => ("fail", "high"),
         Action::Warn => ("warn", "medium"),
         Action::Audit => ("warn", "info"),
@@ -163,6 +168,7 @@ mod tests {
             path: "/spec".into(),
             container: Some("a".into()),
             fingerprint: "f".into(),
+            exemption: None,
             excerpt: None,
         }
     }

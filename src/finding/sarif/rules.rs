@@ -6,7 +6,10 @@ use portcullis_contract::Code;
 use serde_json::{Value, json};
 
 use super::level;
+use crate::finding::Finding;
+use crate::policy::action::Action;
 use crate::policy::decision::{cut, plain};
+use crate::policy::exemption::standing;
 use crate::policy::{Policy, PolicySet};
 
 /// The longest description that GitHub shows, in characters; bytes are never
@@ -21,7 +24,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub(super) fn of(set: &PolicySet) -> Rules {
+    pub(super) fn of(set: &PolicySet, findings: &[Finding]) -> Rules {
         let mut rules = Rules {
             descriptors: Vec::new(),
             index: BTreeMap::new(),
@@ -33,7 +36,33 @@ impl Rules {
                 rules.descriptors.push(descriptor(policy, code));
             }
         }
+        if findings
+            .iter()
+            .any(|finding| finding.policy == standing::POLICY)
+        {
+            rules.add_own();
+        }
         rules
+    }
+
+    /// Those about exemptions, which no policy reports.
+    fn add_own(&mut self) {
+        for (code, meaning) in standing::CODES {
+            let key = (standing::POLICY.to_owned(), code.to_owned());
+            self.index.insert(key, self.descriptors.len());
+            let level = match code {
+                standing::UNREADABLE => Action::Deny,
+                _ => Action::Warn,
+            };
+            self.descriptors.push(json!({
+                "id": code,
+                "shortDescription": {"text": first_sentence(meaning)},
+                "fullDescription": {"text": meaning},
+                "help": {"text": meaning, "markdown": format!("{meaning}\n")},
+                "defaultConfiguration": {"level": self::level(level)},
+                "properties": {"policy": standing::POLICY, "tags": [standing::POLICY]},
+            }));
+        }
     }
 
     pub(super) fn descriptors(&self) -> &[Value] {

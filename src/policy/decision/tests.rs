@@ -34,6 +34,7 @@ fn a_long_warning_keeps_its_place_and_its_code() {
             audit: false,
         },
         guessed: false,
+        exempted: None,
     };
     let [warning] = &warnings([judged.warning()].into_iter())[..] else {
         panic!("one warning");

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use crate::policies::{Turn, admin, apply, eventually, is_denied, policy, shown};
 use crate::support::{cluster, deployment};
 
+/// What is forgiven for a while.
+mod exemptions;
 /// Faults of the API server.
 mod faults;
 /// Replicas that come and go.

@@ -22,10 +22,10 @@ use crate::support::cluster;
 
 /// What came of an audit.
 #[derive(Debug)]
-struct Audit {
+pub(crate) struct Audit {
     code: i32,
     /// Null where it printed none.
-    report: Value,
+    pub(crate) report: Value,
     stderr: String,
 }
 
@@ -46,11 +46,15 @@ fn audit_as(kubeconfig: &Path, arguments: &[&str]) -> Audit {
 }
 
 /// As an administrator.
-fn audit(arguments: &[&str]) -> Audit {
+pub(crate) fn audit(arguments: &[&str]) -> Audit {
     audit_as(&cluster().kubeconfig(User::Admin), arguments)
 }
 
 impl Audit {
+    pub(crate) fn code(&self) -> i32 {
+        self.code
+    }
+
     fn list(&self, member: &str) -> Vec<&Value> {
         self.report[member]
             .as_array()

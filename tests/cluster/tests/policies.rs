@@ -41,8 +41,11 @@ impl Turn {
         let definition = Portcullis::print(&["crd"]).expect("a definition");
         apply(&definition).ok().expect("the definition is taken");
         let wait = ["wait", "--for=condition=Established", "--timeout=60s"];
-        let crd = "crd/wasmpolicies.portcullis.dev";
-        admin(&[&wait[..], &[crd]].concat(), "")
+        let crds = [
+            "crd/wasmpolicies.portcullis.dev",
+            "crd/policyexemptions.portcullis.dev",
+        ];
+        admin(&[&wait[..], &crds].concat(), "")
             .ok()
             .expect("it is established");
         delete_all();
@@ -57,10 +60,15 @@ impl Drop for Turn {
 }
 
 fn delete_all() {
-    let deleted = admin(&["delete", "wasmpolicies", "--all"], "");
-    // The next turn finds what is left, and fails.
-    if deleted.code != 0 {
-        eprintln!("policies are still there: {}", deleted.stderr);
+    for kind in [
+        &["wasmpolicies"][..],
+        &["policyexemptions", "--all-namespaces"],
+    ] {
+        let deleted = admin(&[&["delete", "--all"], kind].concat(), "");
+        // The next turn finds what is left, and fails.
+        if deleted.code != 0 {
+            eprintln!("{kind:?} are still there: {}", deleted.stderr);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::judge;
 use crate::support::Scratch;
 
 /// What is wrong with a log, by the schema; nothing if it is valid.
-fn problem(log: &Value) -> String {
+pub(super) fn problem(log: &Value) -> String {
     let schema = "tests/data/sarif/sarif-schema-2.1.0.json";
     let mut lines = judge::asked(&["schema", schema], &log.to_string());
     assert_eq!(lines.len(), 1);
@@ -250,6 +250,7 @@ fn of_too_many_findings_the_gravest_are_kept_and_the_rest_is_counted() {
         path: String::new(),
         container: None,
         fingerprint: "f".into(),
+        exemption: None,
         excerpt: None,
     };
     let report = Report {

@@ -28,6 +28,7 @@ fn finding(object: &Value, code: &str, container: &str) -> Finding {
         object,
         path: "/spec/containers/0/image".into(),
         container: Some(container.into()),
+        exemption: None,
         excerpt: None,
     }
 }

@@ -186,6 +186,15 @@ fn audited(proxy: &Proxy<'_>, account: &str, namespace: &Namespace<'_>) {
     done("openreports.io", "clusterreports", "delete");
 }
 
+/// An exemption is there, so that an audit has something to write to it.
+fn exempted(namespace: &Namespace<'_>) {
+    let exemption = json!({"apiVersion": "portcullis.dev/v1alpha1", "kind": "PolicyExemption",
+        "metadata": {"name": "legacy"}, "spec": {"policy": "tags", "codes": ["image-latest"],
+            "selector": {}, "reason": "r", "expires": "2999-01-01T00:00:00Z"}});
+    let created = namespace.kubectl(User::Admin, &["create", "-f", "-"], &exemption.to_string());
+    created.unwrap().ok().unwrap();
+}
+
 #[test]
 fn an_installation_may_do_what_it_does_and_nothing_else() {
     let _turn = Turn::take();
@@ -194,6 +203,7 @@ fn an_installation_may_do_what_it_does_and_nothing_else() {
     let proxy = Proxy::start(cluster()).unwrap();
     installation.through(&proxy).unwrap();
     let options = ["--settle=0s", "--audit-interval=10s"];
+    exempted(&namespace);
     installation.start(&[&namespace], &options).unwrap();
     audited(&proxy, &installation.account_name(), &namespace);
     in_force(&installation, &namespace);
