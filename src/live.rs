@@ -57,7 +57,7 @@ async fn exempt(client: &Client, set: &PolicySet, namespaces: &[String]) -> Resu
             );
             return Ok(());
         }
-        Err(error) => bail!("the API server was asked what it has: {error}"),
+        Err(error) => return Err(error).context("the API server was asked what it has"),
     };
     let live = exemptions::book(&listed);
     let own = Arc::clone(&set.exemptions().load());

@@ -123,6 +123,8 @@ fn a_deployment_and_its_pods_are_let_in_until_the_exemption_is_gone_or_over() {
         "Deployment, ReplicaSet, Pod"
     );
 
+    // What is asked next is a creation, too.
+    get(&namespace, &["delete", "deployment", "web"]);
     let delete = ["delete", "policyexemption", "legacy"];
     get(&namespace, &delete);
     soon("denied", &namespace, is_denied);

@@ -182,6 +182,9 @@ fn audited(proxy: &Proxy<'_>, account: &str, namespace: &Namespace<'_>) {
     admin(&["delete", "-f", "pack/observe"], "").ok().unwrap();
     let name = format!("{}-all", namespace.name());
     admin(&["delete", "clusterrole", &name], "").ok().unwrap();
+    let exemption = ["delete", "policyexemption", "legacy"];
+    let deleted = namespace.kubectl(User::Admin, &exemption, "");
+    deleted.unwrap().ok().unwrap();
     done("openreports.io", "reports", "delete");
     done("openreports.io", "clusterreports", "delete");
 }
