@@ -6,6 +6,7 @@
 //! is to be written, given what is there) is a pure function of its own file;
 //! the file that talks to the API server is small.
 
+pub mod anchor;
 pub mod audit;
 pub mod certificates;
 pub mod commands;

@@ -1,5 +1,6 @@
 //! One pass of the leader.
 
+mod anchored;
 mod conditions;
 mod slots;
 
@@ -17,6 +18,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{Certificates, Options, Writes};
+use crate::cluster::anchor::Standing;
+use crate::cluster::anchor::api::Anchor;
 use crate::cluster::certificates::api::{self as certificates, Keeper, Kept};
 use crate::cluster::home::Home;
 use crate::cluster::notices::{self, api::Teller};
@@ -38,6 +41,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 pub(super) struct Leader {
     client: Client,
     home: Home,
+    anchor: Arc<Anchor>,
     options: Options,
     set: Arc<ArcSwap<PolicySet>>,
     metrics: Arc<Metrics>,
@@ -53,6 +57,8 @@ pub(super) struct Leader {
     looked: Option<(Instant, World)>,
     /// Whether what was seen at the last look keeps entries from failing closed.
     is_withheld: bool,
+    /// The owner that what was there before belongs to, and since when.
+    adopted: Option<(String, Instant)>,
     problem: Option<String>,
     /// Why they wait, if not for the time.
     open_because: Option<String>,
@@ -96,6 +102,7 @@ impl Leader {
             teller: Teller::new(writes.client.clone(), &writes.home),
             client: writes.client.clone(),
             home: writes.home.clone(),
+            anchor: Arc::clone(&writes.anchor),
             options: options.clone(),
             set: Arc::clone(&writes.set),
             metrics: Arc::clone(&writes.metrics),
@@ -104,6 +111,7 @@ impl Leader {
             applied: BTreeMap::new(),
             looked: None,
             is_withheld: false,
+            adopted: None,
             problem: None,
             open_because: None,
         }
@@ -142,14 +150,26 @@ impl Leader {
             return Ok(AGAIN);
         }
         let now = Timestamp::now();
+        let standing = self.anchor.look().await?;
+        if let Standing::Going(going) = &standing {
+            self.leave(going).await?;
+        }
+        let owner = standing.owner();
         let mut stored = state::api::read(&self.maps).await?;
+        if let Some(owner) = owner {
+            stored.begin_anew(owner);
+        }
+        self.say_anchored(&mut stored.state, &standing, now);
         let kept = self.certificates(&mut stored.state, now).await;
         let (bundle, kept) = match kept {
             Ok((bundle, kept)) => (Ok(bundle), kept),
             Err(error) => (Err(error), None),
         };
         let registered = match bundle {
-            Ok(bundle) => self.registrations(&mut stored.state, bundle, now).await,
+            Ok(bundle) => {
+                let state = &mut stored.state;
+                self.registrations(state, bundle, owner, now).await
+            }
             Err(error) => Err(error),
         };
         let registered = registered.unwrap_or_else(|error| Written {
@@ -159,7 +179,10 @@ impl Leader {
         let pause = self.pause(kept.as_ref(), now);
         self.say_registered(&mut stored.state, registered.problem.as_deref(), now);
         let news = notices::news(&stored.before().conditions, &stored.state.conditions);
-        let object = stored.write(&self.maps).await?;
+        let object = stored.write(&self.maps, owner).await?;
+        if let Some(owner) = owner {
+            self.adopt(owner, kept.is_some()).await;
+        }
         for notice in news {
             self.teller.warn(&object, "Register", notice).await;
         }
@@ -269,6 +292,7 @@ fn keeper(writes: &Writes, options: &Options) -> Option<Arc<Keeper>> {
             secrets: Api::namespaced(writes.client.clone(), &home.namespace),
             place: format!("{}/{}", home.namespace, certificates::NAME),
             names: vec![options.self_call.name.clone()],
+            anchor: Arc::clone(&writes.anchor),
             lifetimes: options.lifetimes,
             known: Arc::default(),
         })
