@@ -12,6 +12,7 @@ pub mod certificates;
 pub mod commands;
 pub mod controller;
 pub mod crd;
+pub mod doctor;
 pub mod earlier;
 pub mod gather;
 pub mod home;

@@ -66,9 +66,9 @@ impl Going {
                 "ClusterRole {name} is gone: the installation is being removed and nothing is \
                  registered any more; to have it back apply the manifests again"
             ),
-            Going::Namespace(name) => format!(
-                "namespace {name} is being deleted: nothing is registered any more"
-            ),
+            Going::Namespace(name) => {
+                format!("namespace {name} is being deleted: nothing is registered any more")
+            }
         }
     }
 }

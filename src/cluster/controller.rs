@@ -220,7 +220,10 @@ impl Controller {
         let kept = self.gatherer.programs.keep(digest, bytes).await;
         if let Err(error) = &kept {
             let policy = candidate.found.resource.name.as_str();
-            tracing::warn!(policy, "the program of a policy could not be kept: {error:#}");
+            tracing::warn!(
+                policy,
+                "the program of a policy could not be kept: {error:#}"
+            );
         }
         kept.is_ok()
     }

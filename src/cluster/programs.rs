@@ -185,7 +185,10 @@ impl Programs {
         let Some(owner) = self.owner().await? else {
             return Ok(());
         };
-        let strangers = list.items.iter().filter(|copy| !owns(&owner, &copy.metadata));
+        let strangers = list
+            .items
+            .iter()
+            .filter(|copy| !owns(&owner, &copy.metadata));
         for name in strangers.map(ResourceExt::name_any) {
             if let Some(digest) = used.iter().find(|digest| kept::name(digest) == name) {
                 self.renew(digest).await?;

@@ -160,7 +160,10 @@ fn covers_metadata(wanted: &Value, live: &Value) -> bool {
     if let Some(rest) = rest.as_object_mut() {
         rest.remove(OWNERS);
     }
-    covers(&rest, live) && ours.iter().all(|our| known.iter().any(|one| covers(our, one)))
+    covers(&rest, live)
+        && ours
+            .iter()
+            .all(|our| known.iter().any(|one| covers(our, one)))
 }
 
 /// `covers` is happy with members that are only in what is there; these two

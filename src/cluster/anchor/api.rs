@@ -98,6 +98,13 @@ impl Anchor {
             Ok(Some(_)) => return gone(),
             Ok(None) if self.registers => return gone(),
             Ok(None) => return Ok(self.without("is not there")),
+            // The rights of an installation that is removed go as it goes.
+            Err(error) if is_forbidden(&error) && self.was_known() => {
+                bail!(
+                    "ClusterRole {} may not be read any more: nothing is written until it may",
+                    self.name
+                )
+            }
             Err(error) if is_forbidden(&error) => return Ok(self.without("may not be read")),
             Err(error) => return Err(error).context(format!("reading ClusterRole {}", self.name)),
         };
@@ -105,6 +112,14 @@ impl Anchor {
             self.attach(&anchor.metadata, &home).await;
         }
         Ok(super::owner(&anchor).map_or_else(|| self.without("has no uid"), Standing::Held))
+    }
+
+    /// Whether it was ever there, or seen to go.
+    fn was_known(&self) -> bool {
+        let known = self.known.load();
+        known
+            .as_ref()
+            .is_some_and(|known| !matches!(**known, Standing::Without(_)))
     }
 
     fn without(&self, why: &str) -> Standing {

@@ -27,15 +27,34 @@ fn an_owner_is_told_by_its_uid_and_an_earlier_one_by_its_name() {
     for (owners, is_owned, is_earlier, is_any) in [
         (&[][..], false, false, false),
         (&[OURS], false, true, true),
-        (&[("ClusterRole", "p-installation", "u2")], true, false, true),
-        (&[OURS, ("ClusterRole", "p-installation", "u2")], true, false, true),
+        (
+            &[("ClusterRole", "p-installation", "u2")],
+            true,
+            false,
+            true,
+        ),
+        (
+            &[OURS, ("ClusterRole", "p-installation", "u2")],
+            true,
+            false,
+            true,
+        ),
         (&[("ClusterRole", "other", "u3")], false, false, false),
-        (&[("Deployment", "p-installation", "u3")], false, false, false),
+        (
+            &[("Deployment", "p-installation", "u3")],
+            false,
+            false,
+            false,
+        ),
     ] {
         let metadata = owned_by(owners);
         assert_eq!(owns(&now, &metadata), is_owned, "{owners:?}");
         assert_eq!(is_of_earlier(&now, &metadata), is_earlier, "{owners:?}");
-        assert_eq!(is_anchored("p-installation", &metadata), is_any, "{owners:?}");
+        assert_eq!(
+            is_anchored("p-installation", &metadata),
+            is_any,
+            "{owners:?}"
+        );
     }
 }
 
@@ -66,7 +85,10 @@ fn the_namespace_owns_the_anchor_unless_argo_keeps_it() {
         let argo: ObjectMeta = serde_json::from_value(argo).expect("metadata");
         assert_eq!(uids(&argo), None, "{argo:?}");
         let owner_references = done.owner_references.clone();
-        let moved = ObjectMeta { owner_references, ..argo };
+        let moved = ObjectMeta {
+            owner_references,
+            ..argo
+        };
         assert_eq!(uids(&moved), Some(vec![]), "taken out again");
     }
 }
@@ -74,7 +96,10 @@ fn the_namespace_owns_the_anchor_unless_argo_keeps_it() {
 #[test]
 fn what_is_being_removed_says_how_it_comes_back() {
     let gone = Going::Anchor("p-installation".into()).line();
-    assert!(gone.contains("ClusterRole p-installation") && gone.contains("apply"), "{gone}");
+    assert!(
+        gone.contains("ClusterRole p-installation") && gone.contains("apply"),
+        "{gone}"
+    );
     let gone = Standing::Going(Going::Namespace("home".into()));
     assert!(gone.owner().is_none());
     let held = Standing::Held(anchor("u1"));

@@ -166,7 +166,10 @@ fn our_owner_has_to_be_there_and_others_may_be() {
     assert!(holds(&wanted, &live), "somebody else's, too");
     live["metadata"]["ownerReferences"] = json!([owner("u0")]);
     assert!(!holds(&wanted, &live), "an earlier one");
-    live["metadata"].as_object_mut().expect("a map").remove("ownerReferences");
+    live["metadata"]
+        .as_object_mut()
+        .expect("a map")
+        .remove("ownerReferences");
     assert!(!holds(&wanted, &live), "none");
 }
 

@@ -19,6 +19,8 @@ mod rights;
 /// What is there is audited again and again.
 mod rounds;
 
+pub(crate) use rounds::define_reports;
+
 /// For anything that takes seconds.
 const SOON: Duration = Duration::from_secs(40);
 

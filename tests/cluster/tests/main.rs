@@ -32,6 +32,8 @@ mod proxy;
 mod ratchet;
 /// What is registered, and what is not.
 mod registration;
+/// Ways out.
+mod removal;
 /// The story of the README.
 mod story;
 /// What each test starts with.
