@@ -56,6 +56,8 @@ pub enum Command {
     Deregister(cluster::Place),
     /// What is wrong with an installation, and how to mend it
     Doctor(doctor::Doctor),
+    /// Whether requests are judged as the policies in force say: dry-runs only
+    Smoke(doctor::Smoke),
     /// Compile one policy, for the process that started this one
     #[command(hide = true)]
     CompilePolicy,

@@ -30,6 +30,7 @@ pub mod rounds;
 pub mod run;
 pub mod safety;
 pub mod self_call;
+pub mod smoke;
 pub mod state;
 pub mod status;
 pub mod vetting;

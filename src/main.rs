@@ -71,6 +71,7 @@ fn run(command: Command) -> Result<u8> {
         Command::Deregister(place) => registering::registered(&place, Some(How::Deregistered)),
         Command::Resume(place) => registering::registered(&place, None),
         Command::Doctor(arguments) => examined::doctor(&arguments),
+        Command::Smoke(arguments) => examined::smoke(&arguments),
         Command::CompilePolicy => Ok(wasm::answer_order().map(|()| 0)?),
     }
 }

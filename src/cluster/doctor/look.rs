@@ -11,11 +11,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
 use kube::api::{Api, ListParams};
-use kube::core::DynamicObject;
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, NamespaceResourceScope};
+use kube::{Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -23,6 +22,9 @@ use serde_json::Value;
 use super::seen::{Place, Seen, list, text};
 use crate::cluster::safety::World;
 use crate::cluster::{anchor, certificates, crd, lease, object, registrations, state};
+
+const VALIDATING: &str = "validatingwebhookconfigurations";
+const MUTATING: &str = "mutatingwebhookconfigurations";
 
 /// Looks at everything.
 ///
@@ -104,114 +106,92 @@ impl Looker<'_> {
         Some(found.into_iter().map(|one| value(Some(one))).collect())
     }
 
+    /// Those of the installation's namespace.
+    fn own<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.place.namespace)
+    }
+
+    /// Those of the whole cluster.
+    fn whole<K: Resource<DynamicType = ()>>(&self) -> Api<K> {
+        Api::all(self.client.clone())
+    }
+
     async fn all(&mut self) -> Seen {
-        let client = self.client.clone();
-        let Place {
-            namespace,
-            registration,
-            service,
-        } = self.place.clone();
-        let everywhere = || client.clone();
-        let service_found = self
-            .get(
-                Api::<Service>::namespaced(everywhere(), &namespace),
-                "service",
-                &service,
-            )
-            .await
-            .map(value);
-        let selector = service_found.as_ref().map(selector_of).unwrap_or_default();
-        // Without a selector nobody knows which pods are meant.
-        let pods = match selector.as_str() {
-            "" => Some(vec![]),
-            selector => {
-                self.values(
-                    Api::<Pod>::namespaced(everywhere(), &namespace),
-                    "pods",
-                    selector,
-                )
-                .await
-            }
-        };
-        let of_service = format!("kubernetes.io/service-name={service}");
-        let definition = format!("{}.{}", crd::PLURAL, crd::GROUP);
-        let anchor = anchor::name(&registration);
-        Seen {
+        let mut seen = Seen {
             place: self.place.clone(),
             now: Timestamp::now(),
-            unseen: vec![],
-            webhooks: [
-                self.values(
-                    Api::<ValidatingWebhookConfiguration>::all(everywhere()),
-                    "validatingwebhookconfigurations",
-                    "",
-                )
+            ..Seen::default()
+        };
+        self.serving(&mut seen).await;
+        self.remembered(&mut seen).await;
+        self.manifests(&mut seen).await;
+        seen.webhooks = [
+            self.values(
+                self.whole::<ValidatingWebhookConfiguration>(),
+                VALIDATING,
+                "",
+            )
+            .await,
+            self.values(self.whole::<MutatingWebhookConfiguration>(), MUTATING, "")
                 .await,
-                self.values(
-                    Api::<MutatingWebhookConfiguration>::all(everywhere()),
-                    "mutatingwebhookconfigurations",
-                    "",
-                )
-                .await,
-            ],
-            rights: self.rights(pods.as_deref()).await,
-            world: self.world(pods.as_deref()).await,
-            service: service_found,
-            slices: self
-                .values(
-                    Api::<EndpointSlice>::namespaced(everywhere(), &namespace),
-                    "endpointslices",
-                    &of_service,
-                )
-                .await,
-            secret: self
-                .get(
-                    Api::<Secret>::namespaced(everywhere(), &namespace),
-                    "secret",
-                    certificates::api::NAME,
-                )
-                .await,
-            state: self
-                .get(
-                    Api::<ConfigMap>::namespaced(everywhere(), &namespace),
-                    "configmap",
-                    state::NAME,
-                )
-                .await,
-            lease: self
-                .get(
-                    Api::<Lease>::namespaced(everywhere(), &namespace),
-                    "lease",
-                    lease::api::NAME,
-                )
-                .await
-                .map(value),
-            budgets: self
-                .values(
-                    Api::<PodDisruptionBudget>::namespaced(everywhere(), &namespace),
-                    "poddisruptionbudgets",
-                    "",
-                )
-                .await,
-            definition: self
-                .get(
-                    Api::<CustomResourceDefinition>::all(everywhere()),
-                    "customresourcedefinition",
-                    &definition,
-                )
-                .await
-                .map(value),
-            policies: self.policies().await,
-            anchor: self
-                .get(
-                    Api::<ClusterRole>::all(everywhere()),
-                    "clusterrole",
-                    &anchor,
-                )
-                .await
-                .map(value),
-            pods,
-        }
+        ];
+        seen.policies = self.policies().await;
+        seen.world = self.world(seen.pods.as_deref()).await;
+        seen
+    }
+
+    /// The Service, and who is behind it.
+    async fn serving(&mut self, seen: &mut Seen) {
+        let service = self.place.service.clone();
+        let found = self.get(self.own::<Service>(), "service", &service).await;
+        let found = found.map(value);
+        let selector = found.as_ref().map(selector_of).unwrap_or_default();
+        seen.pods = match selector.as_str() {
+            // Without a selector nobody knows which pods are meant.
+            "" => Some(vec![]),
+            selector => self.values(self.own::<Pod>(), "pods", selector).await,
+        };
+        seen.service = found;
+        let of_service = format!("kubernetes.io/service-name={service}");
+        let slices = self.own::<EndpointSlice>();
+        seen.slices = self.values(slices, "endpointslices", &of_service).await;
+        let budgets = self.own::<PodDisruptionBudget>();
+        seen.budgets = self.values(budgets, "poddisruptionbudgets", "").await;
+    }
+
+    /// What the leader has written.
+    async fn remembered(&mut self, seen: &mut Seen) {
+        let secrets = self.own::<Secret>();
+        seen.secret = self.get(secrets, "secret", certificates::api::NAME).await;
+        seen.state = self
+            .get(self.own::<ConfigMap>(), "configmap", state::NAME)
+            .await;
+        let lease = self
+            .get(self.own::<Lease>(), "lease", lease::api::NAME)
+            .await;
+        seen.lease = lease.map(value);
+    }
+
+    /// What somebody has applied.
+    async fn manifests(&mut self, seen: &mut Seen) {
+        let kind = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+        let kind = ApiResource::from_gvk(&kind);
+        // As it is, without the types of a library in between.
+        let definitions: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind);
+        let name = format!("{}.{}", crd::PLURAL, crd::GROUP);
+        let found = self
+            .get(definitions, "customresourcedefinition", &name)
+            .await;
+        seen.definition = found.map(value);
+        let name = anchor::name(&self.place.registration);
+        let found = self
+            .get(self.whole::<ClusterRole>(), "clusterrole", &name)
+            .await;
+        seen.anchor = found.map(value);
+        seen.rights = self.rights(seen.pods.as_deref()).await;
     }
 
     async fn policies(&mut self) -> Option<Vec<Value>> {
@@ -254,43 +234,39 @@ impl Looker<'_> {
 
     /// What is bound to our account: roles and where they hold.
     async fn rights(&mut self, pods: Option<&[Value]>) -> Option<Vec<(Option<String>, Value)>> {
-        let client = self.client.clone();
         let account = pods.and_then(|pods| pods.first());
         let account = account.map(|pod| text(pod, "/spec/serviceAccountName"));
         let account = account.unwrap_or(&self.place.registration).to_owned();
-        let whole = self
-            .values(
-                Api::<ClusterRoleBinding>::all(client.clone()),
-                "clusterrolebindings",
-                "",
-            )
-            .await?;
-        let parts = self
-            .values(Api::<RoleBinding>::all(client.clone()), "rolebindings", "")
-            .await?;
+        let all = self.whole::<ClusterRoleBinding>();
+        let mut bindings = self.values(all, "clusterrolebindings", "").await?;
+        let all = self.whole::<RoleBinding>();
+        bindings.extend(self.values(all, "rolebindings", "").await?);
         let mut rights = vec![];
-        for binding in whole
-            .iter()
-            .chain(&parts)
-            .filter(|one| binds(one, &self.place.namespace, &account))
-        {
-            let at = binding
-                .pointer("/metadata/namespace")
-                .and_then(Value::as_str);
-            let name = text(binding, "/roleRef/name");
-            let role = match (text(binding, "/roleRef/kind"), at) {
-                ("Role", Some(at)) => {
-                    let roles = Api::<Role>::namespaced(client.clone(), at);
-                    self.get(roles, "role", name).await.map(value)?
-                }
-                _ => self
-                    .get(Api::<ClusterRole>::all(client.clone()), "clusterrole", name)
-                    .await
-                    .map(value)?,
-            };
-            rights.push((at.map(str::to_owned), role));
+        for binding in bindings {
+            if binds(&binding, &self.place.namespace, &account) {
+                rights.push(self.role(&binding).await?);
+            }
         }
         Some(rights)
+    }
+
+    /// The role that a binding names, and where it holds.
+    async fn role(&mut self, binding: &Value) -> Option<(Option<String>, Value)> {
+        let at = binding
+            .pointer("/metadata/namespace")
+            .and_then(Value::as_str);
+        let name = text(binding, "/roleRef/name");
+        let role = match (text(binding, "/roleRef/kind"), at) {
+            ("Role", Some(at)) => {
+                let roles = Api::<Role>::namespaced(self.client.clone(), at);
+                self.get(roles, "role", name).await.map(value)
+            }
+            _ => self
+                .get(self.whole::<ClusterRole>(), "clusterrole", name)
+                .await
+                .map(value),
+        };
+        Some((at.map(str::to_owned), role?))
     }
 }
 

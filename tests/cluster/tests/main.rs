@@ -14,6 +14,8 @@ mod corpora;
 mod defaults;
 /// What happens while nobody answers.
 mod down;
+/// What is wrong with an installation, and whether it judges.
+mod examined;
 /// An installation that watches the policies of its cluster.
 mod installed;
 /// Every kind that holds a pod spec.
