@@ -1,16 +1,18 @@
 //! One pass of the leader.
 
 mod anchored;
+mod closing;
 mod conditions;
 mod slots;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::Api;
@@ -23,9 +25,8 @@ use crate::cluster::anchor::api::Anchor;
 use crate::cluster::certificates::api::{self as certificates, Keeper, Kept};
 use crate::cluster::home::Home;
 use crate::cluster::notices::{self, api::Teller};
-use crate::cluster::registrations;
 use crate::cluster::registrations::api::Slot;
-use crate::cluster::safety::{self, Need, World};
+use crate::cluster::safety::World;
 use crate::cluster::state::{self, Kind, State};
 use crate::policy::PolicySet;
 use crate::telemetry::Metrics;
@@ -149,33 +150,20 @@ impl Leader {
             // What is registered follows policies, and none are known yet.
             return Ok(AGAIN);
         }
-        let now = Timestamp::now();
-        let standing = self.anchor.look().await?;
-        if let Standing::Going(going) = &standing {
-            self.leave(going).await?;
+        match self.anchor.look().await? {
+            Standing::Going(going) => self.leave(&going).await,
+            standing => self.put_right(&standing).await,
         }
-        let owner = standing.owner();
+    }
+
+    async fn put_right(&mut self, standing: &Standing) -> Result<Duration> {
+        let (now, owner) = (Timestamp::now(), standing.owner());
         let mut stored = state::api::read(&self.maps).await?;
         if let Some(owner) = owner {
             stored.begin_anew(owner);
         }
-        self.say_anchored(&mut stored.state, &standing, now);
-        let kept = self.certificates(&mut stored.state, now).await;
-        let (bundle, kept) = match kept {
-            Ok((bundle, kept)) => (Ok(bundle), kept),
-            Err(error) => (Err(error), None),
-        };
-        let registered = match bundle {
-            Ok(bundle) => {
-                let state = &mut stored.state;
-                self.registrations(state, bundle, owner, now).await
-            }
-            Err(error) => Err(error),
-        };
-        let registered = registered.unwrap_or_else(|error| Written {
-            is_written: false,
-            problem: Some(format!("{error:#}")),
-        });
+        self.say_anchored(&mut stored.state, standing, now);
+        let (registered, kept) = self.register(&mut stored.state, owner, now).await;
         let pause = self.pause(kept.as_ref(), now);
         self.say_registered(&mut stored.state, registered.problem.as_deref(), now);
         let news = notices::news(&stored.before().conditions, &stored.state.conditions);
@@ -198,6 +186,28 @@ impl Leader {
             Some(problem) => bail!(problem),
             None => Ok(pause),
         }
+    }
+
+    /// Keeps certificates, and registers with them.
+    async fn register(
+        &mut self,
+        state: &mut State,
+        owner: Option<&OwnerReference>,
+        now: Timestamp,
+    ) -> (Written, Option<Kept>) {
+        let (bundle, kept) = match self.certificates(state, now).await {
+            Ok((bundle, kept)) => (Ok(bundle), kept),
+            Err(error) => (Err(error), None),
+        };
+        let registered = match bundle {
+            Ok(bundle) => self.registrations(state, bundle, owner, now).await,
+            Err(error) => Err(error),
+        };
+        let registered = registered.unwrap_or_else(|error| Written {
+            is_written: false,
+            problem: Some(format!("{error:#}")),
+        });
+        (registered, kept)
     }
 
     /// Until the next thing is due.
@@ -244,36 +254,6 @@ impl Leader {
                 Ok((Bundle::Known(known.bundle()), None))
             }
         }
-    }
-
-    /// What must not be judged with Fail but would be.
-    async fn judged(&mut self, asked: &[Value; 2]) -> Result<BTreeSet<Need>> {
-        let all = asked.iter().flat_map(registrations::entries);
-        if !all
-            .into_iter()
-            .any(|entry| entry["failurePolicy"] == "Fail")
-        {
-            return Ok(BTreeSet::new());
-        }
-        let is_fresh = self
-            .looked
-            .as_ref()
-            .is_some_and(|looked| looked.0.elapsed() < LOOK);
-        if !is_fresh || self.is_withheld {
-            let uses_cert_manager = self.options.wish.ca_from.is_some();
-            let world = safety::api::look(&self.client, &self.home, uses_cert_manager).await?;
-            self.looked = Some((Instant::now(), world));
-        }
-        let Some((_, world)) = &self.looked else {
-            return Ok(BTreeSet::new());
-        };
-        let needs = safety::needs(world);
-        let judged = asked
-            .iter()
-            .map(|asked| safety::judged(asked, &needs, world));
-        let judged: BTreeSet<Need> = judged.flatten().collect();
-        self.is_withheld = !judged.is_empty();
-        Ok(judged)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the leader writes goes with the installation (`cluster::anchor`), and
 //! comes to an end with it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -21,7 +21,11 @@ impl Leader {
     /// Takes away what is registered, without waiting for the garbage
     /// collector. A configuration that no anchor ever owned stays where the
     /// anchor is missing: the manifests may be on their way.
-    pub(super) async fn leave(&mut self, going: &Going) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// Always: why nothing is registered.
+    pub(super) async fn leave(&mut self, going: &Going) -> Result<Duration> {
         for slot in self.slots.clone() {
             let Some(live) = slot.read().await? else {
                 continue;
