@@ -125,7 +125,7 @@ impl Anchor {
     fn without(&self, why: &str) -> Standing {
         Standing::Without(format!(
             "ClusterRole {} {why}: an uninstallation leaves the registration behind; apply \
-             deploy/rbac.yaml of this version",
+             the manifests of this version",
             self.name
         ))
     }

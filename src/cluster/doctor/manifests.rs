@@ -9,7 +9,7 @@ use super::{Said, Seen, note, problem};
 use crate::cluster::{anchor, crd};
 
 /// What an installation is granted, as this version has it.
-const RIGHTS: &str = include_str!("../../../deploy/rbac.yaml");
+pub(super) const RIGHTS: &str = include_str!("../../../deploy/rbac.yaml");
 
 /// The definition of WasmPolicy is there, and that of this version.
 pub(super) fn definition(seen: &Seen) -> Vec<Said> {
@@ -119,7 +119,7 @@ pub(super) fn rights(seen: &Seen) -> Vec<Said> {
     );
     vec![problem(
         message,
-        "apply deploy/rbac.yaml, or the chart, of the installed version",
+        "apply the manifests, or the chart, of the installed version",
     )]
 }
 
@@ -137,7 +137,7 @@ pub(super) fn anchor(seen: &Seen) -> Vec<Said> {
         );
         return vec![problem(
             message,
-            "apply deploy/rbac.yaml, or the chart, of the installed version",
+            "apply the manifests, or the chart, of the installed version",
         )];
     };
     let mut said = vec![];

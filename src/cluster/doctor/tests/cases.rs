@@ -1,10 +1,12 @@
 //! What is broken, and what is to be said of it.
 
+mod serving;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::healthy::{DAY, NOW, certificates, configuration, pod, policy, secret, stored};
+use super::healthy::{NOW, certificates, configuration, policy, stored};
 use super::{Grade, Seen};
 use crate::cluster::state::{How, State};
 
@@ -38,38 +40,24 @@ pub(super) fn other<'s>(
     all.last_mut().expect("it is there")
 }
 
+/// Breaks one thing.
 pub(super) type Break = Box<dyn Fn(&mut Seen)>;
+/// Which check says what is broken, how bad it is, and what it says.
+pub(super) type Case = (&'static str, Grade, &'static str, Break);
 
 pub(super) fn case(break_it: impl Fn(&mut Seen) + 'static) -> Break {
     Box::new(break_it)
 }
 
-/// What is broken, which check says so, how bad it is, and what it says.
-pub(super) fn broken() -> Vec<(&'static str, Grade, &'static str, Break)> {
+/// Everything that is broken, one at a time.
+pub(super) fn broken() -> Vec<Case> {
+    let all = [manifests(), serving::serving(), registered(), others()];
+    all.into_iter().flatten().collect()
+}
+
+/// What somebody applies.
+fn manifests() -> Vec<Case> {
     use Grade::{Note, Problem};
-    let mut paused = State::default();
-    paused.take_away(How::Paused, "jane", "2027-01-01T00:00:00Z");
-    let mut withheld = says(
-        "FailWithheld",
-        true,
-        "NeededToStart",
-        "network holds the pod network",
-    );
-    withheld.withheld_by.insert("network".into());
-    let kept = says(
-        "CertificatesKept",
-        false,
-        "Problem",
-        "the Secret is of somebody else",
-    );
-    let open = says(
-        "Registered",
-        true,
-        "FailsOpen",
-        "failurePolicy is Ignore at first",
-    );
-    let cni = json!({"metadata": {"name": "cni", "namespace": "network"}, "spec": {"selector": {}, "template":
-        {"spec": {"containers": [], "volumes": [{"name": "v", "hostPath": {"path": "/etc/cni/net.d"}}]}}}});
     vec![
         (
             "manifests",
@@ -132,107 +120,6 @@ pub(super) fn broken() -> Vec<(&'static str, Grade, &'static str, Break)> {
             }),
         ),
         (
-            "replicas",
-            Problem,
-            "replica b is not ready",
-            case(|seen| {
-                seen.pods = Some(vec![pod("a", "p:1", "True"), pod("b", "p:1", "False")]);
-            }),
-        ),
-        (
-            "replicas",
-            Note,
-            "there is one replica",
-            case(|seen| seen.pods = Some(vec![pod("a", "p:1", "True")])),
-        ),
-        (
-            "replicas",
-            Problem,
-            "wants 2 healthy replicas, and 1 are",
-            case(|seen| {
-                seen.budgets.as_mut().expect("seen")[0]["status"] =
-                    json!({"currentHealthy": 1, "desiredHealthy": 2});
-            }),
-        ),
-        (
-            "versions",
-            Problem,
-            "1 of p:1, 1 of p:2",
-            case(|seen| {
-                seen.pods = Some(vec![pod("a", "p:1", "True"), pod("b", "p:2", "True")]);
-            }),
-        ),
-        (
-            "leader",
-            Problem,
-            "no replica leads",
-            case(|seen| seen.lease = Some(Value::Null)),
-        ),
-        (
-            "leader",
-            Problem,
-            "has not renewed the Lease",
-            case(|seen| {
-                seen.lease.as_mut().expect("seen")["spec"]["renewTime"] =
-                    "2027-01-15T07:58:00Z".into();
-            }),
-        ),
-        (
-            "endpoints",
-            Problem,
-            "Service portcullis/portcullis is not there",
-            case(|seen| seen.service = Some(Value::Null)),
-        ),
-        (
-            "endpoints",
-            Problem,
-            "has no endpoint that is ready",
-            case(|seen| {
-                seen.slices = Some(vec![
-                    json!({"endpoints": [{"conditions": {"ready": false}}]}),
-                ]);
-            }),
-        ),
-        (
-            "certificate",
-            Problem,
-            "expires in 8 days",
-            case(|seen| {
-                seen.secret = Some(Some(secret(&certificates(NOW - 22 * DAY + 600))));
-            }),
-        ),
-        (
-            "certificate",
-            Note,
-            "expires in 12 days",
-            case(|seen| {
-                seen.secret = Some(Some(secret(&certificates(NOW - 18 * DAY + 600))));
-            }),
-        ),
-        (
-            "certificate",
-            Problem,
-            "has expired",
-            case(|seen| {
-                seen.secret = Some(Some(secret(&certificates(NOW - 40 * DAY))));
-            }),
-        ),
-        (
-            "certificate",
-            Problem,
-            "`tls.key`",
-            case(|seen| {
-                let secret = seen.secret.as_mut().and_then(Option::as_mut).expect("seen");
-                secret.data.as_mut().expect("data").remove("tls.key");
-            }),
-        ),
-        (
-            "certificate",
-            Problem,
-            "is not for other.portcullis.svc",
-            case(|seen| seen.place.service = "other".into()),
-        ),
-        (
             "policies",
             Problem,
             "policy tags is not loaded: the settings are refused",
@@ -252,6 +139,34 @@ pub(super) fn broken() -> Vec<(&'static str, Grade, &'static str, Break)> {
             "has no WasmPolicies",
             case(|seen| seen.policies = Some(vec![])),
         ),
+    ]
+}
+
+/// What is registered.
+fn registered() -> Vec<Case> {
+    use Grade::{Note, Problem};
+    let mut paused = State::default();
+    paused.take_away(How::Paused, "jane", "2027-01-01T00:00:00Z");
+    let mut withheld = says(
+        "FailWithheld",
+        true,
+        "NeededToStart",
+        "network holds the pod network",
+    );
+    withheld.withheld_by.insert("network".into());
+    let kept = says(
+        "CertificatesKept",
+        false,
+        "Problem",
+        "the Secret is of somebody else",
+    );
+    let open = says(
+        "Registered",
+        true,
+        "FailsOpen",
+        "failurePolicy is Ignore at first",
+    );
+    vec![
         (
             "registration",
             Problem,
@@ -308,6 +223,15 @@ pub(super) fn broken() -> Vec<(&'static str, Grade, &'static str, Break)> {
             "network holds the pod network",
             case(said_of(&withheld)),
         ),
+    ]
+}
+
+/// What webhooks hold up, and others write.
+fn others() -> Vec<Case> {
+    use Grade::{Note, Problem};
+    let cni = json!({"metadata": {"name": "cni", "namespace": "network"}, "spec": {"selector": {}, "template":
+        {"spec": {"containers": [], "volumes": [{"name": "v", "hostPath": {"path": "/etc/cni/net.d"}}]}}}});
+    vec![
         (
             "own-namespace",
             Problem,

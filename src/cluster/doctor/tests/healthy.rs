@@ -10,25 +10,26 @@ use super::{Place, Seen};
 use crate::cluster::certificates::Lifetimes;
 use crate::cluster::certificates::contents::Contents;
 use crate::cluster::crd;
+use crate::cluster::doctor::manifests::RIGHTS;
 use crate::cluster::safety::World;
 use crate::cluster::state::State;
 
-pub(super) const NOW: i64 = 1_800_000_000;
-pub(super) const DAY: i64 = 24 * 60 * 60;
+pub(in crate::cluster::doctor::tests) const NOW: i64 = 1_800_000_000;
+pub(in crate::cluster::doctor::tests) const DAY: i64 = 24 * 60 * 60;
 
-pub(super) fn certificates(at: i64) -> Contents {
+pub(in crate::cluster::doctor::tests) fn certificates(at: i64) -> Contents {
     let names = ["portcullis.portcullis.svc".to_owned()];
     Contents::begin(&names, at, &Lifetimes::default()).expect("made")
 }
 
-pub(super) fn secret(contents: &Contents) -> Secret {
+pub(in crate::cluster::doctor::tests) fn secret(contents: &Contents) -> Secret {
     Secret {
         data: Some(contents.data()),
         ..Secret::default()
     }
 }
 
-pub(super) fn stored(state: &State) -> Option<Option<ConfigMap>> {
+pub(in crate::cluster::doctor::tests) fn stored(state: &State) -> Option<Option<ConfigMap>> {
     Some(Some(ConfigMap {
         data: Some(state.data()),
         ..ConfigMap::default()
@@ -36,7 +37,11 @@ pub(super) fn stored(state: &State) -> Option<Option<ConfigMap>> {
 }
 
 /// A configuration as the API server has it.
-pub(super) fn configuration(kind: &str, name: &str, bundle: &str) -> Value {
+pub(in crate::cluster::doctor::tests) fn configuration(
+    kind: &str,
+    name: &str,
+    bundle: &str,
+) -> Value {
     json!({
         "kind": kind,
         "metadata": {
@@ -57,7 +62,7 @@ pub(super) fn configuration(kind: &str, name: &str, bundle: &str) -> Value {
     })
 }
 
-pub(super) fn pod(name: &str, image: &str, is_ready: &str) -> Value {
+pub(in crate::cluster::doctor::tests) fn pod(name: &str, image: &str, is_ready: &str) -> Value {
     json!({
         "metadata": {"name": name},
         "spec": {"containers": [{"name": "portcullis", "image": image}]},
@@ -66,7 +71,7 @@ pub(super) fn pod(name: &str, image: &str, is_ready: &str) -> Value {
     })
 }
 
-pub(super) fn policy(loaded: &str) -> Value {
+pub(in crate::cluster::doctor::tests) fn policy(loaded: &str) -> Value {
     let condition = |kind: &str, status: &str| {
         json!({"type": kind, "status": status, "reason": "R",
         "message": "the settings are refused", "lastTransitionTime": "2027-01-01T00:00:00Z"})
@@ -78,7 +83,7 @@ pub(super) fn policy(loaded: &str) -> Value {
     })
 }
 
-pub(super) fn world() -> World {
+pub(in crate::cluster::doctor::tests) fn world() -> World {
     let names = ["portcullis", "kube-system", "network"];
     let namespaces = names.map(|name| {
         let labels = json!({"kubernetes.io/metadata.name": name});
@@ -91,17 +96,17 @@ pub(super) fn world() -> World {
 }
 
 /// What the manifests grant, as the API server has it.
-pub(super) fn granted() -> Vec<(Option<String>, Value)> {
-    let text = include_str!("../../../../deploy/rbac.yaml");
-    let documents = text.split("\n---\n");
+pub(in crate::cluster::doctor::tests) fn granted() -> Vec<(Option<String>, Value)> {
+    let documents = RIGHTS.split("\n---\n");
     let parsed = documents.map(|text| portcullis_manifest::parse_document(text.as_bytes()));
-    let parsed = parsed.map(|one| one.expect("YAML"));
+    // The first holds comments alone.
+    let parsed = parsed.filter_map(Result::ok);
     let roles = parsed.filter(|one| one["kind"] == "ClusterRole" || one["kind"] == "Role");
     let at = |role: &Value| role["metadata"]["namespace"].as_str().map(str::to_owned);
     roles.map(|role| (at(&role), role)).collect()
 }
 
-pub(super) fn healthy() -> Seen {
+pub(in crate::cluster::doctor::tests) fn healthy() -> Seen {
     let contents = certificates(NOW - DAY);
     let bundle = contents.bundle();
     let mut state = State::default();
