@@ -11,6 +11,7 @@ use crate::pack::Profile;
 
 pub mod audit;
 pub mod author;
+pub mod doctor;
 mod units;
 
 use units::{duration, period, size};
@@ -54,6 +55,10 @@ pub enum Command {
     Resume(cluster::Place),
     /// Take the registration out of a cluster before it is uninstalled
     Deregister(cluster::Place),
+    /// What is wrong with an installation, and how to mend it
+    Doctor(doctor::Doctor),
+    /// Whether requests are judged as the policies in force say: dry-runs only
+    Smoke(doctor::Smoke),
     /// Compile one policy, for the process that started this one
     #[command(hide = true)]
     CompilePolicy,

@@ -6,11 +6,13 @@
 //! is to be written, given what is there) is a pure function of its own file;
 //! the file that talks to the API server is small.
 
+pub mod anchor;
 pub mod audit;
 pub mod certificates;
 pub mod commands;
 pub mod controller;
 pub mod crd;
+pub mod doctor;
 pub mod earlier;
 pub mod exemptions;
 pub mod gather;
@@ -29,6 +31,7 @@ pub mod rounds;
 pub mod run;
 pub mod safety;
 pub mod self_call;
+pub mod smoke;
 pub mod state;
 pub mod status;
 pub mod told;

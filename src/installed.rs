@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use arc_swap::ArcSwap;
 use kube::Client;
 use portcullis::args;
+use portcullis::cluster::anchor::api::Anchor;
 use portcullis::cluster::certificates::{self, Lifetimes};
 use portcullis::cluster::lease::Timing;
 use portcullis::cluster::registrations::Wish;
@@ -36,6 +37,7 @@ pub(crate) fn source(arguments: &args::Serve) -> Source {
 pub(crate) struct Installed {
     client: Client,
     home: Home,
+    anchor: Arc<Anchor>,
     /// None where somebody else registers.
     options: Option<Options>,
     /// None where nothing is audited.
@@ -57,10 +59,14 @@ impl Installed {
             true => None,
             false => Some(options(arguments, source, &home)?),
         };
+        let client = cluster::connect(typed.place.kubeconfig.as_deref()).await?;
+        let (registration, registers) = (&typed.place.registration, options.is_some());
+        let anchor = Anchor::new(client.clone(), &home.namespace, registration, registers);
         Ok(Installed {
             rounds: rounds(arguments, &home)?,
-            client: cluster::connect(typed.place.kubeconfig.as_deref()).await?,
+            client,
             home,
+            anchor: Arc::new(anchor),
             options,
             timing: Timing::default(),
             metrics: Arc::clone(metrics),
@@ -82,7 +88,7 @@ impl Installed {
             is_leader,
             registered: told,
         };
-        let running = cluster::run::start(&self.client, &self.home, policies, heard);
+        let running = cluster::run::start(&self.client, &self.home, &self.anchor, policies, heard);
         let (set, changed) = (Arc::clone(&running.set), running.changed.clone());
         let writes = self.writes(set, leading, tell, Some(changed));
         (running, writes)
@@ -98,6 +104,7 @@ impl Installed {
         Writes {
             client: self.client,
             home: self.home,
+            anchor: self.anchor,
             options: self.options,
             rounds: self.rounds,
             timing: self.timing,

@@ -6,6 +6,7 @@
 )]
 
 mod chosen;
+mod examined;
 mod installed;
 mod judged;
 mod live;
@@ -67,6 +68,8 @@ fn run(command: Command) -> Result<u8> {
         Command::Pause(place) => registering::registered(&place, Some(How::Paused)),
         Command::Deregister(place) => registering::registered(&place, Some(How::Deregistered)),
         Command::Resume(place) => registering::registered(&place, None),
+        Command::Doctor(arguments) => examined::doctor(&arguments),
+        Command::Smoke(arguments) => examined::smoke(&arguments),
         Command::CompilePolicy => Ok(wasm::answer_order().map(|()| 0)?),
     }
 }

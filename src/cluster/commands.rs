@@ -33,7 +33,7 @@ pub async fn take_away(client: Client, of: &Installation, how: How) -> Result<St
         .state
         .take_away(how, &who, &Timestamp::now().to_string());
     // Written first: a replica that sees them gone must know why.
-    stored.write(&maps).await?;
+    stored.write(&maps, None).await?;
     for kind in Kind::ALL {
         Slot::new(client.clone(), kind, &of.name).delete().await?;
     }
@@ -60,7 +60,7 @@ pub async fn resume(client: Client, of: &Installation) -> Result<String> {
     }
     stored.state.away.clear();
     stored.state.registered.clear();
-    stored.write(&maps).await?;
+    stored.write(&maps, None).await?;
     Ok("resumed: Portcullis registers itself again within seconds, with Ignore first\n".to_owned())
 }
 

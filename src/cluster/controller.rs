@@ -10,6 +10,7 @@ use kube::core::DynamicObject;
 use kube::{Api, Client};
 use tokio::sync::watch;
 
+use super::anchor::api::Anchor;
 use super::gather::{Gathered, Gatherer};
 use super::home::Home;
 use super::link::Link;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub client: Client,
     /// Where this installation lives.
     pub home: Home,
+    /// What owns what it writes.
+    pub anchor: Arc<Anchor>,
     /// Where built-in programs come from.
     pub pack: Pack,
     /// Loads policies.
@@ -71,7 +74,8 @@ impl Controller {
         let set = Arc::clone(parts.taker.set());
         let controller = Controller {
             reporter: Reporter::new(parts.client.clone(), &parts.home),
-            gatherer: Gatherer::new(parts.client.clone(), parts.home.namespace, parts.pack),
+            gatherer: Gatherer::new(parts.client.clone(), parts.home.namespace, parts.pack)
+                .owned_by(parts.anchor),
             client: parts.client,
             taker: Arc::new(Mutex::new(parts.taker)),
             set,
@@ -217,7 +221,10 @@ impl Controller {
         let kept = self.gatherer.programs.keep(digest, bytes).await;
         if let Err(error) = &kept {
             let policy = candidate.found.resource.name.as_str();
-            tracing::warn!(policy, %error, "the program of a policy could not be kept");
+            tracing::warn!(
+                policy,
+                "the program of a policy could not be kept: {error:#}"
+            );
         }
         kept.is_ok()
     }
@@ -230,7 +237,7 @@ impl Controller {
             return;
         }
         if let Err(error) = self.gatherer.programs.collect(&used).await {
-            tracing::warn!(%error, "kept programs could not be looked at");
+            tracing::warn!("kept programs could not be looked at: {error:#}");
         }
     }
 }

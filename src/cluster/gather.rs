@@ -2,10 +2,12 @@
 //! what goes on where they do not load.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use kube::core::DynamicObject;
 use kube::{Client, ResourceExt};
 
+use super::anchor::api::Anchor;
 use super::earlier::{Choice, Memory};
 use super::object;
 use super::programs::{self, Missing, Programs};
@@ -86,6 +88,14 @@ impl Gatherer {
             pack,
             programs: Programs::new(client, namespace),
             memory: Memory::default(),
+        }
+    }
+
+    /// The same, with copies that this owns.
+    pub fn owned_by(self, anchor: Arc<Anchor>) -> Gatherer {
+        Gatherer {
+            programs: self.programs.owned_by(anchor),
+            ..self
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::ObjectMeta;
 
 use super::home::MANAGER;
@@ -30,12 +31,18 @@ pub fn place(namespace: &str, digest: &Digest) -> ConfigMapRef {
     }
 }
 
-fn name(digest: &Digest) -> String {
+/// The name of the copy of a program.
+pub fn name(digest: &Digest) -> String {
     format!("{MANAGER}-program-{}", digest.hex())
 }
 
 /// The copy of a program. It cannot be changed, only deleted.
-pub fn config_map(namespace: &str, digest: &Digest, bytes: &[u8]) -> ConfigMap {
+pub fn config_map(
+    namespace: &str,
+    digest: &Digest,
+    bytes: &[u8],
+    owner: Option<OwnerReference>,
+) -> ConfigMap {
     let labels = LABELS.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let bytes = ByteString(bytes.to_vec());
     ConfigMap {
@@ -43,6 +50,7 @@ pub fn config_map(namespace: &str, digest: &Digest, bytes: &[u8]) -> ConfigMap {
             name: Some(name(digest)),
             namespace: Some(namespace.to_owned()),
             labels: Some(labels.into()),
+            owner_references: owner.map(|owner| vec![owner]),
             ..ObjectMeta::default()
         },
         immutable: Some(true),
@@ -140,7 +148,7 @@ mod tests {
     #[test]
     fn a_copy_is_found_where_it_was_put() {
         let digest = Digest::of(b"code");
-        let map = config_map("home", &digest, b"code");
+        let map = config_map("home", &digest, b"code", None);
         assert_eq!(map.immutable, Some(true));
         let place = place("home", &digest);
         assert_eq!(map.metadata.name.as_ref(), Some(&place.name));

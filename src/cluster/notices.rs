@@ -36,6 +36,7 @@ pub fn news(before: &[Condition], now: &[Condition]) -> Vec<Notice> {
 fn reason(condition: &Condition) -> Option<&'static str> {
     let kind = condition.r#type.as_str();
     match (kind, condition.status, condition.reason.as_str()) {
+        ("Anchored", false, _) => Some("NotAnchored"),
         ("CertificatesKept", false, _) => Some("CertificatesNotKept"),
         ("FailWithheld", true, _) => Some("FailWithheld"),
         ("Registered", false, "Away") => Some("RegistrationAway"),
@@ -80,6 +81,8 @@ mod tests {
     #[test]
     fn each_condition_is_bad_in_its_own_way() {
         for (kind, status, reason, expected) in [
+            ("Anchored", false, "NoAnchor", Some("NotAnchored")),
+            ("Anchored", true, "AsAsked", None),
             ("FailWithheld", true, "NeededToStart", Some("FailWithheld")),
             ("FailWithheld", false, "AsAsked", None),
             ("Registered", false, "Away", Some("RegistrationAway")),

@@ -5,14 +5,19 @@
 //! could not be asked (an outage) is not the same as what is not there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Result;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
 
+use super::anchor::api::Anchor;
+use super::anchor::owns;
 use super::kept;
 use crate::policy::program::ConfigMapRef;
 use crate::policy::{Cause, Digest, Failure};
@@ -43,6 +48,8 @@ impl Missing {
 pub struct Programs {
     client: Client,
     namespace: String,
+    /// What owns copies, for who writes any.
+    anchor: Option<Arc<Anchor>>,
     /// What policies name, with the version that was read.
     named: HashMap<ConfigMapRef, (String, Result<Vec<u8>, Missing>)>,
     /// Copies that were read or written.
@@ -57,9 +64,25 @@ impl Programs {
         Programs {
             client,
             namespace,
+            anchor: None,
             named: HashMap::new(),
             kept: BTreeMap::new(),
             unused: BTreeSet::new(),
+        }
+    }
+
+    /// The same, with copies that this owns.
+    pub fn owned_by(self, anchor: Arc<Anchor>) -> Programs {
+        Programs {
+            anchor: Some(anchor),
+            ..self
+        }
+    }
+
+    async fn owner(&self) -> Result<Option<OwnerReference>> {
+        match &self.anchor {
+            Some(anchor) => anchor.owner().await,
+            None => Ok(None),
         }
     }
 
@@ -115,16 +138,16 @@ impl Programs {
     ///
     /// # Errors
     ///
-    /// What the API server said.
-    pub async fn keep(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), kube::Error> {
+    /// What the API server said; the installation is being removed.
+    pub async fn keep(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()> {
         if self.kept.contains_key(digest) {
             return Ok(());
         }
-        let map = kept::config_map(&self.namespace, digest, bytes);
+        let map = kept::config_map(&self.namespace, digest, bytes, self.owner().await?);
         match self.own().create(&PostParams::default(), &map).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
         self.kept.insert(digest.clone(), bytes.to_vec());
         Ok(())
@@ -137,12 +160,13 @@ impl Programs {
     }
 
     /// Deletes copies that nobody refers to, and did not when this was called
-    /// last: one that was just written may be about to be referred to.
+    /// last: one that was just written may be about to be referred to. Makes
+    /// those anew that the anchor does not own.
     ///
     /// # Errors
     ///
     /// What the API server said.
-    pub async fn collect(&mut self, used: &BTreeSet<Digest>) -> Result<(), kube::Error> {
+    pub async fn collect(&mut self, used: &BTreeSet<Digest>) -> Result<()> {
         let api: Api<PartialObjectMeta<ConfigMap>> =
             Api::namespaced(self.client.clone(), &self.namespace);
         let list = api
@@ -155,14 +179,40 @@ impl Programs {
                 config_map = name,
                 "no policy refers to a kept program: deleted"
             );
-            match self.own().delete(name, &DeleteParams::default()).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                Err(error) => return Err(error),
-            }
+            self.delete(name).await?;
         }
         self.unused = unused;
+        let Some(owner) = self.owner().await? else {
+            return Ok(());
+        };
+        let strangers = list
+            .items
+            .iter()
+            .filter(|copy| !owns(&owner, &copy.metadata));
+        for name in strangers.map(ResourceExt::name_any) {
+            if let Some(digest) = used.iter().find(|digest| kept::name(digest) == name) {
+                self.renew(digest).await?;
+            }
+        }
         Ok(())
+    }
+
+    /// A copy cannot be changed, for there is no right to change any ConfigMap.
+    async fn renew(&mut self, digest: &Digest) -> Result<()> {
+        let Ok(bytes) = self.kept(digest).await else {
+            return Ok(());
+        };
+        self.delete(&kept::name(digest)).await?;
+        self.kept.remove(digest);
+        self.keep(digest, &bytes).await
+    }
+
+    async fn delete(&self, name: &str) -> Result<()> {
+        match self.own().delete(name, &DeleteParams::default()).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn own(&self) -> Api<ConfigMap> {

@@ -11,12 +11,15 @@
 
 pub mod api;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::{Value, json};
 
 use super::state::{How, Kind, State};
 use crate::policy::PolicySet;
 use crate::registration::Registration;
 
+/// The member of metadata that names owners.
+const OWNERS: &str = "ownerReferences";
 /// What we set besides the entries, so that cert-manager finds them.
 const INJECT: &str = "cert-manager.io/inject-ca-from";
 /// Loading a WasmPolicy may compile it, off the path of any other request.
@@ -98,6 +101,11 @@ impl Wish {
     }
 }
 
+/// Has a configuration go with what owns it.
+pub fn owned(asked: &mut Value, owner: &OwnerReference) {
+    asked["metadata"][OWNERS] = json!([owner]);
+}
+
 /// Whether entries that are asked to fail closed may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closing {
@@ -148,7 +156,21 @@ pub fn holds(wanted: &Value, live: &Value) -> bool {
     };
     ours.len() == theirs.len()
         && ours.iter().all(is_in_force)
-        && covers(&wanted["metadata"], &live["metadata"])
+        && covers_metadata(&wanted["metadata"], &live["metadata"])
+}
+
+/// Owners of others may stand beside ours.
+fn covers_metadata(wanted: &Value, live: &Value) -> bool {
+    let owners = |metadata: &Value| metadata[OWNERS].as_array().cloned().unwrap_or_default();
+    let (ours, known) = (owners(wanted), owners(live));
+    let mut rest = wanted.clone();
+    if let Some(rest) = rest.as_object_mut() {
+        rest.remove(OWNERS);
+    }
+    covers(&rest, live)
+        && ours
+            .iter()
+            .all(|our| known.iter().any(|one| covers(our, one)))
 }
 
 /// `covers` is happy with members that are only in what is there; these two

@@ -20,6 +20,7 @@ use kube::Client;
 use portcullis_contract::MatchConstraints;
 use tokio::sync::watch;
 
+use super::anchor::api::Anchor;
 use super::audit::{Audited, Wish, audit, policies};
 use super::exemptions::writing;
 use super::home::Home;
@@ -54,6 +55,8 @@ pub struct Parts {
     pub client: Client,
     /// The installation.
     pub home: Home,
+    /// What owns reports.
+    pub anchor: Arc<Anchor>,
     /// The policies in force.
     pub set: Arc<ArcSwap<PolicySet>>,
     /// Where it is counted.
@@ -135,8 +138,8 @@ impl Rounds {
         }
         if audited.knows_reports {
             let documents = summary::reports(&audited.report, Timestamp::now().as_second());
-            if let Err(error) = reports::write(&parts.client, documents).await {
-                tracing::warn!(%error, "reports of the audit could not be written");
+            if let Err(error) = reports::write(&parts.client, &parts.anchor, documents).await {
+                tracing::warn!("reports of the audit could not be written: {error:#}");
             }
         }
         true

@@ -9,6 +9,7 @@ use kube::Client;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::anchor::api::Anchor;
 use super::controller::{Controller, Parts};
 use super::exemptions;
 use super::home::Home;
@@ -59,7 +60,13 @@ pub struct Heard {
 }
 
 /// Starts watching policies and namespaces. Call it on a runtime.
-pub fn start(client: &Client, home: &Home, policies: Policies, heard: Heard) -> Running {
+pub fn start(
+    client: &Client,
+    home: &Home,
+    anchor: &Arc<Anchor>,
+    policies: Policies,
+    heard: Heard,
+) -> Running {
     let Policies {
         pack,
         engine,
@@ -81,6 +88,7 @@ pub fn start(client: &Client, home: &Home, policies: Policies, heard: Heard) -> 
     let parts = Parts {
         client: client.clone(),
         home: home.clone(),
+        anchor: Arc::clone(anchor),
         pack,
         taker,
         heard,

@@ -59,7 +59,7 @@ pub struct Away {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// `CertificatesKept`, `FailWithheld`, `Registered`.
+    /// `Anchored`, `CertificatesKept`, `FailWithheld`, `Registered`.
     pub r#type: String,
     /// Whether it is so.
     pub status: bool,

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 pub use leader::Registered;
 pub use options::{Certificates, Options};
 
+use super::anchor::api::Anchor;
 use super::certificates::api as certificates;
 use super::home::Home;
 use super::lease::Timing;
@@ -40,6 +41,8 @@ pub struct Writes {
     pub client: Client,
     /// The installation.
     pub home: Home,
+    /// What owns what is written.
+    pub anchor: Arc<Anchor>,
     /// How; None where registrations and certificates are somebody else's.
     pub options: Option<Options>,
     /// How what is there is audited again and again, if it is.
@@ -70,13 +73,14 @@ impl Writes {
             tasks.spawn(rounds.run(rounds::Parts {
                 client: self.client.clone(),
                 home: self.home.clone(),
+                anchor: Arc::clone(&self.anchor),
                 set: Arc::clone(&self.set),
                 metrics: Arc::clone(&self.metrics),
                 leads: self.leading.subscribe(),
                 registered: self.registered.subscribe(),
             }));
         }
-        let mut candidate = Candidate::new(self.client, &self.home, self.timing);
+        let mut candidate = Candidate::new(self.client, &self.home, self.anchor, self.timing);
         candidate.run(self.leading, stop).await;
         // Nothing is written any more when another replica begins.
         tasks.shutdown().await;

@@ -6,12 +6,14 @@ use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwapOption;
 use futures_util::{StreamExt, pin_mut};
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use tokio::sync::Notify;
 
 use super::contents::Contents;
 use super::{Action, Lifetimes, next};
+use crate::cluster::anchor::api::Anchor;
 use crate::cluster::home::MANAGER;
 use crate::cluster::self_call::SelfCall;
 use crate::cluster::watching::Pauses;
@@ -33,6 +35,8 @@ pub struct Keeper {
     pub place: String,
     /// What the leaf is for.
     pub names: Vec<String>,
+    /// What owns the Secret.
+    pub anchor: Arc<Anchor>,
     /// How long things live.
     pub lifetimes: Lifetimes,
     /// What was last served: a Secret that is deleted is not all there is.
@@ -149,18 +153,25 @@ impl Keeper {
                 let changed = Secret { data, ..secret };
                 self.secrets.replace(NAME, &parameters, &changed).await
             }
-            None => self.secrets.create(&parameters, &new(data)).await,
+            None => {
+                let owner = self.anchor.owner().await?;
+                self.secrets.create(&parameters, &new(data, owner)).await
+            }
         };
         written.with_context(|| format!("writing Secret {}", self.place))
     }
 }
 
-fn new(data: Option<std::collections::BTreeMap<String, k8s_openapi::ByteString>>) -> Secret {
+fn new(
+    data: Option<std::collections::BTreeMap<String, k8s_openapi::ByteString>>,
+    owner: Option<OwnerReference>,
+) -> Secret {
     let (key, value) = OWNED_BY;
     Secret {
         metadata: ObjectMeta {
             name: Some(NAME.to_owned()),
             labels: Some([(key.to_owned(), value.to_owned())].into()),
+            owner_references: owner.map(|owner| vec![owner]),
             ..ObjectMeta::default()
         },
         type_: Some("Opaque".to_owned()),

@@ -106,6 +106,20 @@ impl Contents {
         self.cas.concat()
     }
 
+    /// Whether callers who trust the CAs of `bundle`, PEM, trust the leaf: of
+    /// the newest CA, or else of one of the earlier ones.
+    pub fn is_known_by(&self, bundle: &str) -> bool {
+        let known = split(bundle).unwrap_or_default();
+        let is_known = |ca: &String| known.contains(ca);
+        match (self.facts(&[]), self.cas.split_first()) {
+            (Ok(facts), Some((newest, earlier))) => match facts.of_newest {
+                true => is_known(newest),
+                false => earlier.iter().any(is_known),
+            },
+            _ => false,
+        }
+    }
+
     /// What `next` needs to know, for a leaf that is to be for `names`.
     ///
     /// # Errors

@@ -1,15 +1,19 @@
 //! The election, on the API server.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::watch;
 
 use super::{Election, Step, Timing};
+use crate::cluster::anchor::Standing;
+use crate::cluster::anchor::api::Anchor;
 use crate::cluster::home::{Home, MANAGER};
 
 /// The Lease, in the namespace of the installation.
@@ -20,6 +24,7 @@ const ATTEMPT: Duration = Duration::from_secs(3);
 /// One replica's part in the election.
 pub struct Candidate {
     leases: Api<Lease>,
+    anchor: Arc<Anchor>,
     place: String,
     election: Election,
     timing: Timing,
@@ -27,12 +32,13 @@ pub struct Candidate {
 
 impl Candidate {
     /// Who takes part.
-    pub fn new(client: Client, home: &Home, timing: Timing) -> Candidate {
+    pub fn new(client: Client, home: &Home, anchor: Arc<Anchor>, timing: Timing) -> Candidate {
         // A container that is started again in its pod is another holder.
         let started = Timestamp::now().as_microsecond();
         let identity = format!("{}_{started:x}_{:x}", home.identity, std::process::id());
         Candidate {
             leases: Api::namespaced(client, &home.namespace),
+            anchor,
             place: format!("{}/{NAME}", home.namespace),
             election: Election::new(&identity, timing),
             timing,
@@ -44,7 +50,7 @@ impl Candidate {
     pub async fn run(&mut self, leading: watch::Sender<bool>, mut stop: watch::Receiver<bool>) {
         let mut last_problem = None;
         while !*stop.borrow() {
-            let tried = attempt(&self.leases, &mut self.election).await;
+            let tried = attempt(&self.leases, &self.anchor, &mut self.election).await;
             let problem = tried.err().map(|error| format!("{error:#}"));
             if let Some(problem) = problem.as_ref().filter(|_| problem != last_problem) {
                 tracing::warn!(problem, "the Lease {} is not written", self.place);
@@ -75,7 +81,7 @@ fn tell(leading: &watch::Sender<bool>, leads: bool) {
     }
 }
 
-async fn attempt(leases: &Api<Lease>, election: &mut Election) -> Result<()> {
+async fn attempt(leases: &Api<Lease>, anchor: &Anchor, election: &mut Election) -> Result<()> {
     let started = Instant::now();
     let tried = async {
         let found = leases.get_opt(NAME).await.context("reading it")?;
@@ -83,7 +89,14 @@ async fn attempt(leases: &Api<Lease>, election: &mut Election) -> Result<()> {
         let step = election.step(spec.as_ref(), Instant::now(), Timestamp::now());
         let written = match (step, found) {
             (Step::Wait, _) => return Ok(()),
-            (Step::Create(spec), _) => create(leases, spec).await?,
+            (Step::Create(spec), _) => {
+                let owner = match anchor.look().await? {
+                    // Nothing of ours comes back that was just collected.
+                    Standing::Going(how) => bail!(how.line()),
+                    standing => standing.owner().cloned(),
+                };
+                create(leases, spec, owner).await?
+            }
             (Step::Replace(spec), found) => {
                 replace(leases, found.unwrap_or_default(), spec).await?
             }
@@ -102,10 +115,15 @@ fn spec_of(lease: &Lease) -> LeaseSpec {
 }
 
 /// None where another replica was quicker.
-async fn create(leases: &Api<Lease>, spec: LeaseSpec) -> Result<Option<LeaseSpec>> {
+async fn create(
+    leases: &Api<Lease>,
+    spec: LeaseSpec,
+    owner: Option<OwnerReference>,
+) -> Result<Option<LeaseSpec>> {
     let lease = Lease {
         metadata: ObjectMeta {
             name: Some(NAME.to_owned()),
+            owner_references: owner.map(|owner| vec![owner]),
             ..ObjectMeta::default()
         },
         spec: Some(spec),

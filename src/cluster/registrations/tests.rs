@@ -154,6 +154,29 @@ fn every_edit_that_matters_is_seen() {
 }
 
 #[test]
+fn our_owner_has_to_be_there_and_others_may_be() {
+    let mut wanted = configuration(&[entry("a", "Fail")]);
+    let owner = |uid: &str| OwnerReference {
+        uid: uid.to_owned(),
+        ..OwnerReference::default()
+    };
+    assert!(holds(&wanted, &stored(&wanted)));
+    owned(&mut wanted, &owner("u1"));
+    let mut live = stored(&wanted);
+    assert!(holds(&wanted, &live));
+    let owners = live["metadata"]["ownerReferences"].as_array_mut();
+    owners.expect("a list").push(json!({"uid": "u0"}));
+    assert!(holds(&wanted, &live), "somebody else's, too");
+    live["metadata"]["ownerReferences"] = json!([owner("u0")]);
+    assert!(!holds(&wanted, &live), "an earlier one");
+    live["metadata"]
+        .as_object_mut()
+        .expect("a map")
+        .remove("ownerReferences");
+    assert!(!holds(&wanted, &live), "none");
+}
+
+#[test]
 fn a_configuration_is_deleted_only_once_and_never_made_again_unasked() {
     let kind = Kind::Validating;
     let mut state = State::default();

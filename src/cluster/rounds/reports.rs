@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::Result;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::summary::REPORTS;
+use crate::cluster::anchor::api::Anchor;
 use crate::cluster::home::MANAGER;
 
 /// Who owns what is written here.
@@ -20,11 +22,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 ///
-/// What the API server said first.
+/// What the API server said first; the installation is being removed.
 pub async fn write(
     client: &Client,
+    anchor: &Anchor,
     documents: BTreeMap<Option<String>, Value>,
-) -> kube::Result<()> {
+) -> Result<()> {
+    let owner = anchor.owner().await?;
     for (kind, plural) in [("Report", "reports"), ("ClusterReport", "clusterreports")] {
         let all: Api<DynamicObject> = Api::all_with(client.clone(), &resource(kind, plural));
         let ours = ListParams::default().labels("app.kubernetes.io/managed-by=portcullis");
@@ -37,7 +41,10 @@ pub async fn write(
         }
     }
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    for (namespace, document) in documents {
+    for (namespace, mut document) in documents {
+        if let Some(owner) = &owner {
+            document["metadata"]["ownerReferences"] = json!([owner]);
+        }
         let api = api(client, namespace.as_deref());
         match api
             .patch(MANAGER, &parameters, &Patch::Apply(document))

@@ -1,15 +1,18 @@
 //! One pass of the leader.
 
+mod anchored;
+mod closing;
 mod conditions;
 mod slots;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::Api;
@@ -17,12 +20,13 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{Certificates, Options, Writes};
+use crate::cluster::anchor::Standing;
+use crate::cluster::anchor::api::Anchor;
 use crate::cluster::certificates::api::{self as certificates, Keeper, Kept};
 use crate::cluster::home::Home;
 use crate::cluster::notices::{self, api::Teller};
-use crate::cluster::registrations;
 use crate::cluster::registrations::api::Slot;
-use crate::cluster::safety::{self, Need, World};
+use crate::cluster::safety::World;
 use crate::cluster::state::{self, Kind, State};
 use crate::policy::PolicySet;
 use crate::telemetry::Metrics;
@@ -38,6 +42,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 pub(super) struct Leader {
     client: Client,
     home: Home,
+    anchor: Arc<Anchor>,
     options: Options,
     set: Arc<ArcSwap<PolicySet>>,
     metrics: Arc<Metrics>,
@@ -53,6 +58,8 @@ pub(super) struct Leader {
     looked: Option<(Instant, World)>,
     /// Whether what was seen at the last look keeps entries from failing closed.
     is_withheld: bool,
+    /// The owner that what was there before belongs to, and since when.
+    adopted: Option<(String, Instant)>,
     problem: Option<String>,
     /// Why they wait, if not for the time.
     open_because: Option<String>,
@@ -96,6 +103,7 @@ impl Leader {
             teller: Teller::new(writes.client.clone(), &writes.home),
             client: writes.client.clone(),
             home: writes.home.clone(),
+            anchor: Arc::clone(&writes.anchor),
             options: options.clone(),
             set: Arc::clone(&writes.set),
             metrics: Arc::clone(&writes.metrics),
@@ -104,6 +112,7 @@ impl Leader {
             applied: BTreeMap::new(),
             looked: None,
             is_withheld: false,
+            adopted: None,
             problem: None,
             open_because: None,
         }
@@ -141,25 +150,27 @@ impl Leader {
             // What is registered follows policies, and none are known yet.
             return Ok(AGAIN);
         }
-        let now = Timestamp::now();
+        match self.anchor.look().await? {
+            Standing::Going(going) => self.leave(&going).await,
+            standing => self.put_right(&standing).await,
+        }
+    }
+
+    async fn put_right(&mut self, standing: &Standing) -> Result<Duration> {
+        let (now, owner) = (Timestamp::now(), standing.owner());
         let mut stored = state::api::read(&self.maps).await?;
-        let kept = self.certificates(&mut stored.state, now).await;
-        let (bundle, kept) = match kept {
-            Ok((bundle, kept)) => (Ok(bundle), kept),
-            Err(error) => (Err(error), None),
-        };
-        let registered = match bundle {
-            Ok(bundle) => self.registrations(&mut stored.state, bundle, now).await,
-            Err(error) => Err(error),
-        };
-        let registered = registered.unwrap_or_else(|error| Written {
-            is_written: false,
-            problem: Some(format!("{error:#}")),
-        });
+        if let Some(owner) = owner {
+            stored.begin_anew(owner);
+        }
+        self.say_anchored(&mut stored.state, standing, now);
+        let (registered, kept) = self.register(&mut stored.state, owner, now).await;
         let pause = self.pause(kept.as_ref(), now);
         self.say_registered(&mut stored.state, registered.problem.as_deref(), now);
         let news = notices::news(&stored.before().conditions, &stored.state.conditions);
-        let object = stored.write(&self.maps).await?;
+        let object = stored.write(&self.maps, owner).await?;
+        if let Some(owner) = owner {
+            self.adopt(owner, kept.is_some()).await;
+        }
         for notice in news {
             self.teller.warn(&object, "Register", notice).await;
         }
@@ -175,6 +186,28 @@ impl Leader {
             Some(problem) => bail!(problem),
             None => Ok(pause),
         }
+    }
+
+    /// Keeps certificates, and registers with them.
+    async fn register(
+        &mut self,
+        state: &mut State,
+        owner: Option<&OwnerReference>,
+        now: Timestamp,
+    ) -> (Written, Option<Kept>) {
+        let (bundle, kept) = match self.certificates(state, now).await {
+            Ok((bundle, kept)) => (Ok(bundle), kept),
+            Err(error) => (Err(error), None),
+        };
+        let registered = match bundle {
+            Ok(bundle) => self.registrations(state, bundle, owner, now).await,
+            Err(error) => Err(error),
+        };
+        let registered = registered.unwrap_or_else(|error| Written {
+            is_written: false,
+            problem: Some(format!("{error:#}")),
+        });
+        (registered, kept)
     }
 
     /// Until the next thing is due.
@@ -222,36 +255,6 @@ impl Leader {
             }
         }
     }
-
-    /// What must not be judged with Fail but would be.
-    async fn judged(&mut self, asked: &[Value; 2]) -> Result<BTreeSet<Need>> {
-        let all = asked.iter().flat_map(registrations::entries);
-        if !all
-            .into_iter()
-            .any(|entry| entry["failurePolicy"] == "Fail")
-        {
-            return Ok(BTreeSet::new());
-        }
-        let is_fresh = self
-            .looked
-            .as_ref()
-            .is_some_and(|looked| looked.0.elapsed() < LOOK);
-        if !is_fresh || self.is_withheld {
-            let uses_cert_manager = self.options.wish.ca_from.is_some();
-            let world = safety::api::look(&self.client, &self.home, uses_cert_manager).await?;
-            self.looked = Some((Instant::now(), world));
-        }
-        let Some((_, world)) = &self.looked else {
-            return Ok(BTreeSet::new());
-        };
-        let needs = safety::needs(world);
-        let judged = asked
-            .iter()
-            .map(|asked| safety::judged(asked, &needs, world));
-        let judged: BTreeSet<Need> = judged.flatten().collect();
-        self.is_withheld = !judged.is_empty();
-        Ok(judged)
-    }
 }
 
 fn is_conflict(error: &anyhow::Error) -> bool {
@@ -269,6 +272,7 @@ fn keeper(writes: &Writes, options: &Options) -> Option<Arc<Keeper>> {
             secrets: Api::namespaced(writes.client.clone(), &home.namespace),
             place: format!("{}/{}", home.namespace, certificates::NAME),
             names: vec![options.self_call.name.clone()],
+            anchor: Arc::clone(&writes.anchor),
             lifetimes: options.lifetimes,
             known: Arc::default(),
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, pin_mut};
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::Api;
 use kube::runtime::{WatchStreamExt, watcher};
 use tokio::sync::Notify;
@@ -15,7 +15,7 @@ use crate::cluster::state::{self, Kind, State};
 use crate::cluster::watching::Pauses;
 use crate::telemetry::Metrics;
 
-/// Watches the state and both configurations.
+/// Watches the state, both configurations and the own namespace.
 pub(super) fn spawn(
     writes: &Writes,
     options: &Options,
@@ -28,6 +28,10 @@ pub(super) fn spawn(
         let watch = watcher::watch_object(slot.api, &slot.name).backoff(Pauses::default());
         tasks.spawn(each(watch, Arc::clone(changed), |_| {}));
     }
+    let namespaces: Api<Namespace> = Api::all(writes.client.clone());
+    let home = &writes.home.namespace;
+    let watch = watcher::watch_object(namespaces, home).backoff(Pauses::default());
+    tasks.spawn(each(watch, Arc::clone(changed), |_| {}));
     let maps: Api<ConfigMap> = Api::namespaced(writes.client.clone(), &writes.home.namespace);
     let watch = watcher::watch_object(maps, state::NAME).backoff(Pauses::default());
     let metrics = Arc::clone(&writes.metrics);

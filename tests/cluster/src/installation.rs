@@ -63,19 +63,35 @@ impl<'c> Installation<'c> {
             "--external-name=localhost",
         ];
         installation.admin(&service, "")?;
-        // Its objects are of several namespaces, and name them.
-        let account = installation.account()?;
-        let apply = ["apply", "-f", "-"];
-        cluster.kubectl(User::Admin, &apply, &account)?.ok()?;
-        let token = ["create", "token", &installation.name, "--duration=3h"];
-        let token = installation.admin(&token, "")?;
-        let admin = std::fs::read_to_string(cluster.kubeconfig(User::Admin))?;
-        kubeconfig::with_token(&installation.folder, &admin, token.trim())?;
+        installation.apply()?;
         Ok(installation)
     }
 
+    /// Applies [`Installation::manifests`]. Replicas that are started from now
+    /// on have a token of the account as it is now.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses any of it.
+    pub fn apply(&self) -> Result<()> {
+        let cluster = self.home.cluster;
+        // Its objects are of several namespaces, and name them.
+        let apply = ["apply", "-f", "-"];
+        cluster
+            .kubectl(User::Admin, &apply, &self.manifests()?)?
+            .ok()?;
+        let token = ["create", "token", &self.name, "--duration=3h"];
+        let token = self.admin(&token, "")?;
+        let admin = std::fs::read_to_string(cluster.kubeconfig(User::Admin))?;
+        kubeconfig::with_token(&self.folder, &admin, token.trim())
+    }
+
     /// `deploy/rbac.yaml`, for this namespace and name.
-    fn account(&self) -> Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn manifests(&self) -> Result<String> {
         let rbac = std::fs::read_to_string(crate::root().join("deploy/rbac.yaml"))?;
         let name = &self.name;
         Ok(rbac
@@ -84,7 +100,8 @@ impl<'c> Installation<'c> {
                 &format!("namespace: {}\n", self.home.name()),
             )
             .replace("name: portcullis\n", &format!("name: {name}\n"))
-            .replace("[portcullis]", &format!("[{name}]")))
+            .replace("[portcullis]", &format!("[{name}]"))
+            .replace("portcullis-installation", &self.anchor()))
     }
 
     fn admin(&self, arguments: &[&str], stdin: &str) -> Result<String> {
@@ -96,6 +113,11 @@ impl<'c> Installation<'c> {
     /// The name of its configurations.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name of the ClusterRole that all of it hangs on.
+    pub fn anchor(&self) -> String {
+        format!("{}-installation", self.name)
     }
 
     /// The name by which the API server calls.
@@ -196,10 +218,12 @@ impl Drop for Installation<'_> {
     fn drop(&mut self) {
         self.replicas.clear();
         let kinds = format!("{},{},clusterrole,clusterrolebinding", KINDS[0], KINDS[1]);
-        let delete = ["delete", &kinds, &self.name, "--ignore-not-found"];
+        let ignore = "--ignore-not-found";
+        let delete = ["delete", &kinds, &self.name, ignore];
+        let anchor = ["delete", "clusterrole", &self.anchor(), ignore];
         let kinds = "role,rolebinding";
-        let events = ["delete", kinds, &self.name, "-n", "default"];
-        for delete in [&delete[..], &events] {
+        let events = ["delete", kinds, &self.name, "-n", "default", ignore];
+        for delete in [&delete[..], &anchor, &events] {
             if let Err(error) = self.admin(delete, "") {
                 eprintln!("installation {} is still there: {error:#}", self.name);
             }

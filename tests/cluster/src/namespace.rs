@@ -148,7 +148,13 @@ impl Namespace<'_> {
 
 impl Drop for Namespace<'_> {
     fn drop(&mut self) {
-        let delete = ["delete", "namespace", &self.name, "--wait=false"];
+        let delete = [
+            "delete",
+            "namespace",
+            &self.name,
+            "--wait=false",
+            "--ignore-not-found",
+        ];
         let deleted = self.cluster.kubectl(User::Admin, &delete, "");
         if let Err(error) = deleted.and_then(Answer::ok) {
             eprintln!("namespace {} is still there: {error:#}", self.name);

@@ -21,11 +21,13 @@ mod rights;
 /// What is there is audited again and again.
 mod rounds;
 
+pub(crate) use rounds::define_reports;
+
 /// For anything that takes seconds.
 const SOON: Duration = Duration::from_secs(40);
 
 /// A place, and a namespace that is judged.
-fn place() -> (Installation<'static>, Namespace<'static>) {
+pub(crate) fn place() -> (Installation<'static>, Namespace<'static>) {
     let installation = Installation::new(cluster()).expect("a place");
     (installation, cluster().namespace().expect("a namespace"))
 }
@@ -83,7 +85,7 @@ fn tags(namespace: &Namespace<'_>) -> Value {
 }
 
 /// The policy `tags` is there, in force, registered, and fails closed.
-fn in_force(installation: &Installation<'_>, namespace: &Namespace<'_>) {
+pub(crate) fn in_force(installation: &Installation<'_>, namespace: &Namespace<'_>) {
     let document = tags(namespace);
     apply(&document.to_string()).ok().expect("a policy");
     installation

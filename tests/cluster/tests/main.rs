@@ -14,6 +14,8 @@ mod corpora;
 mod defaults;
 /// What happens while nobody answers.
 mod down;
+/// What is wrong with an installation, and whether it judges.
+mod examined;
 /// An installation that watches the policies of its cluster.
 mod installed;
 /// Every kind that holds a pod spec.
@@ -32,6 +34,8 @@ mod proxy;
 mod ratchet;
 /// What is registered, and what is not.
 mod registration;
+/// Ways out.
+mod removal;
 /// The story of the README.
 mod story;
 /// What each test starts with.

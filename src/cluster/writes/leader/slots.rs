@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
@@ -21,6 +22,7 @@ impl Leader {
         &mut self,
         state: &mut State,
         bundle: Bundle,
+        owner: Option<&OwnerReference>,
         now: Timestamp,
     ) -> Result<Written> {
         let set = self.set.load_full();
@@ -28,7 +30,11 @@ impl Leader {
         if let Bundle::Known(pem) = &bundle {
             wish.registration.ca_bundle = Some(CaBundle::parse(pem.as_bytes())?);
         }
-        let asked = wish.configurations(&set);
+        let mut asked = wish.configurations(&set);
+        if let Some(owner) = owner {
+            let both = asked.iter_mut();
+            both.for_each(|asked| registrations::owned(asked, owner));
+        }
         state.excluded_namespaces = wish.registration.excluded(&set);
         [state.namespace_selector, state.object_selector] = self.options.selectors.clone();
         let judged = self.judged(&asked).await;

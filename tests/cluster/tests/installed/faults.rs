@@ -144,7 +144,7 @@ fn is_content(state: &Value) -> bool {
     let conditions = state["conditions"].as_array().into_iter().flatten();
     let good = conditions.filter(|one| one["status"] == true);
     let kinds: Vec<_> = good.filter_map(|one| one["type"].as_str()).collect();
-    kinds == ["CertificatesKept", "Registered"]
+    kinds == ["Anchored", "CertificatesKept", "Registered"]
 }
 
 /// Verb and resource of every right. That a configuration is created is a part

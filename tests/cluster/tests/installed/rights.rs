@@ -9,7 +9,7 @@ use portcullis_cluster::proxy::{Access, Fault, Proxy, Rule};
 use portcullis_cluster::{Installation, Namespace, User};
 use serde_json::{Value, json};
 
-use super::rounds::define_reports;
+use super::define_reports;
 use super::{SOON, ask, both_true, condition, in_force, is_closed, place, tags};
 use crate::policies::{Turn, admin, apply, config_map, eventually, is_denied, policy};
 use crate::support::{cluster, deployment};

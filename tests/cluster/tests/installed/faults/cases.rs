@@ -81,7 +81,7 @@ fn is_of_the_audit(call: &(String, String), calls: &[(String, String)]) -> bool 
 }
 
 /// The seed of this run, which is printed so that it can be tried again.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let asked = std::env::var("PORTCULLIS_SEED").ok();
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let asked = asked.and_then(|seed| seed.parse().ok());

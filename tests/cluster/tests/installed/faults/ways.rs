@@ -27,6 +27,8 @@ pub(super) enum Way {
     Look,
     /// Labels are asked for one by one while they cannot be watched.
     LabelsUnknown,
+    /// Somebody takes from the anchor what owns it.
+    Disown,
     /// Somebody changes a configuration.
     Edit,
     /// Somebody registers what is deregistered.
@@ -63,7 +65,9 @@ impl Way {
         match (verb, resource) {
             ("get", "pods") | ("list", "daemonsets" | "services") => Way::Look,
             ("get", "namespaces") => Way::LabelsUnknown,
-            ("get", "secrets" | "configmaps" | "leases") | ("update", "leases") => Way::OfItself,
+            ("patch", "clusterroles") => Way::Disown,
+            ("get", "secrets" | "configmaps" | "leases" | "clusterroles")
+            | ("update", "leases") => Way::OfItself,
             ("get", "validatingwebhookconfigurations" | "mutatingwebhookconfigurations") => {
                 Way::OfItself
             }
@@ -110,6 +114,11 @@ impl Stage {
             // Watches are ended again and again, until the call is made.
             Way::OfItself | Way::Look | Way::Change | Way::WatchEnds => {}
             Way::LabelsUnknown => return self.ask_for_labels(),
+            Way::Disown => {
+                let none = r#"{"metadata": {"ownerReferences": []}}"#;
+                let anchor = installation.anchor();
+                self.admin(&["patch", "clusterrole", &anchor, "--type=merge", "-p", none]);
+            }
             Way::Edit => {
                 let object = format!("{}/{}", kind(resource), installation.name());
                 self.admin(&["label", &object, &format!("{OWNED}-")]);

@@ -1,0 +1,77 @@
+//! `portcullis doctor` and `portcullis smoke`: from what was typed to what is
+//! said.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use portcullis::args::doctor::{Doctor, Output, Smoke};
+use portcullis::cluster;
+use portcullis::cluster::audit::policies;
+use portcullis::cluster::doctor::{self, Place, look, render};
+use portcullis::cluster::smoke::{self, api::Wish};
+use portcullis::policy::set::SYSTEM_NAMESPACES;
+use portcullis::wasm::Engine;
+
+use crate::chosen;
+
+/// Looks, prints, and gives the exit code.
+pub(crate) fn doctor(arguments: &Doctor) -> Result<u8> {
+    let typed = &arguments.installation;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let lines = runtime.block_on(async {
+        let config = typed.kubeconfig.as_deref();
+        let client = cluster::connect_to(config, typed.context.as_deref()).await?;
+        let service = match &arguments.service {
+            Some(service) => service.clone(),
+            None => look::service_of(&client, &typed.registration)
+                .await
+                .unwrap_or_else(|| "portcullis".to_owned()),
+        };
+        let place = Place {
+            namespace: typed.namespace.clone(),
+            registration: typed.registration.clone(),
+            service,
+        };
+        let seen = look::look(&client, &place).await?;
+        anyhow::Ok(doctor::diagnose(&seen))
+    })?;
+    crate::print(&match arguments.output {
+        Output::Human => render::human(&lines, &format!("namespace {}", typed.namespace)),
+        Output::Json => render::json(&lines, &typed.namespace),
+    })?;
+    Ok(doctor::exit_code(&lines))
+}
+
+/// Tries, prints, and gives the exit code.
+pub(crate) fn smoke(arguments: &Smoke) -> Result<u8> {
+    let typed = &arguments.installation;
+    let engine = Engine::new()?
+        .with_children()
+        .with_code(chosen::PACK.compiled, None)
+        .with_patience();
+    let engine = Arc::new(engine);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let lines = runtime.block_on(async {
+        let config = typed.kubeconfig.as_deref();
+        let client = cluster::connect_to(config, typed.context.as_deref()).await?;
+        let (pack, home) = (chosen::PACK, &typed.namespace);
+        let excluded = SYSTEM_NAMESPACES.map(String::from).into();
+        let set = policies::of_cluster(&client, &engine, pack, home, excluded).await?;
+        let set = set.context("the cluster has no kind WasmPolicy: nothing of ours is in force")?;
+        let wish = Wish {
+            home: home.clone(),
+            registration: typed.registration.clone(),
+            target: arguments.target.clone(),
+        };
+        smoke::api::smoke(&client, &set, &wish).await
+    })?;
+    crate::print(&match arguments.output {
+        Output::Human => smoke::human(&lines),
+        Output::Json => smoke::json(&lines),
+    })?;
+    Ok(smoke::exit_code(&lines))
+}
