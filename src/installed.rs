@@ -9,20 +9,26 @@ use portcullis::args;
 use portcullis::cluster::certificates::{self, Lifetimes};
 use portcullis::cluster::lease::Timing;
 use portcullis::cluster::registrations::Wish;
+use portcullis::cluster::rounds::preview::Preview;
 use portcullis::cluster::rounds::{Rounds, within};
 use portcullis::cluster::run::{Heard, Policies, Running};
 use portcullis::cluster::self_call::SelfCall;
 use portcullis::cluster::writes::{Certificates, Options, Registered, Writes};
 use portcullis::cluster::{self, Home};
+use portcullis::pack::Profile;
 use portcullis::policy::PolicySet;
 use portcullis::registration::{Registration, name, selector, target::Target};
 use portcullis::server::Source;
 use portcullis::server::tls::Certificate;
 use portcullis::telemetry::Metrics;
+use portcullis::wasm::Engine;
+use portcullis::{load, source};
 use tokio::sync::watch;
 
+use crate::chosen::{PACK, excluded};
+
 /// Where the certificate comes from: files, or the Secret that one of us makes.
-pub(crate) fn source(arguments: &args::Serve) -> Source {
+pub(crate) fn certificate_source(arguments: &args::Serve) -> Source {
     if let (Some(cert), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
         let (cert, key) = (cert.clone(), key.clone());
         return Source::Files { cert, key };
@@ -49,6 +55,7 @@ impl Installed {
     pub(crate) async fn connect(
         arguments: &args::Serve,
         source: &Source,
+        engine: &Arc<Engine>,
         metrics: &Arc<Metrics>,
     ) -> Result<Installed> {
         let typed = &arguments.cluster;
@@ -58,7 +65,7 @@ impl Installed {
             false => Some(options(arguments, source, &home)?),
         };
         Ok(Installed {
-            rounds: rounds(arguments, &home)?,
+            rounds: rounds(arguments, engine, &home)?,
             client: cluster::connect(typed.place.kubeconfig.as_deref()).await?,
             home,
             options,
@@ -111,7 +118,7 @@ impl Installed {
 }
 
 /// How what is there is audited, if it is.
-fn rounds(arguments: &args::Serve, home: &Home) -> Result<Option<Rounds>> {
+fn rounds(arguments: &args::Serve, engine: &Arc<Engine>, home: &Home) -> Result<Option<Rounds>> {
     let typed = &arguments.cluster;
     let selectors = typed.namespace_selectors.iter();
     let namespaces = selectors.map(|text| selector::parse(text));
@@ -121,9 +128,29 @@ fn rounds(arguments: &args::Serve, home: &Home) -> Result<Option<Rounds>> {
         every: typed.audit_interval,
         within: Some(within::constraints(&home.namespace, &namespaces, &objects)),
         registers: !typed.without_registration,
-        of_cluster: !arguments.policies.are_given(),
+        of_cluster: !arguments.policies.are_of_files(),
+        preview: preview(arguments, engine, home)?,
     };
     Ok((!rounds.every.is_zero()).then_some(rounds))
+}
+
+/// The profile that is only told of.
+fn preview(arguments: &args::Serve, engine: &Arc<Engine>, home: &Home) -> Result<Option<Preview>> {
+    let profile = match arguments.cluster.audit_profile {
+        None | Some(Profile::None) => return Ok(None),
+        // It is in force, and told of as such.
+        profile if profile == arguments.policies.profile => return Ok(None),
+        Some(profile) => profile,
+    };
+    let found = source::policies(&PACK, profile, &[])?;
+    let mut excluded = excluded(&arguments.policies);
+    excluded.insert(home.namespace.clone());
+    let engine = Arc::clone(engine);
+    let load = move || Ok(load::load(&engine, &PACK, &found, excluded.clone())?);
+    Ok(Some(Preview {
+        profile: profile.name(),
+        load: Arc::new(load),
+    }))
 }
 
 fn home(typed: &args::cluster::Cluster) -> Result<Home> {
@@ -166,7 +193,7 @@ fn options(arguments: &args::Serve, source: &Source, home: &Home) -> Result<Opti
                 objects: selector::opting_in(&typed.object_selectors)?,
             },
             ca_from: typed.ca_from.clone(),
-            vets: !arguments.policies.are_given(),
+            vets: !arguments.policies.are_of_files(),
         },
         selectors: [
             typed.namespace_selectors.clone(),

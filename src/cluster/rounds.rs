@@ -2,10 +2,12 @@
 //! when it begins to lead, and when requests are judged again that were let
 //! through for a while. What it finds goes to metrics, Events and reports.
 //!
-//! `due` says when, `summary` what is told; `reports` and `events` tell it.
+//! `due` says when, `summary` what is told; `reports` and `events` tell it;
+//! `preview` says what another profile would deny.
 
 pub mod due;
 pub mod events;
+pub mod preview;
 pub mod reports;
 pub mod summary;
 pub mod within;
@@ -27,6 +29,7 @@ use crate::policy::PolicySet;
 use crate::telemetry::Metrics;
 use due::{Door, Due, Why};
 use events::Events;
+use preview::Preview;
 
 /// How often the API server is asked at most: beside serving it has time.
 const REQUESTS_PER_SECOND: u32 = 20;
@@ -45,6 +48,8 @@ pub struct Rounds {
     /// Whether policies are resources of the cluster, which tell since when
     /// they are in force.
     pub of_cluster: bool,
+    /// The profile whose refusals are told besides.
+    pub preview: Option<Preview>,
 }
 
 /// Everything that is needed.
@@ -132,6 +137,16 @@ impl Rounds {
                 tracing::warn!(%error, "reports of the audit could not be written");
             }
         }
+        if let Some(preview) = &self.preview
+            && let Err(error) = preview.round(parts, self.wish(), events).await
+        {
+            let profile = preview.profile;
+            tracing::error!(
+                profile,
+                "what a profile would deny could not be audited: {error:#}"
+            );
+            parts.metrics.audit_failed();
+        }
         true
     }
 
@@ -141,13 +156,20 @@ impl Rounds {
             false => BTreeMap::new(),
         };
         let wish = Wish {
-            requests_per_second: REQUESTS_PER_SECOND,
             since,
-            within: self.within.clone(),
-            ..Wish::default()
+            ..self.wish()
         };
         let set = parts.set.load_full();
         audit(parts.client.clone(), set, wish, None).await
+    }
+
+    /// What is audited, whatever the policies.
+    fn wish(&self) -> Wish {
+        Wish {
+            requests_per_second: REQUESTS_PER_SECOND,
+            within: self.within.clone(),
+            ..Wish::default()
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::controller::{Controller, Parts};
+use super::gather;
 use super::home::Home;
 use super::link::Link;
 use super::namespaces::Namespaces;
@@ -20,6 +21,7 @@ use crate::pack::Pack;
 use crate::policy::PolicySet;
 use crate::review::Request;
 use crate::server::Health;
+use crate::source::Found;
 use crate::telemetry::Metrics;
 use crate::wasm::Engine;
 use crate::webhook::Surroundings;
@@ -29,6 +31,9 @@ use crate::webhook::surroundings::Vetted;
 pub struct Policies {
     /// Where built-in programs come from.
     pub pack: Pack,
+    /// In force beside those of the cluster, which take the place of one of
+    /// the same name: a profile of the pack.
+    pub base: Vec<Found>,
     /// What loads and runs programs.
     pub engine: Arc<Engine>,
     /// Keeps each policy from holding up the others.
@@ -61,6 +66,7 @@ pub struct Heard {
 pub fn start(client: &Client, home: &Home, policies: Policies, heard: Heard) -> Running {
     let Policies {
         pack,
+        base,
         engine,
         prepare,
         mut excluded_namespaces,
@@ -74,6 +80,7 @@ pub fn start(client: &Client, home: &Home, policies: Policies, heard: Heard) -> 
     let parts = Parts {
         client: client.clone(),
         home: home.clone(),
+        base: gather::base(&pack, base),
         pack,
         taker,
         heard,

@@ -1,5 +1,5 @@
 //! Portcullis as it looks after a cluster: `serve --cluster`, several replicas,
-//! a Service, an account with the rights of `deploy/rbac.yaml`.
+//! a Service, an account with the rights of the chart.
 
 mod objects;
 mod replicas;
@@ -74,11 +74,21 @@ impl<'c> Installation<'c> {
         Ok(installation)
     }
 
-    /// `deploy/rbac.yaml`, for this namespace and name.
+    /// The rights of `deploy/install.yaml`, for this namespace and name.
     fn account(&self) -> Result<String> {
-        let rbac = std::fs::read_to_string(crate::root().join("deploy/rbac.yaml"))?;
+        let install = std::fs::read_to_string(crate::root().join("deploy/install.yaml"))?;
         let name = &self.name;
-        Ok(rbac
+        let is_right = |document: &&str| {
+            document.contains("kind: ServiceAccount\n")
+                || document.contains("apiVersion: rbac.authorization.k8s.io/v1\n")
+        };
+        let documents = install.split("\n---\n").filter(is_right);
+        let rbac = documents.collect::<Vec<_>>().join("\n---\n");
+        Ok(format!("{rbac}\n")
+            .replace(
+                "name: portcullis-installation\n",
+                &format!("name: {name}-installation\n"),
+            )
             .replace(
                 "namespace: portcullis\n",
                 &format!("namespace: {}\n", self.home.name()),
@@ -199,7 +209,9 @@ impl Drop for Installation<'_> {
         let delete = ["delete", &kinds, &self.name, "--ignore-not-found"];
         let kinds = "role,rolebinding";
         let events = ["delete", kinds, &self.name, "-n", "default"];
-        for delete in [&delete[..], &events] {
+        let anchor = format!("{}-installation", self.name);
+        let anchor = ["delete", "clusterrole", &anchor, "--ignore-not-found"];
+        for delete in [&delete[..], &events, &anchor] {
             if let Err(error) = self.admin(delete, "") {
                 eprintln!("installation {} is still there: {error:#}", self.name);
             }

@@ -1,0 +1,148 @@
+//! The chart, as people install it: Helm writes to the API server, pods are
+//! scheduled and run by the kubelet, and our executable is started with what
+//! the kubelet hands to the container runtime. From then on the tests speak to
+//! the API server and to nobody else.
+
+use std::time::{Duration, Instant};
+
+use portcullis_cluster::release::{HOME, Release};
+use portcullis_cluster::{Answer, Cluster, Namespace, User};
+use serde_json::Value;
+
+use crate::support::deployment;
+
+/// What is rendered from it.
+mod rendered;
+
+/// For a certificate, a registration, and a busy machine.
+const SOON: Duration = Duration::from_secs(60);
+
+fn eventually<T: std::fmt::Debug>(
+    release: &Release<'_>,
+    what: &str,
+    mut look: impl FnMut() -> T,
+    holds: impl Fn(&T) -> bool,
+) -> T {
+    let started = Instant::now();
+    loop {
+        let seen = look();
+        if holds(&seen) {
+            return seen;
+        }
+        assert!(
+            started.elapsed() < SOON,
+            "never: {what}: {seen:?}\n{}",
+            release.last_words()
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// What `dev-user` gets for a Deployment of this image.
+fn ask(namespace: &Namespace<'_>, image: &str) -> Answer {
+    let create = ["create", "--dry-run=server", "-f", "-"];
+    let manifest = deployment("web", image);
+    let answer = namespace.kubectl(User::Dev, &create, &manifest);
+    answer.expect("kubectl runs")
+}
+
+fn is_denied(answer: &Answer) -> bool {
+    answer.code != 0 && answer.stderr.contains("image-tags/image-latest")
+}
+
+/// Events about a namespace, as its users see them.
+fn previews(release: &Release<'_>, namespace: &Namespace<'_>) -> Vec<Value> {
+    let list = release.get(&["events.events.k8s.io", "-n", namespace.name()]);
+    let list = list.expect("events");
+    let items = list["items"].as_array().into_iter().flatten();
+    let ours = items.filter(|event| event["reason"] == "WouldDeny");
+    ours.cloned().collect()
+}
+
+/// What the kubelet was asked for, as it arrived.
+fn looks_as_the_chart_says(release: &Release<'_>) {
+    for container in release.containers() {
+        let has = |argument: &str| container.arguments.iter().any(|one| one == argument);
+        assert!(has("--profile=starter"), "{container:?}");
+        assert!(has("--audit-profile=strict"), "{container:?}");
+        let pod = ("POD_NAME".to_owned(), container.pod.clone());
+        assert!(container.environment.contains(&pod), "{container:?}");
+        assert!(container.image.ends_with(":0.1.0"), "{container:?}");
+    }
+}
+
+#[test]
+fn helm_installs_it_and_what_is_bad_is_denied_and_what_is_doubtful_warned_of() {
+    let cluster = Cluster::start_with_services().unwrap();
+    let shop = cluster.namespace_named("shop").unwrap();
+    // What is there already goes on, and is told of.
+    let legacy = deployment("legacy", "nginx:latest");
+    let created = shop.kubectl(User::Dev, &["create", "-f", "-"], &legacy);
+    created.unwrap().ok().unwrap();
+
+    let mut release = Release::new(&cluster).unwrap();
+    let printed = release.helm(&["install"], &["--create-namespace"]).unwrap();
+    assert!(printed.contains("STATUS: deployed"), "{printed}");
+    release.run(2).unwrap();
+    looks_as_the_chart_says(&release);
+
+    let denied = eventually(&release, "denied", || ask(&shop, "nginx:latest"), is_denied);
+    assert!(
+        denied.stderr.contains("validate.portcullis.dev"),
+        "{denied:?}"
+    );
+    let warned = ask(&shop, "nginx:1.29.1");
+    assert_eq!(warned.code, 0, "{warned:?}");
+    assert!(
+        warned.stderr.contains("Warning:") && warned.stderr.contains("resources/resources-missing"),
+        "{warned:?}"
+    );
+
+    // One replica leads: as the account of its pod, under the name of its pod.
+    let lease = release.get(&["lease", "portcullis-leader", "-n", HOME]);
+    let lease = lease.unwrap();
+    let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
+    let pods: Vec<_> = release.containers().map(|one| one.pod.clone()).collect();
+    assert!(
+        pods.iter()
+            .any(|pod| holder.starts_with(&format!("{pod}_"))),
+        "{holder}"
+    );
+
+    // And tells on day one what `strict` would mean.
+    let told = eventually(
+        &release,
+        "told of strict",
+        || previews(&release, &shop),
+        |events| events.iter().any(|event| about(event, "resources")),
+    );
+    let note = told.iter().find(|event| about(event, "resources")).unwrap();
+    let note = note["note"].as_str().unwrap();
+    assert!(note.contains("would deny 1 object here"), "{note}");
+    assert!(note.contains("Deployment shop/legacy"), "{note}");
+    release.check().unwrap();
+}
+
+fn about(event: &Value, policy: &str) -> bool {
+    let note = event["note"].as_str().unwrap_or_default();
+    note.contains(&format!("the policy `{policy}`"))
+}
+
+#[test]
+fn one_kubectl_apply_installs_it_into_an_empty_cluster() {
+    let cluster = Cluster::start().unwrap();
+    let apply = ["apply", "-f", "deploy/install.yaml"];
+    let applied = cluster.kubectl(User::Admin, &apply, "").unwrap();
+    assert_eq!((applied.code, applied.stderr.as_str()), (0, ""));
+    let ready = ["rollout", "status", "deployment/portcullis", "-n", HOME];
+    let ready = [&ready[..], &["--timeout=60s"]].concat();
+    cluster
+        .kubectl(User::Admin, &ready, "")
+        .unwrap()
+        .ok()
+        .unwrap();
+    let again = cluster.kubectl(User::Admin, &apply, "").unwrap();
+    let again = again.ok().unwrap();
+    let changed = again.lines().filter(|line| !line.ends_with(" unchanged"));
+    assert_eq!(changed.collect::<Vec<_>>(), Vec::<&str>::new());
+}
