@@ -199,12 +199,20 @@ fn options(arguments: &args::Serve, source: &Source, home: &Home) -> Result<Opti
             typed.namespace_selectors.clone(),
             typed.object_selectors.clone(),
         ],
+        profile: base(&arguments.policies).map(Profile::name),
         certificates: certificates(typed, source)?,
         lifetimes: lifetimes(typed)?,
         self_call: SelfCall::new(home, typed.self_call_address.as_deref()),
         settle: typed.settle,
         resync: typed.resync,
     })
+}
+
+/// The profile in force beside the policies of the cluster. None where there is
+/// none, or files take the place of those.
+pub(crate) fn base(policies: &args::Policies) -> Option<Profile> {
+    let profile = policies.profile.filter(|_| !policies.are_of_files());
+    profile.filter(|profile| *profile != Profile::None)
 }
 
 fn certificates(typed: &args::cluster::Cluster, source: &Source) -> Result<Certificates> {

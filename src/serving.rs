@@ -74,7 +74,7 @@ fn of_cluster(
     prepare: Prepare,
     metrics: &Arc<Metrics>,
 ) -> Result<Policies> {
-    let profile = arguments.policies.profile.unwrap_or(Profile::None);
+    let profile = installed::base(&arguments.policies).unwrap_or(Profile::None);
     Ok(Policies {
         pack: PACK,
         base: source::policies(&PACK, profile, &[])?,

@@ -151,15 +151,15 @@ impl Rounds {
     }
 
     async fn audited(&self, parts: &Parts) -> anyhow::Result<Audited> {
+        let (set, home) = (parts.set.load_full(), &parts.home.namespace);
         let since = match self.of_cluster {
-            true => policies::changed_at(&parts.client).await?,
+            true => policies::in_force_since(&parts.client, home, &set).await?,
             false => BTreeMap::new(),
         };
         let wish = Wish {
             since,
             ..self.wish()
         };
-        let set = parts.set.load_full();
         audit(parts.client.clone(), set, wish, None).await
     }
 
