@@ -3,10 +3,11 @@
 //! the kubelet hands to the container runtime. From then on the tests speak to
 //! the API server and to nobody else.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use portcullis_cluster::release::{HOME, Release};
-use portcullis_cluster::{Answer, Cluster, Namespace, User};
+use portcullis_cluster::{Answer, Cluster, Namespace, User, binary};
 use serde_json::Value;
 
 use crate::support::deployment;
@@ -120,7 +121,59 @@ fn helm_installs_it_and_what_is_bad_is_denied_and_what_is_doubtful_warned_of() {
     let note = note["note"].as_str().unwrap();
     assert!(note.contains("would deny 1 object here"), "{note}");
     assert!(note.contains("Deployment shop/legacy"), "{note}");
+    audit_knows_the_profile(&cluster);
+    a_policy_takes_the_place_of_the_profiles(&release, &shop);
+    one_value_is_another_profile(&mut release, &shop);
     release.check().unwrap();
+}
+
+/// `portcullis audit` judges by what is in force, without being told.
+fn audit_knows_the_profile(cluster: &Cluster) {
+    let config = cluster.kubeconfig(User::Admin);
+    let audit = ["audit", "--namespace", "shop", "--kubeconfig"];
+    let output = Command::new(binary().unwrap())
+        .args(audit)
+        .arg(config)
+        .output();
+    let output = output.unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(printed.contains("[image-tags/image-latest]"), "{printed}");
+    // Its container names no resources: `starter` warns of it.
+    assert!(printed.contains("warned   resources/"), "{printed}");
+}
+
+/// It decides while it is there.
+fn a_policy_takes_the_place_of_the_profiles(release: &Release<'_>, shop: &Namespace<'_>) {
+    let observe = ["-f", "pack/observe/image-tags.yaml"];
+    let admin = |command: &str| {
+        let done = shop.kubectl(User::Admin, &[&[command][..], &observe].concat(), "");
+        done.and_then(Answer::ok).expect("an administrator may");
+    };
+    admin("apply");
+    let latest = || ask(shop, "nginx:latest");
+    eventually(release, "allowed", latest, |answer| answer.code == 0);
+    admin("delete");
+    eventually(release, "denied again", latest, is_denied);
+}
+
+fn one_value_is_another_profile(release: &mut Release<'_>, shop: &Namespace<'_>) {
+    release
+        .helm(&["upgrade"], &["--set", "profile=strict"])
+        .unwrap();
+    let rollout = ["rollout", "status", "deployment/portcullis", "-n", HOME];
+    let rollout = [&rollout[..], &["--timeout=60s"]].concat();
+    shop.kubectl(User::Admin, &rollout, "")
+        .unwrap()
+        .ok()
+        .unwrap();
+    release.run(2).unwrap();
+    let tagged = || ask(shop, "nginx:1.29.1");
+    let denied = eventually(release, "strict", tagged, |answer| answer.code != 0);
+    assert!(
+        denied.stderr.contains("resources/resources-missing"),
+        "{denied:?}"
+    );
 }
 
 fn about(event: &Value, policy: &str) -> bool {

@@ -1,6 +1,6 @@
 //! What Helm makes of the chart, without a cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -168,4 +168,68 @@ fn what_kubectl_and_kustomize_apply_is_what_the_chart_says() {
             assert!(is_same, "{}: another {name}", folder.display());
         }
     }
+}
+
+/// The names of metrics in a text, without what the format appends.
+fn metrics(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let names = words.filter_map(|word| word.strip_prefix("portcullis_"));
+    let stem = |name: &str| {
+        let ends = ["_total", "_bucket", "_info"];
+        let name = ends
+            .iter()
+            .find_map(|end| name.strip_suffix(end))
+            .unwrap_or(name);
+        name.strip_suffix("_seconds").unwrap_or(name).to_owned()
+    };
+    names.map(stem).collect()
+}
+
+#[test]
+fn alerts_and_the_dashboard_ask_for_metrics_that_there_are() {
+    let known: String = ["names", "audit"]
+        .iter()
+        .map(|file| root().join(format!("src/telemetry/{file}.rs")))
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    let rendered = template(&EVERYTHING).ok().unwrap();
+    let asked = metrics(&rendered);
+    assert!(asked.len() > 12, "{asked:?}");
+    for metric in asked {
+        assert!(
+            known.contains(&format!("\"{metric}\"")),
+            "no metric {metric}"
+        );
+    }
+    let dashboard = std::fs::read_to_string(helm::chart().join("dashboards/portcullis.json"));
+    let dashboard: Value = serde_json::from_str(&dashboard.unwrap()).unwrap();
+    assert!(
+        dashboard["panels"]
+            .as_array()
+            .is_some_and(|panels| panels.len() > 5)
+    );
+}
+
+#[test]
+fn each_alert_has_a_page_and_each_page_an_alert() {
+    let rendered = template(&EVERYTHING).ok().unwrap();
+    let lines = rendered.lines().map(str::trim);
+    let alerts = lines.filter_map(|line| line.strip_prefix("- alert: "));
+    let alerts: BTreeSet<String> = alerts.map(|name| format!("{name}.md")).collect();
+    let pages = std::fs::read_dir(root().join("docs/runbooks")).unwrap();
+    let pages = pages.map(|page| page.unwrap().file_name().into_string().unwrap());
+    assert_eq!(alerts, pages.collect());
+    for page in &alerts {
+        assert!(rendered.contains(&format!("/runbooks/{page}")), "{page}");
+    }
+}
+
+#[test]
+fn no_audit_no_alert_about_it() {
+    let values = ["prometheusRule.enabled=true", "auditInterval=off"];
+    let rendered = template(&values).ok().unwrap();
+    assert!(!rendered.contains("PortcullisAuditMissing"), "{rendered}");
+    let values = ["prometheusRule.enabled=true", "auditInterval=30s"];
+    let rendered = template(&values).ok().unwrap();
+    assert!(rendered.contains("completed_seconds) > 1860"), "{rendered}");
 }
