@@ -33,6 +33,9 @@ struct Mount {
     is_read_only: bool,
 }
 
+/// The kubelet has it made by its machine, which is a fake.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
 impl Cluster {
     /// All containers of this name that were made in a namespace.
     ///
@@ -84,7 +87,11 @@ impl Container {
             image: text(&record["image"])?,
             arguments: arguments.iter().map(text).collect::<Result<_>>()?,
             environment: variables.iter().map(variable).collect::<Result<_>>()?,
-            mounts: mounts.iter().map(mount).collect::<Result<_>>()?,
+            mounts: mounts
+                .iter()
+                .filter(|one| one["containerPath"] != TERMINATION_LOG)
+                .map(mount)
+                .collect::<Result<_>>()?,
         })
     }
 

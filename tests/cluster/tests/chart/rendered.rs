@@ -233,3 +233,15 @@ fn no_audit_no_alert_about_it() {
     let rendered = template(&values).ok().unwrap();
     assert!(rendered.contains("completed_seconds) > 1860"), "{rendered}");
 }
+
+#[test]
+fn what_is_committed_for_kubectl_is_what_the_chart_says() {
+    let read = |file: &str| std::fs::read_to_string(root().join("deploy").join(file)).unwrap();
+    let (install, base) = (read("install.yaml"), read("kustomize/base/portcullis.yaml"));
+    let rendered = template(&["namespace.create=true"]).ok().unwrap();
+    let is_fresh = documents(&install) == documents(&rendered) && base == install;
+    assert!(
+        is_fresh,
+        "stale: run `cargo xtask deploy` and commit what it writes"
+    );
+}
