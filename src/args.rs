@@ -97,6 +97,12 @@ impl Policies {
         self.profile.unwrap_or_default()
     }
 
+    /// Whether policies come from files, so that those of a cluster are not
+    /// asked for.
+    pub fn are_of_files(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
     /// Whether policies were asked for, of files or of the pack.
     pub fn are_given(&self) -> bool {
         self.profile.is_some() || !self.paths.is_empty()

@@ -60,7 +60,8 @@ pub(crate) fn smoke(arguments: &Smoke) -> Result<u8> {
         let client = cluster::connect_to(config, typed.context.as_deref()).await?;
         let (pack, home) = (chosen::PACK, &typed.namespace);
         let excluded = SYSTEM_NAMESPACES.map(String::from).into();
-        let set = policies::of_cluster(&client, &engine, pack, home, excluded).await?;
+        let base = live::base(&client, home).await?;
+        let set = policies::of_cluster(&client, &engine, pack, base, home, excluded).await?;
         let set = set.context("the cluster has no kind WasmPolicy: nothing of ours is in force")?;
         let wish = Wish {
             home: home.clone(),

@@ -10,20 +10,26 @@ use portcullis::cluster::anchor::api::Anchor;
 use portcullis::cluster::certificates::{self, Lifetimes};
 use portcullis::cluster::lease::Timing;
 use portcullis::cluster::registrations::Wish;
+use portcullis::cluster::rounds::preview::Preview;
 use portcullis::cluster::rounds::{Rounds, within};
 use portcullis::cluster::run::{Heard, Policies, Running};
 use portcullis::cluster::self_call::SelfCall;
 use portcullis::cluster::writes::{Certificates, Options, Registered, Writes};
 use portcullis::cluster::{self, Home};
+use portcullis::pack::Profile;
 use portcullis::policy::PolicySet;
 use portcullis::registration::{Registration, name, selector, target::Target};
 use portcullis::server::Source;
 use portcullis::server::tls::Certificate;
 use portcullis::telemetry::Metrics;
+use portcullis::wasm::Engine;
+use portcullis::{load, source};
 use tokio::sync::watch;
 
+use crate::chosen::{PACK, excluded};
+
 /// Where the certificate comes from: files, or the Secret that one of us makes.
-pub(crate) fn source(arguments: &args::Serve) -> Source {
+pub(crate) fn certificate_source(arguments: &args::Serve) -> Source {
     if let (Some(cert), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
         let (cert, key) = (cert.clone(), key.clone());
         return Source::Files { cert, key };
@@ -51,6 +57,7 @@ impl Installed {
     pub(crate) async fn connect(
         arguments: &args::Serve,
         source: &Source,
+        engine: &Arc<Engine>,
         metrics: &Arc<Metrics>,
     ) -> Result<Installed> {
         let typed = &arguments.cluster;
@@ -63,7 +70,7 @@ impl Installed {
         let (registration, registers) = (&typed.place.registration, options.is_some());
         let anchor = Anchor::new(client.clone(), &home.namespace, registration, registers);
         Ok(Installed {
-            rounds: rounds(arguments, &home)?,
+            rounds: rounds(arguments, engine, &home)?,
             client,
             home,
             anchor: Arc::new(anchor),
@@ -118,7 +125,7 @@ impl Installed {
 }
 
 /// How what is there is audited, if it is.
-fn rounds(arguments: &args::Serve, home: &Home) -> Result<Option<Rounds>> {
+fn rounds(arguments: &args::Serve, engine: &Arc<Engine>, home: &Home) -> Result<Option<Rounds>> {
     let typed = &arguments.cluster;
     let selectors = typed.namespace_selectors.iter();
     let namespaces = selectors.map(|text| selector::parse(text));
@@ -128,9 +135,29 @@ fn rounds(arguments: &args::Serve, home: &Home) -> Result<Option<Rounds>> {
         every: typed.audit_interval,
         within: Some(within::constraints(&home.namespace, &namespaces, &objects)),
         registers: !typed.without_registration,
-        of_cluster: !arguments.policies.are_given(),
+        of_cluster: !arguments.policies.are_of_files(),
+        preview: preview(arguments, engine, home)?,
     };
     Ok((!rounds.every.is_zero()).then_some(rounds))
+}
+
+/// The profile that is only told of.
+fn preview(arguments: &args::Serve, engine: &Arc<Engine>, home: &Home) -> Result<Option<Preview>> {
+    let profile = match arguments.cluster.audit_profile {
+        None | Some(Profile::None) => return Ok(None),
+        // It is in force, and told of as such.
+        profile if profile == arguments.policies.profile => return Ok(None),
+        Some(profile) => profile,
+    };
+    let found = source::policies(&PACK, profile, &[])?;
+    let mut excluded = excluded(&arguments.policies);
+    excluded.insert(home.namespace.clone());
+    let engine = Arc::clone(engine);
+    let load = move || Ok(load::load(&engine, &PACK, &found, excluded.clone())?);
+    Ok(Some(Preview {
+        profile: profile.name(),
+        load: Arc::new(load),
+    }))
 }
 
 fn home(typed: &args::cluster::Cluster) -> Result<Home> {
@@ -173,18 +200,26 @@ fn options(arguments: &args::Serve, source: &Source, home: &Home) -> Result<Opti
                 objects: selector::opting_in(&typed.object_selectors)?,
             },
             ca_from: typed.ca_from.clone(),
-            vets: !arguments.policies.are_given(),
+            vets: !arguments.policies.are_of_files(),
         },
         selectors: [
             typed.namespace_selectors.clone(),
             typed.object_selectors.clone(),
         ],
+        profile: base(&arguments.policies).map(Profile::name),
         certificates: certificates(typed, source)?,
         lifetimes: lifetimes(typed)?,
         self_call: SelfCall::new(home, typed.self_call_address.as_deref()),
         settle: typed.settle,
         resync: typed.resync,
     })
+}
+
+/// The profile in force beside the policies of the cluster. None where there is
+/// none, or files take the place of those.
+pub(crate) fn base(policies: &args::Policies) -> Option<Profile> {
+    let profile = policies.profile.filter(|_| !policies.are_of_files());
+    profile.filter(|profile| *profile != Profile::None)
 }
 
 fn certificates(typed: &args::cluster::Cluster, source: &Source) -> Result<Certificates> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use portcullis::args::audit::{Audit, Output};
@@ -10,9 +11,11 @@ use portcullis::cluster;
 use portcullis::cluster::audit::{Wish, audit, policies};
 use portcullis::cluster::exemptions;
 use portcullis::finding::{Report, human, json, sarif};
+use portcullis::pack::Profile;
 use portcullis::policy::exemption::book::Book;
 use portcullis::policy::{Exemption, PolicySet};
 use portcullis::progress::Progress;
+use portcullis::source::{self, Found};
 
 /// Audits, prints, and gives the exit code.
 pub(crate) fn run(arguments: &Audit) -> Result<u8> {
@@ -93,7 +96,9 @@ async fn policies_in_force(client: &Client, arguments: &Audit) -> Result<Arc<Pol
     }
     let engine = Arc::new(crate::chosen::engine(typed)?.with_patience());
     let (home, excluded) = (&arguments.installation, crate::chosen::excluded(typed));
-    let found = policies::of_cluster(client, &engine, crate::chosen::PACK, home, excluded).await?;
+    let base = base(client, home).await?;
+    let found =
+        policies::of_cluster(client, &engine, crate::chosen::PACK, base, home, excluded).await?;
     let Some(set) = found else {
         anstream::eprintln!(
             "the cluster has no WasmPolicies: audited with --profile starter of the pack"
@@ -102,8 +107,8 @@ async fn policies_in_force(client: &Client, arguments: &Audit) -> Result<Arc<Pol
     };
     if set.policies().is_empty() {
         bail!(
-            "the cluster knows WasmPolicies and has none: apply some, or name policies with \
-             --profile or --policies"
+            "the cluster knows WasmPolicies and has none, and no installation in the namespace \
+             `{home}` has a profile: apply some, or name policies with --profile or --policies"
         );
     }
     for policy in set.policies() {
@@ -115,4 +120,21 @@ async fn policies_in_force(client: &Client, arguments: &Audit) -> Result<Arc<Pol
         }
     }
     Ok(set)
+}
+
+/// The policies of the profile that the installation has in force beside the
+/// cluster's own. Who may not know is told so.
+pub(crate) async fn base(client: &Client, home: &str) -> Result<Vec<Found>> {
+    let profile = match policies::base(client, home).await {
+        Ok(Some(base)) => Profile::from_str(&base.profile, false).map_err(anyhow::Error::msg)?,
+        Ok(None) => return Ok(vec![]),
+        Err(error) => {
+            anstream::eprintln!(
+                "warning: whether the installation in `{home}` has a profile in force cannot be \
+                 told, and none is looked at: {error:#}"
+            );
+            return Ok(vec![]);
+        }
+    };
+    Ok(source::policies(&crate::chosen::PACK, profile, &[])?)
 }

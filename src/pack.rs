@@ -29,6 +29,18 @@ pub enum Profile {
     None,
 }
 
+impl Profile {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Profile::Observe => "observe",
+            Profile::Starter => "starter",
+            Profile::Strict => "strict",
+            Profile::None => "none",
+        }
+    }
+}
+
 impl Pack {
     /// A pack that holds nothing: for tools that look at documents only.
     pub const EMPTY: Pack = Pack {
@@ -47,15 +59,9 @@ impl Pack {
 
     /// The documents of a profile: name and text.
     pub fn profile(&self, profile: Profile) -> &'static [(&'static str, &'static str)] {
-        let name = match profile {
-            Profile::Observe => "observe",
-            Profile::Starter => "starter",
-            Profile::Strict => "strict",
-            Profile::None => return &[],
-        };
         self.profiles
             .iter()
-            .find(|(known, _)| *known == name)
+            .find(|(known, _)| *known == profile.name())
             .map_or(&[], |(_, documents)| documents)
     }
 }

@@ -9,8 +9,10 @@ use portcullis::args;
 use portcullis::cluster::run::Policies;
 use portcullis::cluster::writes::Writes;
 use portcullis::load::taker::Prepare;
+use portcullis::pack::Profile;
 use portcullis::policy::PolicyName;
 use portcullis::server::{Options, Server, Signals, Source};
+use portcullis::source;
 use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
 use portcullis::webhook::Webhook;
@@ -30,7 +32,7 @@ pub(crate) fn serve(arguments: &args::Serve) -> Result<u8> {
     let metrics = Arc::new(Metrics::default());
     let engine = Arc::new(engine(&arguments.policies)?);
     let prepare = preparing(threads, arguments.verdict_cache, &metrics);
-    let source = installed::source(arguments);
+    let certificate = installed::certificate_source(arguments);
     let webhook = |set| Webhook::new(set, threads, Arc::clone(&metrics));
     let files = |prepare| -> Result<_> {
         let watch = watched(&engine, &arguments.policies, prepare)?;
@@ -40,21 +42,27 @@ pub(crate) fn serve(arguments: &args::Serve) -> Result<u8> {
     };
     if !arguments.cluster.enabled {
         let webhook = webhook(files(prepare)?)?;
-        let run = run(options(arguments, source), &engine, webhook, metrics, None);
+        let run = run(
+            options(arguments, certificate),
+            &engine,
+            webhook,
+            metrics,
+            None,
+        );
         return runtime.block_on(run);
     }
     runtime.block_on(async {
-        let installed = Installed::connect(arguments, &source, &metrics).await?;
-        let (webhook, writes) = if arguments.policies.are_given() {
+        let installed = Installed::connect(arguments, &certificate, &engine, &metrics).await?;
+        let (webhook, writes) = if arguments.policies.are_of_files() {
             let set = files(prepare)?;
             (webhook(Arc::clone(&set))?, installed.writes_for(set))
         } else {
-            let policies = of_cluster(arguments, &engine, prepare, &metrics);
+            let policies = of_cluster(arguments, &engine, prepare, &metrics)?;
             let (running, writes) = installed.run(policies);
             let webhook = webhook(running.set)?.within(running.surroundings);
             (webhook, writes)
         };
-        let options = options(arguments, source);
+        let options = options(arguments, certificate);
         let metrics = Arc::clone(&metrics);
         run(options, &engine, webhook, metrics, Some(writes)).await
     })
@@ -65,14 +73,16 @@ fn of_cluster(
     engine: &Arc<Engine>,
     prepare: Prepare,
     metrics: &Arc<Metrics>,
-) -> Policies {
-    Policies {
+) -> Result<Policies> {
+    let profile = installed::base(&arguments.policies).unwrap_or(Profile::None);
+    Ok(Policies {
         pack: PACK,
+        base: source::policies(&PACK, profile, &[])?,
         engine: Arc::clone(engine),
         prepare,
         excluded_namespaces: excluded(&arguments.policies),
         metrics: Arc::clone(metrics),
-    }
+    })
 }
 
 /// No policy of a server holds up the others, and none is asked twice what it

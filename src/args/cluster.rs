@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{duration, period};
+use crate::pack::Profile;
 
 /// Which cluster, and which installation in it.
 #[derive(Debug, Args)]
@@ -35,8 +36,9 @@ pub struct Place {
 /// `serve --cluster`.
 #[derive(Debug, Args)]
 pub struct Cluster {
-    /// Look after an installation in a cluster: its policies (unless --policies
-    /// or --profile name others), its certificates, its registration
+    /// Look after an installation in a cluster: its WasmPolicies, which take the
+    /// place of those of --profile that have the same name (with --policies
+    /// they are not asked for), its certificates, its registration
     #[arg(id = "cluster", long = "cluster")]
     pub enabled: bool,
     /// Leave webhook configurations to somebody else
@@ -77,6 +79,10 @@ pub struct Cluster {
     /// outages: a time, or `off`
     #[arg(long, value_name = "DURATION", default_value = "60m", value_parser = period)]
     pub audit_interval: Duration,
+    /// A profile of the pack whose refusals each audit tells besides, without
+    /// refusing anything: what a change to it would mean
+    #[arg(long, value_name = "PROFILE", value_enum, requires = "cluster")]
+    pub audit_profile: Option<Profile>,
     /// Where this process reaches the Service, if not by its name
     #[arg(long, value_name = "HOST:PORT", hide = true)]
     pub self_call_address: Option<String>,

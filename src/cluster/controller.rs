@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 
 use super::anchor::api::Anchor;
-use super::gather::{Gathered, Gatherer};
+use super::gather::{self, Gathered, Gatherer};
 use super::home::Home;
 use super::link::Link;
 use super::object;
@@ -43,6 +43,8 @@ pub struct Parts {
     pub anchor: Arc<Anchor>,
     /// Where built-in programs come from.
     pub pack: Pack,
+    /// In force where no policy of the cluster has the same name.
+    pub base: Vec<Candidate>,
     /// Loads policies.
     pub taker: Taker,
     /// Who leads, and what is registered.
@@ -54,6 +56,7 @@ pub struct Parts {
 /// Keeps policies in force.
 pub struct Controller {
     client: Client,
+    base: Arc<Vec<Candidate>>,
     taker: Arc<Mutex<Taker>>,
     set: Arc<ArcSwap<PolicySet>>,
     gatherer: Gatherer,
@@ -77,6 +80,7 @@ impl Controller {
             gatherer: Gatherer::new(parts.client.clone(), parts.home.namespace, parts.pack)
                 .owned_by(parts.anchor),
             client: parts.client,
+            base: Arc::new(parts.base),
             taker: Arc::new(Mutex::new(parts.taker)),
             set,
             heard: parts.heard,
@@ -168,10 +172,11 @@ impl Controller {
 
     /// Puts policies in force, apart from the threads that serve.
     async fn take(&self, gathered: Vec<Gathered>) -> Vec<Gathered> {
-        let taker = Arc::clone(&self.taker);
+        let (taker, base) = (Arc::clone(&self.taker), Arc::clone(&self.base));
         let taking = tokio::task::spawn_blocking(move || {
             let mut taker = taker.lock().unwrap_or_else(PoisonError::into_inner);
-            let taken = taker.take(gathered.iter().map(|one| &one.candidate));
+            let of_cluster = gathered.iter().map(|one| &one.candidate);
+            let taken = taker.take(gather::over(&base, of_cluster));
             (gathered, taken)
         });
         let (gathered, taken) = match taking.await {

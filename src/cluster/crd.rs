@@ -27,7 +27,8 @@ pub fn definitions() -> [Value; 2] {
     [definition(), exemption::definition()]
 }
 
-fn definition() -> Value {
+/// That of WasmPolicy.
+pub fn definition() -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

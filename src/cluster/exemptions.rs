@@ -20,7 +20,8 @@ use serde_json::json;
 
 use super::crd;
 use super::link::Link;
-use super::watching::{self, Known, Watching};
+use super::told::one_line;
+use super::watching::{Known, Watching};
 use crate::policy::exemption::book::{Book, Exemptions, Unreadable};
 use crate::policy::exemption::{Exemption, KIND};
 use crate::telemetry::Metrics;
@@ -139,7 +140,7 @@ impl Watch {
                 Err(error) => {
                     self.is_refused
                         .fetch_or(is_refusal(&error), Ordering::Relaxed);
-                    self.link.down(watching::describe(&error));
+                    self.link.down(one_line(&error));
                 }
             }
         }

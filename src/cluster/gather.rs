@@ -15,8 +15,8 @@ use super::status::InForce;
 use crate::load::taker::{Candidate, Earlier, LastGood};
 use crate::pack::Pack;
 use crate::policy::program::{ConfigMapRef, ProgramRef};
-use crate::policy::{Digest, Failure, Spec};
-use crate::source;
+use crate::policy::{Digest, Failure, PolicyName, Spec};
+use crate::source::{self, Found};
 
 /// A policy on its way into force.
 pub struct Gathered {
@@ -63,6 +63,29 @@ pub fn of_pack(pack: &Pack, program: &ProgramRef) -> Result<Vec<u8>, Failure> {
             Err(Failure::host(Cause::Source, message))
         }
     }
+}
+
+/// Policies of a profile, as they can be loaded. One goes on with nothing: a
+/// policy of the cluster that had its name was another.
+pub fn base(pack: &Pack, found: Vec<Found>) -> Vec<Candidate> {
+    let candidate = |found: Found| Candidate {
+        program: of_pack(pack, &found.resource.spec.program),
+        found,
+        earlier: Earlier::Nothing,
+    };
+    found.into_iter().map(candidate).collect()
+}
+
+/// Policies of the cluster, and those of `base` whose name none of them has.
+pub fn over<'a>(
+    base: &'a [Candidate],
+    of_cluster: impl Iterator<Item = &'a Candidate>,
+) -> Vec<&'a Candidate> {
+    let mut all: Vec<&Candidate> = of_cluster.collect();
+    let name = |candidate: &Candidate| candidate.found.resource.name.clone();
+    let taken: BTreeSet<PolicyName> = all.iter().map(|one| name(one)).collect();
+    all.extend(base.iter().filter(|one| !taken.contains(&name(one))));
+    all
 }
 
 /// The program of a policy, without anything remembered.

@@ -2,10 +2,12 @@
 //! when it begins to lead, and when requests are judged again that were let
 //! through for a while. What it finds goes to metrics, Events and reports.
 //!
-//! `due` says when, `summary` what is told; `reports` and `events` tell it.
+//! `due` says when, `summary` what is told; `reports` and `events` tell it;
+//! `preview` says what another profile would deny.
 
 pub mod due;
 pub mod events;
+pub mod preview;
 pub mod reports;
 pub mod summary;
 pub mod within;
@@ -29,6 +31,7 @@ use crate::policy::PolicySet;
 use crate::telemetry::Metrics;
 use due::{Door, Due, Why};
 use events::Events;
+use preview::Preview;
 
 /// How often the API server is asked at most: beside serving it has time.
 const REQUESTS_PER_SECOND: u32 = 20;
@@ -47,6 +50,8 @@ pub struct Rounds {
     /// Whether policies are resources of the cluster, which tell since when
     /// they are in force.
     pub of_cluster: bool,
+    /// The profile whose refusals are told besides.
+    pub preview: Option<Preview>,
 }
 
 /// Everything that is needed.
@@ -142,23 +147,40 @@ impl Rounds {
                 tracing::warn!("reports of the audit could not be written: {error:#}");
             }
         }
+        if let Some(preview) = &self.preview
+            && let Err(error) = preview.round(parts, self.wish(), events).await
+        {
+            let profile = preview.profile;
+            tracing::error!(
+                profile,
+                "what a profile would deny could not be audited: {error:#}"
+            );
+            parts.metrics.audit_failed();
+        }
         true
     }
 
     async fn audited(&self, parts: &Parts) -> anyhow::Result<Audited> {
+        let (set, home) = (parts.set.load_full(), &parts.home.namespace);
         let since = match self.of_cluster {
-            true => policies::changed_at(&parts.client).await?,
+            true => policies::in_force_since(&parts.client, home, &set).await?,
             false => BTreeMap::new(),
         };
         let wish = Wish {
-            requests_per_second: REQUESTS_PER_SECOND,
             since,
             own_policies: true,
+            ..self.wish()
+        };
+        audit(parts.client.clone(), set, wish, None).await
+    }
+
+    /// What is audited, whatever the policies.
+    fn wish(&self) -> Wish {
+        Wish {
+            requests_per_second: REQUESTS_PER_SECOND,
             within: self.within.clone(),
             ..Wish::default()
-        };
-        let set = parts.set.load_full();
-        audit(parts.client.clone(), set, wish, None).await
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::anchor::api::Anchor;
 use super::controller::{Controller, Parts};
 use super::exemptions;
+use super::gather;
 use super::home::Home;
 use super::link::Link;
 use super::namespaces::Namespaces;
@@ -22,6 +23,7 @@ use crate::pack::Pack;
 use crate::policy::PolicySet;
 use crate::review::Request;
 use crate::server::Health;
+use crate::source::Found;
 use crate::telemetry::Metrics;
 use crate::wasm::Engine;
 use crate::webhook::Surroundings;
@@ -31,6 +33,9 @@ use crate::webhook::surroundings::Vetted;
 pub struct Policies {
     /// Where built-in programs come from.
     pub pack: Pack,
+    /// In force beside those of the cluster, which take the place of one of
+    /// the same name: a profile of the pack.
+    pub base: Vec<Found>,
     /// What loads and runs programs.
     pub engine: Arc<Engine>,
     /// Keeps each policy from holding up the others.
@@ -69,6 +74,7 @@ pub fn start(
 ) -> Running {
     let Policies {
         pack,
+        base,
         engine,
         prepare,
         mut excluded_namespaces,
@@ -89,6 +95,7 @@ pub fn start(
         client: client.clone(),
         home: home.clone(),
         anchor: Arc::clone(anchor),
+        base: gather::base(&pack, base),
         pack,
         taker,
         heard,

@@ -71,6 +71,17 @@ pub struct Condition {
     pub since: String,
 }
 
+/// A profile that is in force beside the policies of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// `starter`
+    pub profile: String,
+    /// Of Portcullis: another one may bring other policies.
+    pub version: String,
+    /// When both were first in force, RFC 3339.
+    pub since: String,
+}
+
 /// All of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -91,6 +102,9 @@ pub struct State {
     /// Of what is in them, only objects that fulfil this: `--object-selector`.
     #[serde(default)]
     pub object_selector: Vec<String>,
+    /// The profile of the pack, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
     /// Namespaces that keep policies from failing closed (`safety`).
     #[serde(default)]
     pub withheld_by: BTreeSet<String>,
@@ -124,6 +138,23 @@ impl State {
         // Maps with keys of text, lists and text have no way to fail.
         let text = serde_json::to_string_pretty(self).unwrap_or_default();
         [(KEY.to_owned(), text + "\n")].into()
+    }
+
+    /// This profile is in force beside the policies of the cluster, of the
+    /// version that runs.
+    pub fn say_base(&mut self, profile: Option<&str>, at: &str) {
+        let version = env!("CARGO_PKG_VERSION");
+        let is_known = match (&self.base, profile) {
+            (Some(base), Some(profile)) => base.profile == profile && base.version == version,
+            (known, profile) => known.is_none() && profile.is_none(),
+        };
+        if !is_known {
+            self.base = profile.map(|profile| Base {
+                profile: profile.to_owned(),
+                version: version.to_owned(),
+                since: at.to_owned(),
+            });
+        }
     }
 
     /// Whether anything stays away.
@@ -234,5 +265,18 @@ mod tests {
         state.say("Registered", true, "AsAsked", "", "t2");
         assert_eq!(registered(&state).since, "t2");
         assert_eq!(state.conditions.len(), 2);
+    }
+
+    #[test]
+    fn a_profile_is_in_force_since_it_was_first_said_so() {
+        let mut state = State::default();
+        state.say_base(Some("starter"), "2026-01-01T00:00:00Z");
+        state.say_base(Some("starter"), "2026-01-02T00:00:00Z");
+        let since = |state: &State| state.base.as_ref().map(|base| base.since.clone());
+        assert_eq!(since(&state).as_deref(), Some("2026-01-01T00:00:00Z"));
+        state.say_base(Some("strict"), "2026-01-03T00:00:00Z");
+        assert_eq!(since(&state).as_deref(), Some("2026-01-03T00:00:00Z"));
+        state.say_base(None, "2026-01-04T00:00:00Z");
+        assert_eq!(state.base, None);
     }
 }

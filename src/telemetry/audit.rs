@@ -18,11 +18,19 @@ struct Audited {
     action: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Refused {
+    profile: &'static str,
+    policy: String,
+    namespace: String,
+}
+
 /// What the last audit found, on the replica that made it.
 #[derive(Default)]
 pub(super) struct Audit {
     findings: Family<Audited, Gauge>,
     slipped_in: Family<Namespace, Gauge>,
+    would_deny: Family<Refused, Gauge>,
     objects: Gauge,
     unjudged: Gauge,
     completed: Gauge,
@@ -36,6 +44,8 @@ impl Metrics {
         registry.register("audit_findings", help, self.audit.findings.clone());
         let help = "Objects that were created while a policy was in force that denies them";
         registry.register("audit_slipped_in", help, self.audit.slipped_in.clone());
+        let help = "Objects that the profile of --audit-profile would deny, by the last audit";
+        registry.register("audit_would_deny", help, self.audit.would_deny.clone());
         let help = "Objects that the last audit judged";
         registry.register("audit_objects", help, self.audit.objects.clone());
         let help = "What the last audit could not list or judge";
@@ -89,6 +99,24 @@ impl Metrics {
         }
     }
 
+    /// How many objects a profile would deny that is not in force, by policy
+    /// and namespace.
+    pub fn audit_would_deny(
+        &self,
+        profile: &'static str,
+        refused: &BTreeMap<(String, String), i64>,
+    ) {
+        self.audit.would_deny.clear();
+        for ((policy, namespace), count) in refused {
+            let label = Refused {
+                profile,
+                policy: policy.clone(),
+                namespace: namespace.clone(),
+            };
+            self.audit.would_deny.get_or_create(&label).set(*count);
+        }
+    }
+
     /// An audit could not be made.
     pub fn audit_failed(&self) {
         self.audit.failed.inc();
@@ -98,6 +126,7 @@ impl Metrics {
     pub fn audit_forget(&self) {
         self.audit.findings.clear();
         self.audit.slipped_in.clear();
+        self.audit.would_deny.clear();
         for gauge in [
             &self.audit.objects,
             &self.audit.unjudged,

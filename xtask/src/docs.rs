@@ -1,5 +1,4 @@
-//! `cargo xtask docs`: `docs/policies/`, a page for each built-in policy, and
-//! `deploy/crd.yaml`.
+//! `cargo xtask docs`: `docs/policies/`, a page for each built-in policy.
 //!
 //! The pages are what `portcullis policy show` prints, with a column for each
 //! profile of the pack.
@@ -46,18 +45,7 @@ pub(crate) fn docs(arguments: &[String]) -> Result<()> {
         println!("removed {}", path.display());
     }
     println!("{} pages in {}", wanted.len(), folder.display());
-    std::fs::write(definition_file(), definition())?;
-    println!("{}", definition_file().display());
     Ok(())
-}
-
-/// The copy of what `portcullis crd` prints.
-fn definition_file() -> PathBuf {
-    root().join("deploy/crd.yaml")
-}
-
-fn definition() -> String {
-    portcullis::registration::yaml::documents(&portcullis::cluster::crd::definitions())
 }
 
 fn folder() -> PathBuf {
@@ -149,16 +137,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-
-    #[test]
-    fn the_definition_in_deploy_is_what_portcullis_prints() {
-        let found = std::fs::read_to_string(definition_file()).unwrap_or_default();
-        let is_fresh = found == definition();
-        assert!(
-            is_fresh,
-            "deploy/crd.yaml is stale: run `cargo xtask docs` and commit what it writes"
-        );
-    }
 
     #[test]
     fn the_pages_in_docs_policies_are_what_the_policies_say() {

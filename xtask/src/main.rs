@@ -12,6 +12,7 @@ mod build;
 mod client;
 mod cluster;
 mod demo;
+mod deploy;
 mod docs;
 mod documents;
 mod image;
@@ -33,7 +34,8 @@ cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out, 
 cargo xtask bench [OPTIONS]      what a request costs (--output json, --seconds N, --rounds N, --debug)
 cargo xtask bench --cluster      what Portcullis adds to the creation of a pod (--connections N: how many at once)
 cargo xtask instructions         what the host's part costs in instructions, against a baseline (--renew)
-cargo xtask docs                 writes docs/policies and deploy/crd.yaml
+cargo xtask docs                 writes docs/policies
+cargo xtask deploy               renders deploy/chart to what kubectl and kustomize apply
 cargo xtask documents            runs every command of README.md and docs/writing-a-policy.md
 cargo xtask lint                 format, clippy, documents, dependencies
 ";
@@ -61,6 +63,7 @@ fn run() -> Result<()> {
         "build" => build::all(rest),
         "demo" => demo::demo(rest),
         "image" => image::image(rest),
+        "deploy" => deploy::deploy(rest),
         "docs" => docs::docs(rest),
         "cluster" => cluster::play(rest),
         "test" => test::test(rest),

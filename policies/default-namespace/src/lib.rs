@@ -28,6 +28,8 @@ use serde::{Deserialize, Serialize};
 /// - What Kubernetes itself keeps there: the Service `kubernetes` with its
 ///   Endpoints and EndpointSlice, the ServiceAccount `default` of each
 ///   namespace, the ConfigMap `kube-root-ca.crt`, Events and Leases.
+/// - Role and RoleBinding `portcullis`: a right on what lies in a namespace can
+///   only be given there, and Portcullis' audit needs it.
 /// - What the control plane makes for an object that was judged itself: the
 ///   Pods of a Deployment, the EndpointSlices of a Service, the claims of a
 ///   StatefulSet. It is told by who asks, never by marks on the object. Name
@@ -126,10 +128,12 @@ struct Metadata<'a> {
 }
 
 /// What Kubernetes keeps in `default` itself: kind and name.
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 7] = [
     ("ConfigMap", "kube-root-ca.crt"),
     ("EndpointSlice", "kubernetes"),
     ("Endpoints", "kubernetes"),
+    ("Role", "portcullis"),
+    ("RoleBinding", "portcullis"),
     ("Service", "kubernetes"),
     ("ServiceAccount", "default"),
 ];

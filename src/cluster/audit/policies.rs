@@ -9,15 +9,18 @@ use kube::api::ListParams;
 use kube::core::{DynamicObject, ObjectMeta};
 use kube::{Api, Client, ResourceExt};
 
-use crate::cluster::gather::Gatherer;
+use crate::cluster::gather::{self, Gatherer};
 use crate::cluster::object;
+use crate::cluster::state::{self, Base};
 use crate::load::taker::Taker;
 use crate::pack::Pack;
 use crate::policy::PolicySet;
+use crate::source::Found;
 use crate::wasm::Engine;
 
 /// The WasmPolicies of the cluster as its webhook has them in force, in their
-/// last good form where they do not load. None where the cluster does not know
+/// last good form where they do not load, and those of `base` whose name none of
+/// them has. None where the cluster does not know
 /// the kind. `home` is the namespace of the installation, which it does not
 /// judge.
 ///
@@ -28,6 +31,7 @@ pub async fn of_cluster(
     client: &Client,
     engine: &Arc<Engine>,
     pack: Pack,
+    base: Vec<Found>,
     home: &str,
     mut excluded: BTreeSet<String>,
 ) -> Result<Option<Arc<PolicySet>>> {
@@ -50,8 +54,42 @@ pub async fn of_cluster(
         candidates.extend(gathered.map(|one| one.candidate));
     }
     let mut taker = Taker::new(engine, Arc::new(|policy| policy), excluded);
-    taker.take(&candidates)?;
+    let base = gather::base(&pack, base);
+    taker.take(gather::over(&base, candidates.iter()))?;
     Ok(Some(taker.set().load_full()))
+}
+
+/// The profile that the installation in the namespace `home` has in force
+/// beside the WasmPolicies.
+///
+/// # Errors
+///
+/// Its state may not be read, or not by anyone.
+pub async fn base(client: &Client, home: &str) -> Result<Option<Base>> {
+    let stored = state::api::read(&Api::namespaced(client.clone(), home)).await?;
+    Ok(stored.state.base)
+}
+
+/// Since when each policy of a set is in force as it is now, by its name: a
+/// WasmPolicy since it was changed, one of `base` since the profile is.
+///
+/// # Errors
+///
+/// What the API server says.
+pub async fn in_force_since(
+    client: &Client,
+    home: &str,
+    set: &PolicySet,
+) -> Result<BTreeMap<String, Timestamp>> {
+    let mut since = changed_at(client).await?;
+    let base = base(client, home).await?;
+    let said = base.and_then(|base| base.since.parse::<Timestamp>().ok());
+    if let Some(said) = said.and_then(|said| said.checked_add(SETTLING).ok()) {
+        for policy in set.policies() {
+            since.entry(policy.name.to_string()).or_insert(said);
+        }
+    }
+    Ok(since)
 }
 
 /// How long a policy may take from its change to the registrations that follow
@@ -64,7 +102,7 @@ const SETTLING: SignedDuration = SignedDuration::from_secs(10);
 /// # Errors
 ///
 /// What the API server says.
-pub async fn changed_at(client: &Client) -> Result<BTreeMap<String, Timestamp>> {
+async fn changed_at(client: &Client) -> Result<BTreeMap<String, Timestamp>> {
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &object::resource());
     let list = api.list(&ListParams::default()).await?;
     let changes = list.items.iter().filter_map(|object| {

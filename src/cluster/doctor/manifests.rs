@@ -8,8 +8,11 @@ use super::seen::{list, text};
 use super::{Said, Seen, note, problem};
 use crate::cluster::{anchor, crd};
 
-/// What an installation is granted, as this version has it.
-pub(super) const RIGHTS: &str = include_str!("../../../deploy/rbac.yaml");
+/// What an installation is granted, as this version has it, among all else
+/// that is applied with it.
+pub(super) const RIGHTS: &str = include_str!("../../../deploy/install.yaml");
+/// The name of the roles of our account there.
+const ROLES: &str = "portcullis";
 
 /// The definition of WasmPolicy is there, and that of this version.
 pub(super) fn definition(seen: &Seen) -> Vec<Said> {
@@ -78,7 +81,10 @@ fn wanted(seen: &Seen) -> Vec<(Option<String>, Value)> {
     let documents = rights.split("\n---\n");
     let parsed =
         documents.filter_map(|text| portcullis_manifest::parse_document(text.as_bytes()).ok());
-    let roles = parsed.filter(|one| ["ClusterRole", "Role"].contains(&text(one, "/kind")));
+    let roles = parsed.filter(|one| {
+        ["ClusterRole", "Role"].contains(&text(one, "/kind"))
+            && text(one, "/metadata/name") == ROLES
+    });
     let rules = roles.flat_map(|role| {
         let at = role.pointer("/metadata/namespace").and_then(Value::as_str);
         let at = at.map(str::to_owned);

@@ -62,15 +62,22 @@ impl Events {
                 continue;
             }
             let uid = audited.uids.get(&finding.fingerprint).cloned();
-            if self
-                .queue
-                .try_send((event(finding), regarding(&finding.object, uid)))
-                .is_err()
-            {
+            if !self.tell(key, event(finding), regarding(&finding.object, uid)) {
                 return;
             }
+        }
+    }
+
+    /// Tells of something once; whether there was room for it.
+    pub fn tell(&mut self, key: (Identity, String), event: Event, about: ObjectReference) -> bool {
+        if self.told.contains(&key) {
+            return true;
+        }
+        let is_sent = self.queue.try_send((event, about)).is_ok();
+        if is_sent {
             self.told.insert(key);
         }
+        is_sent
     }
 }
 

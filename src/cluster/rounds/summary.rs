@@ -11,7 +11,7 @@ use crate::policy::action::Action;
 use crate::policy::decision::cut;
 
 /// Series of one metric. More are told as one of the namespace `(others)`.
-const MOST_SERIES: usize = 2_000;
+pub(super) const MOST_SERIES: usize = 2_000;
 /// Results of one report, the gravest first: etcd takes 1.5 MB an object, and
 /// watchers of reports read them whole.
 const MOST_RESULTS: usize = 100;

@@ -27,6 +27,8 @@ pub struct Options {
     pub wish: Wish,
     /// `--namespace-selector` and `--object-selector` as they were typed.
     pub selectors: [Vec<String>; 2],
+    /// The profile in force beside the policies of the cluster.
+    pub profile: Option<&'static str>,
     /// Where the CA comes from.
     pub certificates: Certificates,
     /// How long certificates of our own live.

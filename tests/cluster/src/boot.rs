@@ -21,10 +21,28 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How a cluster is started, each time.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
-    pub(crate) audit: AuditLevel,
     pub(crate) ports: Ports,
+    pub(crate) kind: Kind,
+}
+
+/// What sets a cluster apart from others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kind {
+    pub(crate) audit: AuditLevel,
     /// The namespace whose pods bring the network; None: it is there.
     pub(crate) network_from: Option<String>,
+    /// Whether cluster IPs lead anywhere.
+    pub(crate) has_services: bool,
+}
+
+impl Kind {
+    /// With an audit log of that level.
+    pub(crate) fn audited(audit: AuditLevel) -> Kind {
+        Kind {
+            audit,
+            ..Kind::default()
+        }
+    }
 }
 
 impl Cluster {
@@ -45,7 +63,7 @@ impl Cluster {
         let objects = ["get", "serviceaccount/default", "node/node-1"];
         let options = ["--ignore-not-found", "-n", "default", "-o", "json"];
         let what = "the node is ready and service accounts are made";
-        let must_be_ready = setup.network_from.is_none();
+        let must_be_ready = setup.kind.network_from.is_none();
         self.wait_for(what, |kubectl| {
             let list = kubectl(&[&objects[..], &options].concat())?.stdout;
             Ok(is_up(&list, &now, must_be_ready))
@@ -75,7 +93,10 @@ impl Cluster {
         wait("etcd listens", PATIENCE, &mut self.components(), || {
             Ok(TcpStream::connect(etcd).is_ok())
         })?;
-        let arguments = flags::api_server(&self.folder, ports, setup.audit)?;
+        let mut arguments = flags::api_server(&self.folder, ports, setup.kind.audit)?;
+        if setup.kind.has_services {
+            arguments.push(flags::egress(&self.folder)?);
+        }
         self.run("kube-apiserver", &arguments)?;
         let address = (Ipv4Addr::LOCALHOST, ports.api_server);
         // Whoever else has taken the port may accept and never answer.
@@ -89,7 +110,7 @@ impl Cluster {
         let manager = flags::controller_manager(&self.folder);
         self.run("kube-controller-manager", &manager)?;
         self.run("kube-scheduler", &flags::scheduler(&self.folder))?;
-        let network = setup.network_from.as_deref();
+        let network = setup.kind.network_from.as_deref();
         self.run("node", &flags::node(&self.folder, network))
     }
 

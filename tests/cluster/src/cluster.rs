@@ -7,11 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::boot::Setup;
+use crate::boot::{Kind, Setup};
 use crate::flags::Ports;
 use crate::folder::Folder;
 use crate::kubectl::{self, Answer, Program, User};
 use crate::process::{PortTaken, Process};
+use crate::services::Services;
 use crate::{certificates, kubeconfig, plane};
 
 /// How often ports are chosen anew.
@@ -35,6 +36,8 @@ pub struct Cluster {
     pub(crate) folder: Folder,
     /// None for a cluster that is not ours.
     pub(crate) setup: Option<Setup>,
+    /// None where cluster IPs lead nowhere.
+    pub(crate) services: Option<Services>,
 }
 
 impl Cluster {
@@ -54,7 +57,7 @@ impl Cluster {
     ///
     /// As [`Cluster::start`].
     pub fn start_with(audit: AuditLevel) -> Result<Cluster> {
-        Cluster::start_on(&plane::build()?, audit, None, free_ports)
+        Cluster::start_on(&plane::build()?, Kind::audited(audit), free_ports)
     }
 
     /// [`Cluster::start`], but the node is not ready until a container runs in
@@ -64,22 +67,37 @@ impl Cluster {
     ///
     /// As [`Cluster::start`].
     pub fn start_with_network_from(namespace: &str) -> Result<Cluster> {
-        let audit = AuditLevel::default();
-        Cluster::start_on(&plane::build()?, audit, Some(namespace), free_ports)
+        let kind = Kind {
+            network_from: Some(namespace.to_owned()),
+            ..Kind::default()
+        };
+        Cluster::start_on(&plane::build()?, kind, free_ports)
+    }
+
+    /// [`Cluster::start`], but the API server calls Services by their cluster
+    /// IPs, which lead to where a [`crate::release::Release`] says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::start`].
+    pub fn start_with_services() -> Result<Cluster> {
+        let kind = Kind {
+            has_services: true,
+            ..Kind::default()
+        };
+        Cluster::start_on(&plane::build()?, kind, free_ports)
     }
 
     /// Asks for ports anew while somebody else was quicker to use one.
     fn start_on(
         plane: &Path,
-        audit: AuditLevel,
-        network_from: Option<&str>,
+        kind: Kind,
         mut ports: impl FnMut() -> Result<Ports>,
     ) -> Result<Cluster> {
         let mut start = || {
             let setup = Setup {
-                audit,
                 ports: ports()?,
-                network_from: network_from.map(str::to_owned),
+                kind: kind.clone(),
             };
             Cluster::try_start(plane, setup)
         };
@@ -98,11 +116,14 @@ impl Cluster {
         for (name, ..) in certificates::CLIENTS {
             kubeconfig::write(&folder, name, setup.ports.api_server)?;
         }
+        let services = setup.kind.has_services.then(|| Services::start(&folder));
+        let services = services.transpose()?;
         let cluster = Cluster {
             components: Mutex::default(),
             plane: plane.to_owned(),
             folder,
             setup: Some(setup),
+            services,
         };
         cluster.boot()?;
         Ok(cluster)
@@ -128,6 +149,7 @@ impl Cluster {
             plane,
             folder,
             setup: None,
+            services: None,
         };
         let allowed = ["auth", "can-i", "*", "*", "--all-namespaces"];
         let answer = cluster.kubectl(User::Admin, &allowed, "")?;
@@ -237,7 +259,7 @@ mod tests {
         let squatter = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let taken = squatter.local_addr().expect("an address").port();
         let mut offers = 0;
-        let cluster = Cluster::start_on(&plane, AuditLevel::default(), None, || {
+        let cluster = Cluster::start_on(&plane, Kind::default(), || {
             offers += 1;
             let free = free_ports()?;
             Ok(match offers {

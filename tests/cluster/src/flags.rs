@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::cluster::AuditLevel;
 use crate::folder::Folder;
+use crate::services;
 
 /// The loopback ports of one control plane. The others of its components
 /// listen nowhere.
@@ -59,6 +60,13 @@ pub(crate) fn api_server(folder: &Folder, ports: Ports, audit: AuditLevel) -> Re
         file("aggregator.crt"),
         file("aggregator.key"),
     )))
+}
+
+/// Besides, where cluster IPs lead somewhere.
+pub(crate) fn egress(folder: &Folder) -> Result<String> {
+    let text = services::egress_selector(folder);
+    let file = folder.write("egress-selector.yaml", &text)?;
+    Ok(format!("--egress-selector-config-file={file}"))
 }
 
 /// All that changes something is written down; reading would drown it.

@@ -1,5 +1,5 @@
 //! Portcullis as it looks after a cluster: `serve --cluster`, several replicas,
-//! a Service, an account with the rights of `deploy/rbac.yaml`.
+//! a Service, an account with the rights of the chart.
 
 mod objects;
 mod replicas;
@@ -86,15 +86,21 @@ impl<'c> Installation<'c> {
         kubeconfig::with_token(&self.folder, &admin, token.trim())
     }
 
-    /// `deploy/rbac.yaml`, for this namespace and name.
+    /// The rights of `deploy/install.yaml`, for this namespace and name.
     ///
     /// # Errors
     ///
     /// It cannot be read.
     pub fn manifests(&self) -> Result<String> {
-        let rbac = std::fs::read_to_string(crate::root().join("deploy/rbac.yaml"))?;
+        let install = std::fs::read_to_string(crate::root().join("deploy/install.yaml"))?;
         let name = &self.name;
-        Ok(rbac
+        let is_right = |document: &&str| {
+            document.contains("kind: ServiceAccount\n")
+                || document.contains("apiVersion: rbac.authorization.k8s.io/v1\n")
+        };
+        let documents = install.split("\n---\n").filter(is_right);
+        let rbac = documents.collect::<Vec<_>>().join("\n---\n");
+        Ok(format!("{rbac}\n")
             .replace(
                 "namespace: portcullis\n",
                 &format!("namespace: {}\n", self.home.name()),

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_cluster::installation::failure_policies;
-use portcullis_cluster::{Cluster, Installation, User};
+use portcullis_cluster::{Answer, Cluster, Installation, Portcullis, User};
 use serde_json::{Value, json};
 
 use crate::support::deployment;
@@ -118,6 +118,13 @@ fn a_cluster_comes_up_without_portcullis_though_all_policies_fail_closed() {
     std::fs::remove_file(everything).unwrap();
 }
 
+/// The kind WasmPolicy is there, though no policy is: a profile is in force.
+fn define(cluster: &Cluster) {
+    let definition = Portcullis::print(&["crd"]).expect("a definition");
+    let apply = cluster.kubectl(User::Admin, &["apply", "-f", "-"], &definition);
+    apply.and_then(Answer::ok).expect("it is taken");
+}
+
 /// What the condition says of the network's namespace.
 fn is_withheld(installation: &Installation<'_>) -> anyhow::Result<bool> {
     let state = installation.state()?;
@@ -188,6 +195,7 @@ fn the_pod_network_never_waits_for_portcullis_unless_somebody_forces_it() {
     let workloads = [network, own];
     let [network, own] = &workloads;
     let before = own.running(&cluster);
+    define(&cluster);
     let options = ["--profile", "strict", "--settle=0s"];
     installation.start(&[], &options).unwrap();
     let stays = installation.eventually("it stays open", SOON, |installation| {

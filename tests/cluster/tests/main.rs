@@ -6,6 +6,8 @@
 mod audit;
 /// What was there before, on the day of the installation.
 mod brownfield;
+/// Installed by Helm, by kubectl, by kustomize.
+mod chart;
 /// What comes up while nobody answers.
 mod coldstart;
 /// Three repositories of manifests.

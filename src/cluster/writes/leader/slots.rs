@@ -37,6 +37,7 @@ impl Leader {
         }
         state.excluded_namespaces = wish.registration.excluded(&set);
         [state.namespace_selector, state.object_selector] = self.options.selectors.clone();
+        state.say_base(self.options.profile, &now.to_string());
         let judged = self.judged(&asked).await;
         self.say_withheld(state, judged.as_ref().ok(), now);
         let mut problems = Vec::new();

@@ -1,4 +1,4 @@
-//! Least privilege: what an installation does, and what `deploy/rbac.yaml`
+//! Least privilege: what an installation does, and what the chart
 //! grants it, are the same. In which namespace is for the API server to say.
 
 use std::collections::BTreeSet;

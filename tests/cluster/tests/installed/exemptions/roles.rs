@@ -13,7 +13,7 @@ fn whom_the_role_is_bound_to_may_forgive_and_who_reads_may_see_why() {
         let can = ["auth", "can-i", verb, "policyexemptions.portcullis.dev"];
         namespace.kubectl(user, &can, "").unwrap().stdout.trim() == "yes"
     };
-    // What `deploy/rbac.yaml` aggregates is a controller's to add.
+    // What is aggregated is a controller's to add.
     eventually("may read", || can(User::Dev, "list"), |may| *may);
     for verb in ["create", "update", "patch", "delete"] {
         assert!(!can(User::Dev, verb), "{verb}");

@@ -1,0 +1,152 @@
+//! Containers: what the kubelet told its runtime to run, and how that is run
+//! here, with our executable in the place of the image.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::portcullis::binary;
+
+/// What the kubelet wants of one container (tests/cluster/plane/README.md).
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// The name of its pod.
+    pub pod: String,
+    /// The uid of its pod.
+    pub uid: String,
+    /// The image.
+    pub image: String,
+    /// After the entrypoint of the image.
+    pub arguments: Vec<String>,
+    /// Names and values.
+    pub environment: Vec<(String, String)>,
+    /// Where files of the machine are in the container.
+    mounts: Vec<Mount>,
+}
+
+#[derive(Debug, Clone)]
+struct Mount {
+    container: String,
+    host: String,
+    is_read_only: bool,
+}
+
+/// The kubelet has it made by its machine, which is a fake.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
+impl Cluster {
+    /// All containers of this name that were made in a namespace.
+    ///
+    /// # Errors
+    ///
+    /// Records that cannot be read.
+    pub fn containers(&self, namespace: &str, name: &str) -> Result<Vec<Container>> {
+        let folder = self.folder().join("records");
+        let mut containers = vec![];
+        for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let record = std::fs::read_to_string(&path)?;
+            let record: Value = serde_json::from_str(&record)?;
+            if record["namespace"] == namespace && record["container"] == name {
+                containers.push(Container::of(&record)?);
+            }
+        }
+        Ok(containers)
+    }
+}
+
+impl Container {
+    fn of(record: &Value) -> Result<Container> {
+        let text = |value: &Value| {
+            let text = value.as_str().map(str::to_owned);
+            text.with_context(|| format!("a record without a text: {value}"))
+        };
+        let list = |name: &str| record[name].as_array().cloned().unwrap_or_default();
+        ensure!(
+            list("command").is_empty(),
+            "the entrypoint of the image is not used"
+        );
+        let arguments = list("args");
+        let (variables, mounts) = (list("envs"), list("mounts"));
+        let variable = |one: &Value| Ok((text(&one["key"])?, text(&one["value"])?));
+        let mount = |one: &Value| {
+            Ok(Mount {
+                container: text(&one["containerPath"])?,
+                host: text(&one["hostPath"])?,
+                is_read_only: one["readOnly"] == true,
+            })
+        };
+        Ok(Container {
+            pod: text(&record["pod"])?,
+            uid: text(&record["uid"])?,
+            image: text(&record["image"])?,
+            arguments: arguments.iter().map(text).collect::<Result<_>>()?,
+            environment: variables.iter().map(variable).collect::<Result<_>>()?,
+            mounts: mounts
+                .iter()
+                .filter(|one| one["containerPath"] != TERMINATION_LOG)
+                .map(mount)
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    /// `plane run ...` that runs it: its arguments, its environment and its
+    /// mounts, and nothing else, in a root of its own (`folder`, an empty one)
+    /// that nobody can write to.
+    ///
+    /// The user is root of a user namespace, and the network is the machine's.
+    pub(crate) fn command(&self, folder: &Path) -> Result<Vec<String>> {
+        let binary = binary()?.display().to_string();
+        let script = self.script(&folder.display().to_string(), &binary);
+        let unshare = ["run", "unshare", "--map-root-user", "--mount", "--"];
+        let shell = ["sh", "-euc", &script, "container"];
+        let words = unshare.iter().chain(&shell).map(ToString::to_string);
+        Ok(words.collect())
+    }
+
+    fn script(&self, root: &str, binary: &str) -> String {
+        let mut script = format!("root={}; binary={}\n{ROOT}", quoted(root), quoted(binary));
+        for mount in &self.mounts {
+            let (host, place) = (quoted(&mount.host), quoted(&mount.container));
+            script.push_str(&format!("place {host} {place}\n"));
+            if mount.is_read_only {
+                let read_only = format!("mount -o remount,bind,ro \"$root\"{place}\n");
+                script.push_str(&read_only);
+            }
+        }
+        script.push_str("mount -o remount,ro \"$root\"\nexec env -i chroot \"$root\" /usr/bin/env");
+        for (name, value) in &self.environment {
+            script.push_str(&format!(" {}", quoted(&format!("{name}={value}"))));
+        }
+        script.push_str(" /portcullis");
+        for argument in &self.arguments {
+            script.push_str(&format!(" {}", quoted(argument)));
+        }
+        script
+    }
+}
+
+/// A root with the libraries of the machine, `/proc`, three devices, and the
+/// executable; `place HOST PATH` mounts a file or folder.
+const ROOT: &str = r#"
+mount -t tmpfs -o mode=755 none "$root"
+place() {
+    if [ -d "$1" ]; then mkdir -p "$root$2"
+    else mkdir -p "$(dirname "$root$2")"; touch "$root$2"; fi
+    mount --rbind "$1" "$root$2"
+}
+for each in /usr /lib /lib64 /proc /dev/null /dev/urandom /dev/random; do
+    [ ! -e $each ] || place $each $each
+done
+place "$binary" /portcullis
+"#;
+
+/// As one word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
