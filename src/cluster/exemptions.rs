@@ -40,16 +40,18 @@ pub fn resource() -> ApiResource {
 /// # Errors
 ///
 /// What the definition lets through and the parser refuses all the same.
-pub fn read(object: &DynamicObject) -> Result<Exemption, Unreadable> {
+pub fn read(object: &DynamicObject) -> Result<Exemption, Box<Unreadable>> {
     let metadata = json!({"name": object.name_any(), "namespace": object.namespace(),
         "uid": object.uid()});
     let document = json!({"metadata": metadata, "spec": object.data["spec"]});
-    Exemption::parse(&document).map_err(|error| Unreadable {
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-        uid: object.uid(),
-        error,
-        origin: None,
+    Exemption::parse(&document).map_err(|error| {
+        Box::new(Unreadable {
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+            uid: object.uid(),
+            error,
+            origin: None,
+        })
     })
 }
 
@@ -59,7 +61,7 @@ pub fn book<'o>(objects: impl IntoIterator<Item = &'o DynamicObject>) -> Book {
     for object in objects {
         match read(object) {
             Ok(exemption) => exemptions.push(exemption),
-            Err(broken) => unreadable.push(broken),
+            Err(broken) => unreadable.push(*broken),
         }
     }
     let mut book = Book::new(exemptions, Timestamp::now);

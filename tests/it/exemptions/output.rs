@@ -1,6 +1,6 @@
 //! What people and other programs read.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{check, deployment, exemption, from_now, json};
 use crate::support::Scratch;
