@@ -12,7 +12,7 @@ use portcullis::cluster::smoke::{self, api::Wish};
 use portcullis::policy::set::SYSTEM_NAMESPACES;
 use portcullis::wasm::Engine;
 
-use crate::chosen;
+use crate::{chosen, live};
 
 /// Looks, prints, and gives the exit code.
 pub(crate) fn doctor(arguments: &Doctor) -> Result<u8> {
