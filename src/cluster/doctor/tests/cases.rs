@@ -243,7 +243,7 @@ fn others() -> Vec<Case> {
         (
             "own-namespace",
             Note,
-            "K theirs, entry fail.portcullis.dev, fails closed",
+            "ValidatingWebhookConfiguration theirs, entry fail.portcullis.dev, fails closed",
             case(|seen| {
                 other(seen, 0, "theirs", json!({}));
             }),
