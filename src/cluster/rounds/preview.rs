@@ -17,6 +17,7 @@ use crate::cluster::audit::{Wish, audit};
 use crate::finding::{Identity, Report};
 use crate::policy::PolicySet;
 use crate::policy::action::Action;
+use crate::policy::spec::{API_VERSION, KIND};
 
 /// Loads the policies of a profile.
 pub type Load = Arc<dyn Fn() -> Result<PolicySet> + Send + Sync>;
@@ -129,7 +130,13 @@ fn event(profile: &str, policy: &str, namespace: &str, refused: &Refused) -> Eve
             codes = codes.join(", ")
         )),
         action: "Audit".to_owned(),
-        secondary: None,
+        // Events that differ in nothing but their text are counted as one.
+        secondary: Some(ObjectReference {
+            api_version: Some(API_VERSION.to_owned()),
+            kind: Some(KIND.to_owned()),
+            name: Some(policy.to_owned()),
+            ..ObjectReference::default()
+        }),
     }
 }
 

@@ -26,6 +26,33 @@ pub struct Container {
     mounts: Vec<Mount>,
 }
 
+/// Who a container runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    uid: u64,
+    gid: u64,
+    group: u64,
+}
+
+impl User {
+    /// What the security context of a pod says.
+    ///
+    /// # Errors
+    ///
+    /// It leaves a user or a group to the image.
+    pub fn of(pod: &Value) -> Result<User> {
+        let number = |name: &str| {
+            let number = pod["spec"]["securityContext"][name].as_u64();
+            number.with_context(|| format!("a pod without {name}"))
+        };
+        Ok(User {
+            uid: number("runAsUser")?,
+            gid: number("runAsGroup")?,
+            group: number("fsGroup")?,
+        })
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Mount {
     container: String,
@@ -96,20 +123,24 @@ impl Container {
     }
 
     /// `plane run ...` that runs it: its arguments, its environment and its
-    /// mounts, and nothing else, in a root of its own (`folder`, an empty one)
-    /// that nobody can write to.
+    /// mounts, and nothing else, as the user of its pod without any capability,
+    /// in a root of its own (`folder`, an empty one) that nobody can write to.
+    /// The network is the machine's.
     ///
-    /// The user is root of a user namespace, and the network is the machine's.
-    pub(crate) fn command(&self, folder: &Path) -> Result<Vec<String>> {
+    /// # Errors
+    ///
+    /// The executable is not built. It fails to run for who is not root: the
+    /// kubelet gives files to the user of the pod, and has to be root for that.
+    pub(crate) fn command(&self, folder: &Path, user: &User) -> Result<Vec<String>> {
         let binary = binary()?.display().to_string();
-        let script = self.script(&folder.display().to_string(), &binary);
-        let unshare = ["run", "unshare", "--map-root-user", "--mount", "--"];
+        let script = self.script(&folder.display().to_string(), &binary, user);
+        let unshare = ["run", "unshare", "--mount", "--"];
         let shell = ["sh", "-euc", &script, "container"];
         let words = unshare.iter().chain(&shell).map(ToString::to_string);
         Ok(words.collect())
     }
 
-    fn script(&self, root: &str, binary: &str) -> String {
+    fn script(&self, root: &str, binary: &str, user: &User) -> String {
         let mut script = format!("root={}; binary={}\n{ROOT}", quoted(root), quoted(binary));
         for mount in &self.mounts {
             let (host, place) = (quoted(&mount.host), quoted(&mount.container));
@@ -119,7 +150,12 @@ impl Container {
                 script.push_str(&read_only);
             }
         }
-        script.push_str("mount -o remount,ro \"$root\"\nexec env -i chroot \"$root\" /usr/bin/env");
+        script.push_str("mount -o remount,ro \"$root\"\n");
+        let User { uid, gid, group } = user;
+        script.push_str(&format!(
+            "exec chroot \"$root\" /usr/bin/setpriv --reuid={uid} --regid={gid} --groups={group} \
+             --bounding-set=-all --inh-caps=-all --no-new-privs /usr/bin/env -i"
+        ));
         for (name, value) in &self.environment {
             script.push_str(&format!(" {}", quoted(&format!("{name}={value}"))));
         }
@@ -134,6 +170,7 @@ impl Container {
 /// A root with the libraries of the machine, `/proc`, three devices, and the
 /// executable; `place HOST PATH` mounts a file or folder.
 const ROOT: &str = r#"
+PATH=$PATH:/usr/sbin:/sbin
 mount -t tmpfs -o mode=755 none "$root"
 place() {
     if [ -d "$1" ]; then mkdir -p "$root$2"

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::balancer::Balancer;
 use crate::cluster::Cluster;
-use crate::container::Container;
+use crate::container::{self, Container};
 use crate::folder::Folder;
 use crate::helm;
 use crate::kubectl::{Answer, User};
@@ -99,15 +99,15 @@ impl<'c> Release<'c> {
     /// It never does; a replica does not start.
     pub fn run(&mut self, count: usize) -> Result<()> {
         let containers = self.wanted(count)?;
-        let is_wanted = |uid: &str| containers.iter().any(|one| one.uid == uid);
+        let is_wanted = |uid: &str| containers.iter().any(|(one, _)| one.uid == uid);
         self.running.retain(|one| is_wanted(&one.container.uid));
-        for container in containers {
+        for (container, user) in containers {
             if self
                 .running
                 .iter()
                 .all(|one| one.container.uid != container.uid)
             {
-                self.start(container)?;
+                self.start(container, &user)?;
             }
         }
         let backends: Vec<SocketAddr> = self.running.iter().map(|one| one.https).collect();
@@ -116,7 +116,7 @@ impl<'c> Release<'c> {
     }
 
     /// The containers of the pods that are there and not on their way out.
-    fn wanted(&self, count: usize) -> Result<Vec<Container>> {
+    fn wanted(&self, count: usize) -> Result<Vec<(Container, container::User)>> {
         let started = Instant::now();
         loop {
             let pods = self.get(&["pods", "-n", HOME])?;
@@ -129,7 +129,14 @@ impl<'c> Release<'c> {
             let mut containers = self.cluster.containers(HOME, HOME)?;
             containers.retain(|container| stays(&container.uid));
             if containers.len() == count {
-                return Ok(containers);
+                let user_of = |container: &Container| {
+                    let pod = items
+                        .iter()
+                        .find(|pod| pod["metadata"]["uid"] == container.uid);
+                    container::User::of(pod.context("its pod")?)
+                };
+                let users = containers.iter().map(user_of).collect::<Result<Vec<_>>>()?;
+                return Ok(containers.into_iter().zip(users).collect());
             }
             ensure!(
                 started.elapsed() < PATIENCE,
@@ -140,11 +147,11 @@ impl<'c> Release<'c> {
         }
     }
 
-    fn start(&mut self, container: Container) -> Result<()> {
+    fn start(&mut self, container: Container, user: &container::User) -> Result<()> {
         let folder = self.folder.path().join(&container.pod);
         let root = folder.join("root");
         std::fs::create_dir_all(&root)?;
-        let command = container.command(&root)?;
+        let command = container.command(&root, user)?;
         let started = Started::of(self.cluster, &folder, &command)?;
         self.running.push(Running {
             container,
