@@ -32,7 +32,7 @@ fn each_check_says_what_is_wrong_and_how_to_mend_it() {
             "{said:?}"
         );
         assert_eq!(
-            exit_code(&[said.clone()]),
+            exit_code(std::slice::from_ref(said)),
             u8::from(grade == Grade::Problem)
         );
     }

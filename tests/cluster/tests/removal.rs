@@ -139,7 +139,7 @@ impl Scene {
     fn rest(&self) -> Result<Vec<String>> {
         let names = |arguments: &[&str]| {
             let get = [&["get", "-o", "name", "--ignore-not-found"], arguments].concat();
-            Ok::<_, anyhow::Error>(admin(&get, "").ok()?)
+            admin(&get, "").ok()
         };
         let kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
         let ours = |name: &&str| name.ends_with(self.installation.name());
