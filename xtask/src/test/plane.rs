@@ -29,8 +29,13 @@ const SLOW: [&str; 15] = [
 ];
 
 /// Tests that have all policies of their cluster, one after the other: each
-/// line has a control plane and a process of its own.
-const TURNS: [&[&str]; 2] = [&["installed::"], &["policies::", "live::verdicts"]];
+/// line has a control plane and a process of its own, and what a later line
+/// names is left to that.
+const TURNS: [&[&str]; 3] = [
+    &["installed::"],
+    &["policies::", "live::verdicts"],
+    &["exemptions::", "removal::", "examined::"],
+];
 
 /// All of them; in CI a share of the slow ones.
 pub(super) fn run(extent: Extent) -> Result<()> {
@@ -84,14 +89,17 @@ fn left_to_other_runs() -> Result<Vec<&'static str>> {
 /// Beside each other: most of them wait, for a lease or a certificate.
 fn on_planes(extent: Extent, left: &[&str]) -> Result<()> {
     let mut rest = tests(extent, left);
-    rest.arg("--test-threads=3");
+    rest.arg("--test-threads=2");
     for name in TURNS.concat() {
         rest.args(["--skip", name]);
     }
     let mut processes = vec![rest];
-    for names in TURNS {
+    for (names, line) in TURNS.into_iter().zip(1..) {
         let mut turn = tests(extent, left);
-        turn.args(["--test-threads=1"]).args(names);
+        turn.arg("--test-threads=1").args(names);
+        for later in TURNS[line..].concat() {
+            turn.args(["--skip", later]);
+        }
         processes.push(turn);
     }
     let outputs: Vec<_> = std::thread::scope(|scope| {
