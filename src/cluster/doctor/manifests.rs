@@ -12,7 +12,7 @@ use crate::cluster::{anchor, crd};
 /// that is applied with it.
 pub(super) const RIGHTS: &str = include_str!("../../../deploy/install.yaml");
 /// The name of the roles of our account there.
-const ROLES: &str = "portcullis";
+pub(super) const ROLES: &str = "portcullis";
 
 /// The definition of WasmPolicy is there, and that of this version.
 pub(super) fn definition(seen: &Seen) -> Vec<Said> {

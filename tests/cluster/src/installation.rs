@@ -107,7 +107,11 @@ impl<'c> Installation<'c> {
             )
             .replace("name: portcullis\n", &format!("name: {name}\n"))
             .replace("[portcullis]", &format!("[{name}]"))
-            .replace("portcullis-installation", &self.anchor()))
+            .replace("portcullis-installation", &self.anchor())
+            .replace(
+                "name: portcullis-exemptions",
+                &format!("name: {name}-exemptions"),
+            ))
     }
 
     fn admin(&self, arguments: &[&str], stdin: &str) -> Result<String> {
@@ -226,7 +230,9 @@ impl Drop for Installation<'_> {
         let kinds = format!("{},{},clusterrole,clusterrolebinding", KINDS[0], KINDS[1]);
         let ignore = "--ignore-not-found";
         let delete = ["delete", &kinds, &self.name, ignore];
-        let anchor = ["delete", "clusterrole", &self.anchor(), ignore];
+        let of_exemptions = ["view", "edit"].map(|verb| format!("{}-exemptions-{verb}", self.name));
+        let [view, edit] = &of_exemptions;
+        let anchor = ["delete", "clusterrole", &self.anchor(), view, edit, ignore];
         let kinds = "role,rolebinding";
         let events = ["delete", kinds, &self.name, "-n", "default", ignore];
         for delete in [&delete[..], &anchor, &events] {

@@ -179,6 +179,7 @@ fn the_doctor_tells_all_that_is_broken_at_once_and_what_it_may_not_see() {
 
 #[test]
 fn bad_input_to_the_doctor_is_one_line_with_a_remedy() {
+    let _turn = Turn::take();
     let config = cluster().kubeconfig(User::Admin).display().to_string();
     assert!(Path::new(&config).is_file());
     for (arguments, text) in [

@@ -89,7 +89,7 @@ fn left_to_other_runs() -> Result<Vec<&'static str>> {
 /// Beside each other: most of them wait, for a lease or a certificate.
 fn on_planes(extent: Extent, left: &[&str]) -> Result<()> {
     let mut rest = tests(extent, left);
-    rest.arg("--test-threads=2");
+    rest.arg("--test-threads=4");
     for name in TURNS.concat() {
         rest.args(["--skip", name]);
     }

@@ -10,7 +10,7 @@ use super::{Place, Seen};
 use crate::cluster::certificates::Lifetimes;
 use crate::cluster::certificates::contents::Contents;
 use crate::cluster::crd;
-use crate::cluster::doctor::manifests::RIGHTS;
+use crate::cluster::doctor::manifests::{RIGHTS, ROLES};
 use crate::cluster::safety::World;
 use crate::cluster::state::State;
 
@@ -95,13 +95,15 @@ pub(in crate::cluster::doctor::tests) fn world() -> World {
     }
 }
 
-/// What the manifests grant, as the API server has it.
+/// What the manifests grant our account, as the API server has it.
 pub(in crate::cluster::doctor::tests) fn granted() -> Vec<(Option<String>, Value)> {
     let documents = RIGHTS.split("\n---\n");
     let parsed = documents.map(|text| portcullis_manifest::parse_document(text.as_bytes()));
     // The first holds comments alone.
-    let parsed = parsed.filter_map(Result::ok);
-    let roles = parsed.filter(|one| one["kind"] == "ClusterRole" || one["kind"] == "Role");
+    let ours = parsed
+        .filter_map(Result::ok)
+        .filter(|one| one["metadata"]["name"] == ROLES);
+    let roles = ours.filter(|one| one["kind"] == "ClusterRole" || one["kind"] == "Role");
     let at = |role: &Value| role["metadata"]["namespace"].as_str().map(str::to_owned);
     roles.map(|role| (at(&role), role)).collect()
 }

@@ -212,7 +212,10 @@ fn the_policies_of_the_cluster_are_in_force_unless_others_are_named() {
     let place = ["--namespace", namespace.name()];
     let none = audit(&place);
     assert_eq!(none.code, 2);
-    assert!(none.stderr.contains("and has none: apply some"), "{none:?}");
+    assert!(
+        none.stderr.contains("and has none, and no installation in"),
+        "{none:?}"
+    );
 
     let document = policy(&namespace, "only-tags");
     apply(&document.to_string()).ok().unwrap();

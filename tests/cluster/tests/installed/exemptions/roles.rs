@@ -19,8 +19,8 @@ fn whom_the_role_is_bound_to_may_forgive_and_who_reads_may_see_why() {
         assert!(!can(User::Dev, verb), "{verb}");
     }
     let bind = ["create", "rolebinding", "exempting"];
-    let role = ["--clusterrole=portcullis-exemptions-edit", "--group=devs"];
-    get(&namespace, &[&bind[..], &role].concat());
+    let role = format!("--clusterrole={}-exemptions-edit", installation.name());
+    get(&namespace, &[&bind[..], &[&role, "--group=devs"]].concat());
     eventually("may write", || can(User::Dev, "create"), |may| *may);
     let written = write(&namespace, User::Dev, &exemption("legacy", 3_600));
     written.ok().unwrap();

@@ -73,7 +73,7 @@ fn is_of_the_audit(call: &(String, String), calls: &[(String, String)]) -> bool 
     let (verb, resource) = (call.0.as_str(), call.1.as_str());
     let is_watched = || calls.contains(&("watch".to_owned(), resource.to_owned()));
     match (verb, resource) {
-        (_, "clusterreports" | "reports" | "*") => true,
+        (_, "clusterreports" | "reports" | "policyexemptions/status" | "*") => true,
         ("list", "daemonsets" | "services") => false,
         ("list", _) => !is_watched(),
         _ => false,
