@@ -14,6 +14,8 @@ use super::{Arch, Image, write};
 use crate::build;
 use crate::shell::{output, root};
 
+/// Where `chroot` is.
+const SYSTEM: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// What may be in it, by the end of the path.
 const KNOWN: [&str; 6] = [
     "usr/bin/portcullis",
@@ -118,8 +120,8 @@ fn verdicts(inside: &Path) -> Result<()> {
     let run = |arguments: &[&str]| {
         let mut chroot = Command::new("chroot");
         chroot.arg(&user).arg(inside).arg("/usr/bin/portcullis");
-        output(chroot.args(arguments).env_clear())
-            .context("the binary of the image does not run (`chroot` wants root)")
+        chroot.args(arguments).env_clear().env("PATH", SYSTEM);
+        output(&mut chroot).context("the binary of the image does not run (`chroot` wants root)")
     };
     let version = run(&["--version"])?;
     ensure!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");

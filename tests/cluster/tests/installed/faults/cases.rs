@@ -61,10 +61,24 @@ pub(super) fn cases(calls: &[(String, String)]) -> Vec<Case> {
     });
     let all: Vec<Case> = all.collect();
     if is_full() {
-        return all;
+        return part(all);
     }
     let quick = all.into_iter().filter(|case| !case.way.takes_minutes());
     share(quick.collect(), seed())
+}
+
+/// `PORTCULLIS_PART=2/3` is the second of three parts of all cases, for several
+/// machines or processes: every third one.
+fn part(all: Vec<Case>) -> Vec<Case> {
+    let Ok(part) = std::env::var("PORTCULLIS_PART") else {
+        return all;
+    };
+    let numbers = part.split_once('/').and_then(|(number, of)| {
+        let (number, of): (usize, usize) = (number.parse().ok()?, of.parse().ok()?);
+        (1..=of).contains(&number).then_some((number, of))
+    });
+    let (number, of) = numbers.expect("PORTCULLIS_PART is like `2/3`");
+    all.into_iter().skip(number - 1).step_by(of).collect()
 }
 
 /// Whether it is the audit of what is there that makes a call: it has tests of
