@@ -10,7 +10,7 @@ use crate::shell::{cargo, run as run_one};
 use crate::{bench, cluster};
 
 /// Tests that take long. CI runs one of three.
-const SLOW: [&str; 15] = [
+const SLOW: [&str; 16] = [
     "coldstart::a_cluster_comes_up_without_portcullis",
     "coldstart::the_pod_network_never_waits",
     "corpora::each_object_is_judged",
@@ -21,6 +21,7 @@ const SLOW: [&str; 15] = [
     "labels::an_override_for_some",
     "outage::a_pause_during_an_outage",
     "outage::verdicts_go_on_without",
+    "removal::however_it_is_removed",
     "replicas::a_killed_replica_costs",
     "replicas::nothing_fails_any_more_once",
     "rounds::one_replica_tells",
