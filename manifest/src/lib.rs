@@ -13,6 +13,7 @@ mod locate;
 mod scalar;
 mod split;
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -219,23 +220,36 @@ impl Stream {
         let Some(items) = list.value.get("items").and_then(Value::as_array) else {
             return self.refuse(list, "`items` is no list".into());
         };
+        // Read once for all that is broken: a list may be long.
+        let places = LazyCell::new(|| locate::elements(&list.text, "items"));
         for (index, item) in items.iter().enumerate() {
-            let object = Object {
-                value: item.clone(),
-                item: Some(index),
-                ..list.clone()
-            };
             match identify(item) {
-                Ok(_) => self.objects.push(object),
+                Ok(_) => self.objects.push(Object {
+                    value: item.clone(),
+                    document: list.document,
+                    item: Some(index),
+                    first_line: list.first_line,
+                    text: Arc::clone(&list.text),
+                }),
                 Err(problem) => {
-                    self.refuse(&object, format!("item {index} of the list: {problem}"))
+                    let mut position = match places.get(index) {
+                        Some(place) => *place,
+                        // An alias stands for the list.
+                        None => locate::locate(&list.text, &["items".to_owned()]).start,
+                    };
+                    position.line += list.first_line;
+                    let message = format!("item {index} of the list: {problem}");
+                    self.refuse_at(list.document, position, message);
                 }
             }
         }
     }
 
     fn refuse(&mut self, object: &Object, message: String) {
-        let (document, position) = (object.document, object.position(""));
+        self.refuse_at(object.document, object.position(""), message);
+    }
+
+    fn refuse_at(&mut self, document: usize, position: Position, message: String) {
         self.broken.push(Broken {
             document,
             position,
@@ -305,6 +319,30 @@ mod tests {
     fn found(stream: &Stream) -> Vec<(usize, &str)> {
         let objects = stream.objects.iter();
         objects.map(|one| (one.document, one.kind())).collect()
+    }
+
+    /// Found by a fuzzer: each item was looked for from the beginning, and the
+    /// list was copied for each.
+    #[test]
+    fn a_long_list_of_what_is_broken_is_read_once() {
+        let mut text = "apiVersion: v1\nkind: List\nitems:\n".to_owned();
+        text.push_str(&"- a\n".repeat(20_000));
+        text.push_str("- {apiVersion: v1, kind: A}\n");
+        let started = std::time::Instant::now();
+        let stream = read(text.as_bytes());
+        assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+        assert_eq!((stream.broken.len(), stream.objects.len()), (20_000, 1));
+        let last = &stream.broken[19_999];
+        let place = Position {
+            line: 20_003,
+            column: 3,
+        };
+        assert_eq!(last.position, place, "{last:?}");
+        assert_eq!(stream.objects[0].position("/kind").line, 20_004);
+        let aliased = "---\n# c\napiVersion: v1\nkind: List\nx: &l [a, b]\nitems: *l\n";
+        let stream = read(aliased.as_bytes());
+        let lines: Vec<u32> = stream.broken.iter().map(|one| one.position.line).collect();
+        assert_eq!(lines, [6, 6], "{:?}", stream.broken);
     }
 
     #[test]

@@ -15,6 +15,33 @@ pub(crate) fn locate(text: &str, tokens: &[String]) -> Extent {
     walk.extent()
 }
 
+/// Where each element of the list `name` stands, of an object; none where there
+/// is no list.
+pub(crate) fn elements(text: &str, name: &str) -> Vec<Position> {
+    let mut walk = Walk {
+        events: Parser::new_from_str(text),
+        found: Span::default(),
+    };
+    let mut places = Vec::new();
+    let Some((Event::MappingStart(..), _)) = walk.next() else {
+        return places;
+    };
+    let Some((Event::SequenceStart(..), _)) = walk.member(name) else {
+        return places;
+    };
+    while let Some((event, span)) = walk.next() {
+        if matches!(event, Event::SequenceEnd) {
+            break;
+        }
+        walk.found = span;
+        places.push(walk.extent().start);
+        if walk.pass(event).is_none() {
+            break;
+        }
+    }
+    places
+}
+
 struct Walk<'t> {
     events: Parser<'t, StrInput<'t>>,
     /// The deepest place that was reached.

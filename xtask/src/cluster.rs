@@ -102,6 +102,9 @@ pub(crate) fn demo() -> Result<()> {
 pub(crate) fn program() -> Result<()> {
     let program = portcullis_cluster::plane::build()?;
     println!("control plane: {}", Path::display(&program));
-    println!("Helm: {}", Path::display(&portcullis_cluster::helm::build()?));
+    println!(
+        "Helm: {}",
+        Path::display(&portcullis_cluster::helm::build()?)
+    );
     Ok(())
 }
