@@ -17,10 +17,7 @@ use crate::{chosen, live};
 /// Looks, prints, and gives the exit code.
 pub(crate) fn doctor(arguments: &Doctor) -> Result<u8> {
     let typed = &arguments.installation;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let lines = runtime.block_on(async {
+    let lines = crate::wait_for(async {
         let config = typed.kubeconfig.as_deref();
         let client = cluster::connect_to(config, typed.context.as_deref()).await?;
         let service = match &arguments.service {
@@ -52,10 +49,7 @@ pub(crate) fn smoke(arguments: &Smoke) -> Result<u8> {
         .with_code(chosen::PACK.compiled, None)
         .with_patience();
     let engine = Arc::new(engine);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let lines = runtime.block_on(async {
+    let lines = crate::wait_for(async {
         let config = typed.kubeconfig.as_deref();
         let client = cluster::connect_to(config, typed.context.as_deref()).await?;
         let (pack, home) = (chosen::PACK, &typed.namespace);

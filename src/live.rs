@@ -19,10 +19,7 @@ use portcullis::source::{self, Found};
 
 /// Audits, prints, and gives the exit code.
 pub(crate) fn run(arguments: &Audit) -> Result<u8> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let (set, report) = runtime.block_on(async {
+    let (set, report) = crate::wait_for(async {
         let (config, context) = (
             arguments.kubeconfig.as_deref(),
             arguments.context.as_deref(),

@@ -98,6 +98,14 @@ fn run_policy(command: &Policy) -> Result<u8> {
     }
 }
 
+/// What a command waits for that speaks to a cluster, on this thread.
+fn wait_for<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
 /// Results go to standard output, without styles where no terminal reads them.
 fn print(text: &str) -> Result<u8> {
     use std::io::Write;

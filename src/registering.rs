@@ -47,10 +47,7 @@ pub(crate) fn registered(place: &args::cluster::Place, away: Option<How>) -> Res
         namespace: cluster::Home::namespace(place.namespace.as_deref()),
         name: place.registration.clone(),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    print(&runtime.block_on(async {
+    print(&crate::wait_for(async {
         let client = cluster::connect(place.kubeconfig.as_deref()).await?;
         match away {
             Some(how) => commands::take_away(client, &installation, how).await,

@@ -29,28 +29,50 @@ pub fn definitions() -> [Value; 2] {
 
 /// That of WasmPolicy.
 pub fn definition() -> Value {
+    let names = Names {
+        kind: KIND,
+        plural: PLURAL,
+        short: "wp",
+        scope: "Cluster",
+    };
+    defined(&names, &schema(), &columns())
+}
+
+/// What a kind of ours is called.
+struct Names {
+    kind: &'static str,
+    plural: &'static str,
+    /// For `kubectl get`.
+    short: &'static str,
+    /// `Cluster` or `Namespaced`.
+    scope: &'static str,
+}
+
+/// The definition of a kind, in the one version.
+fn defined(names: &Names, schema: &Value, columns: &Value) -> Value {
+    let (kind, plural) = (names.kind, names.plural);
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{PLURAL}.{GROUP}")},
+        "metadata": {"name": format!("{plural}.{GROUP}")},
         "spec": {
             "group": GROUP,
             "names": {
-                "kind": KIND,
-                "listKind": format!("{KIND}List"),
-                "plural": PLURAL,
-                "singular": "wasmpolicy",
-                "shortNames": ["wp"],
+                "kind": kind,
+                "listKind": format!("{kind}List"),
+                "plural": plural,
+                "singular": kind.to_ascii_lowercase(),
+                "shortNames": [names.short],
                 "categories": ["portcullis"],
             },
-            "scope": "Cluster",
+            "scope": names.scope,
             "versions": [{
                 "name": VERSION,
                 "served": true,
                 "storage": true,
-                "schema": {"openAPIV3Schema": schema()},
+                "schema": {"openAPIV3Schema": schema},
                 "subresources": {"status": {}},
-                "additionalPrinterColumns": columns(),
+                "additionalPrinterColumns": columns,
             }],
         },
     })

@@ -20,8 +20,7 @@ use serde_json::json;
 
 use super::crd;
 use super::link::Link;
-use super::told::one_line;
-use super::watching::{Known, Watching};
+use super::watching::{self, Objects};
 use crate::policy::exemption::book::{Book, Exemptions, Unreadable};
 use crate::policy::exemption::{Exemption, KIND};
 use crate::telemetry::Metrics;
@@ -130,28 +129,14 @@ impl Watch {
     /// Watches, for as long as the process runs.
     pub async fn run(self: Arc<Self>) {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource());
-        let (mut watching, mut known) = (Watching::new(api), Known::default());
-        loop {
-            match watching.next().await {
-                Ok(event) => {
-                    if known.take(event) {
-                        self.learn(&known);
-                        self.link.up();
-                    }
-                }
-                Err(error) => {
-                    self.is_refused
-                        .fetch_or(is_refusal(&error), Ordering::Relaxed);
-                    self.link.down(one_line(&error));
-                }
-            }
-        }
+        let failed = |error: &watcher::Error| {
+            self.is_refused
+                .fetch_or(is_refusal(error), Ordering::Relaxed);
+        };
+        watching::keep(api, &self.link, |objects| self.learn(objects), failed).await;
     }
 
-    fn learn(&self, known: &Known<DynamicObject>) {
-        let Some(objects) = known.objects() else {
-            return;
-        };
+    fn learn(&self, objects: &Objects<DynamicObject>) {
         let book = book(objects.values());
         for broken in &book.unreadable {
             let (namespace, exemption) = (&broken.namespace, &broken.name);

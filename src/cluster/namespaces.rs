@@ -10,8 +10,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Map, Value, json};
 
 use super::link::Link;
-use super::told::one_line;
-use super::watching::{Known, Watching};
+use super::watching::{self, Objects};
 use crate::telemetry::Metrics;
 
 /// How long an answer to a single question holds: many requests come at once
@@ -48,24 +47,10 @@ impl Namespaces {
     /// Watches, for as long as the process runs.
     pub async fn run(self: Arc<Self>) {
         let api: Api<Metadata> = Api::all(self.client.clone());
-        let (mut watching, mut known) = (Watching::new(api), Known::default());
-        loop {
-            match watching.next().await {
-                Ok(event) => {
-                    if known.take(event) {
-                        self.learn(&known);
-                        self.link.up();
-                    }
-                }
-                Err(error) => self.link.down(one_line(&error)),
-            }
-        }
+        watching::keep(api, &self.link, |objects| self.learn(objects), |_| {}).await;
     }
 
-    fn learn(&self, known: &Known<Metadata>) {
-        let Some(objects) = known.objects() else {
-            return;
-        };
+    fn learn(&self, objects: &Objects<Metadata>) {
         let mut values = self.known.write().unwrap_or_else(PoisonError::into_inner);
         values.retain(|name, _| objects.contains_key(name));
         for (name, object) in objects {

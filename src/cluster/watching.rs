@@ -16,6 +16,9 @@ use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::link::Link;
+use super::told::one_line;
+
 /// Between tries: an outage is over within seconds of its end (design:
 /// reliability.md, section 10: 10 s).
 const SHORTEST: Duration = Duration::from_millis(250);
@@ -134,6 +137,33 @@ pub struct Watching<K> {
     stream: Option<BoxStream<'static, watcher::Result<Event<K>>>>,
     pauses: Pauses,
     resume: Option<Instant>,
+}
+
+/// Watches, for as long as the process runs: tells of all that is known
+/// whenever it may have changed, of errors, and `link` of both.
+pub async fn keep<K>(
+    api: Api<K>,
+    link: &Link,
+    mut learn: impl FnMut(&Objects<K>),
+    mut failed: impl FnMut(&watcher::Error),
+) where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let (mut watching, mut known) = (Watching::new(api), Known::default());
+    loop {
+        match watching.next().await {
+            Ok(event) => {
+                if known.take(event) {
+                    known.objects().into_iter().for_each(&mut learn);
+                    link.up();
+                }
+            }
+            Err(error) => {
+                failed(&error);
+                link.down(one_line(&error));
+            }
+        }
+    }
 }
 
 impl<K: Resource + Clone + DeserializeOwned + Debug + Send + 'static> Watching<K> {

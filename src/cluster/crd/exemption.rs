@@ -3,37 +3,19 @@
 use serde_json::{Value, json};
 
 use super::rules::{Rule, rule, selector};
-use super::{GROUP, VERSION, of, placed};
+use super::{Names, defined, of, placed};
 use crate::cluster::exemptions::{PLURAL, status::Status};
 use crate::policy::exemption::{ANY_CODE, KIND, NO_REASON, Spec, selector::NO_WILDCARD};
 
 /// As `portcullis crd` prints it.
 pub(super) fn definition() -> Value {
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{PLURAL}.{GROUP}")},
-        "spec": {
-            "group": GROUP,
-            "names": {
-                "kind": KIND,
-                "listKind": format!("{KIND}List"),
-                "plural": PLURAL,
-                "singular": "policyexemption",
-                "shortNames": ["pex"],
-                "categories": ["portcullis"],
-            },
-            "scope": "Namespaced",
-            "versions": [{
-                "name": VERSION,
-                "served": true,
-                "storage": true,
-                "schema": {"openAPIV3Schema": placed(bare(), rules())},
-                "subresources": {"status": {}},
-                "additionalPrinterColumns": columns(),
-            }],
-        },
-    })
+    let names = Names {
+        kind: KIND,
+        plural: PLURAL,
+        short: "pex",
+        scope: "Namespaced",
+    };
+    defined(&names, &placed(bare(), rules()), &columns())
 }
 
 /// What `kubectl get` shows; what has a priority only with `-o wide`.

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::installed::define_reports;
 use crate::policies::{Turn, admin, apply, config_map, policy};
-use crate::support::{cluster, deployment};
-use ways::{Way, seed};
+use crate::support::{cluster, deployment, seed};
+use ways::Way;
 
 /// The promise.
 const GONE: Duration = Duration::from_secs(60);

@@ -1,4 +1,5 @@
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use portcullis_cluster::{Cluster, Namespace, Portcullis, Registration, shared};
 
@@ -12,6 +13,16 @@ pub(crate) struct Scene {
 
 pub(crate) fn cluster() -> &'static Cluster {
     shared().expect("a cluster")
+}
+
+/// The seed of this run, which is printed so that it can be tried again.
+pub(crate) fn seed() -> u64 {
+    let asked = std::env::var("PORTCULLIS_SEED").ok();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let asked = asked.and_then(|seed| seed.parse().ok());
+    let seed = asked.unwrap_or_else(|| now.expect("after 1970").as_secs());
+    eprintln!("PORTCULLIS_SEED={seed}");
+    seed
 }
 
 impl Scene {

@@ -1,7 +1,5 @@
 //! The ways in which an installation is removed.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use portcullis_cluster::Installation;
 use serde_json::Value;
 
@@ -21,16 +19,6 @@ pub(super) enum Way {
     Prune(u64),
     /// The same as Argo CD does it: what has an owner is not touched.
     Argo(u64),
-}
-
-/// The seed of this run, which is printed so that it can be tried again.
-pub(super) fn seed() -> u64 {
-    let asked = std::env::var("PORTCULLIS_SEED").ok();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let asked = asked.and_then(|seed| seed.parse().ok());
-    let seed = asked.unwrap_or_else(|| now.expect("after 1970").as_secs());
-    eprintln!("PORTCULLIS_SEED={seed}");
-    seed
 }
 
 impl Way {

@@ -1,10 +1,11 @@
 //! Which faults are tried, and on which calls.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use portcullis_cluster::proxy::Fault;
 
 use super::ways::Way;
+use crate::support::seed;
 
 /// How many cases are tried without PORTCULLIS_FULL.
 const SHARE: usize = 6;
@@ -92,16 +93,6 @@ fn is_of_the_audit(call: &(String, String), calls: &[(String, String)]) -> bool 
         ("list", _) => !is_watched(),
         _ => false,
     }
-}
-
-/// The seed of this run, which is printed so that it can be tried again.
-pub(crate) fn seed() -> u64 {
-    let asked = std::env::var("PORTCULLIS_SEED").ok();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let asked = asked.and_then(|seed| seed.parse().ok());
-    let seed = asked.unwrap_or_else(|| now.expect("after 1970").as_secs());
-    eprintln!("PORTCULLIS_SEED={seed}");
-    seed
 }
 
 fn share(mut all: Vec<Case>, seed: u64) -> Vec<Case> {
