@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Audit) -> Result<u8> {
 /// Puts the exemptions of the cluster in force, besides those of the policies'
 /// files. Without the right to read them, what they forgive is told like all
 /// else.
-async fn exempt(client: &Client, set: &PolicySet, namespaces: &[String]) -> Result<()> {
+pub(crate) async fn exempt(client: &Client, set: &PolicySet, namespaces: &[String]) -> Result<()> {
     let listed = match exemptions::list(client, namespaces).await {
         Ok(listed) => listed,
         Err(kube::Error::Api(error)) => {

@@ -57,7 +57,7 @@ type Check = fn(&Seen) -> Vec<Said>;
 
 /// All checks, in the order in which they are told.
 const CHECKS: [(&str, Check); 17] = [
-    ("manifests", manifests::definition),
+    ("manifests", manifests::definitions),
     ("rights", manifests::rights),
     ("anchor", manifests::anchor),
     ("replicas", serving::replicas),

@@ -181,11 +181,13 @@ impl Looker<'_> {
         let kind = ApiResource::from_gvk(&kind);
         // As it is, without the types of a library in between.
         let definitions: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind);
-        let name = format!("{}.{}", crd::PLURAL, crd::GROUP);
-        let found = self
-            .get(definitions, "customresourcedefinition", &name)
-            .await;
-        seen.definition = found.map(value);
+        let mut all = vec![];
+        for wanted in crd::definitions() {
+            let (one, name) = (definitions.clone(), text(&wanted, "/metadata/name"));
+            let found = self.get(one, "customresourcedefinition", name).await;
+            all.push(found.map(value));
+        }
+        seen.definitions = all.into_iter().collect();
         let name = anchor::name(&self.place.registration);
         let found = self
             .get(self.whole::<ClusterRole>(), "clusterrole", &name)

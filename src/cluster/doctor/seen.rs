@@ -45,8 +45,9 @@ pub struct Seen {
     pub pods: Option<Vec<Value>>,
     /// The budgets of the namespace.
     pub budgets: Option<Vec<Value>>,
-    /// The definition of WasmPolicy; null if there is none.
-    pub definition: Option<Value>,
+    /// The definitions of our kinds, in the order of [`crate::cluster::crd::definitions`]; null
+    /// for one that is not there.
+    pub definitions: Option<Vec<Value>>,
     /// All WasmPolicies; empty where the kind is not known.
     pub policies: Option<Vec<Value>>,
     /// The anchor; null if there is none.

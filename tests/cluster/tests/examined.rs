@@ -7,7 +7,7 @@ use std::time::Duration;
 use portcullis_cluster::{Installation, Namespace, User, binary};
 use serde_json::{Value, json};
 
-use crate::installed::{in_force, place};
+use crate::installed::{from_now, in_force, place};
 use crate::policies::{Turn, admin, apply, eventually, policy};
 use crate::support::cluster;
 
@@ -240,6 +240,22 @@ fn smoke_finds_a_registration_that_judges_and_one_that_is_away() {
     ];
     assert_eq!(admin(&left, "").stdout, "");
 
+    // What is forgiven there is expected to pass.
+    let may = r#"{"spec":{"exemptible":true}}"#;
+    let patched = admin(
+        &["patch", "wasmpolicy", "tags", "--type=merge", "-p", may],
+        "",
+    );
+    patched.ok().unwrap();
+    let exemption = json!({"apiVersion": "portcullis.dev/v1alpha1", "kind": "PolicyExemption",
+        "metadata": {"name": "all", "namespace": name},
+        "spec": {"policy": "tags", "codes": ["image-latest"], "selector": {},
+            "reason": "smoke is told of it", "expires": from_now(600)}});
+    apply(&exemption.to_string()).ok().unwrap();
+    let passes = format!("ok Deployment {name}/portcullis-smoke-bad: allowed");
+    let forgiven = |_: &Installation<'_>| Ok(smoke().stdout.contains(&passes));
+    installation.eventually("forgiven", SOON, forgiven).unwrap();
+
     // Where nothing is judged nothing can be tried.
     let elsewhere = examine("smoke", &installation, User::Admin, &["--in", "default"]);
     assert_eq!(elsewhere.code, 2, "{elsewhere:?}");
@@ -250,6 +266,8 @@ fn smoke_finds_a_registration_that_judges_and_one_that_is_away() {
         "{elsewhere:?}"
     );
 
+    let exemption = ["delete", "policyexemption", "all", "-n", name];
+    admin(&exemption, "").ok().unwrap();
     installation.command("pause").unwrap();
     let away = examine("smoke", &installation, User::Admin, &["--in", name]);
     assert_eq!(away.code, 1, "{away:?}");

@@ -139,7 +139,7 @@ pub(in crate::cluster::doctor::tests) fn healthy() -> Seen {
         budgets: Some(vec![
             json!({"metadata": {"name": "p"}, "status": {"currentHealthy": 2, "desiredHealthy": 1}}),
         ]),
-        definition: Some(crd::definition()),
+        definitions: Some(crd::definitions().to_vec()),
         policies: Some(vec![policy("True")]),
         anchor: Some(
             json!({"metadata": {"name": "portcullis-installation", "uid": "u",
