@@ -1,7 +1,6 @@
 //! A component that can be instantiated, and calls into its instances.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde::Deserialize;
 use wasmtime::component::{
@@ -15,6 +14,7 @@ use super::code::not_ours;
 use super::engine::Engine;
 use super::inspect::description;
 use super::limiter::Limiter;
+use super::until::Until;
 use crate::policy::spec::Limits;
 use crate::policy::{Cause, Failure};
 
@@ -79,11 +79,11 @@ impl Instances {
     }
 
     /// A fresh instance.
-    pub(super) fn instance(&self, limits: Limits, deadline: Instant) -> Result<Living, Failure> {
+    pub(super) fn instance(&self, limits: Limits, until: Until) -> Result<Living, Failure> {
         let limiter = Limiter::new(limits.memory_bytes());
         let mut store = Store::new(self.engine.wasmtime(), limiter);
         store.limiter(|limiter| limiter);
-        self.engine.stop_at(&mut store, deadline);
+        self.engine.stop_at(&mut store, until);
         match self.instances.instantiate(&mut store) {
             Ok(instance) => Ok((store, instance)),
             Err(error) => Err(blame(&error, &store)),
@@ -96,9 +96,9 @@ impl Instances {
         &self,
         settings: &str,
         limits: Limits,
-        deadline: Instant,
+        until: Until,
     ) -> Result<(Living, Result<(), String>), Failure> {
-        let mut living = self.instance(limits, deadline)?;
+        let mut living = self.instance(limits, until)?;
         let answer: (Result<(), String>,) = call(&mut living, &self.exports.init, (settings,))?;
         Ok((living, answer.0))
     }
@@ -108,9 +108,9 @@ impl Instances {
         &self,
         settings: &str,
         limits: Limits,
-        deadline: Instant,
+        until: Until,
     ) -> Result<Living, Failure> {
-        let (living, answer) = self.init(settings, limits, deadline)?;
+        let (living, answer) = self.init(settings, limits, until)?;
         answer.map_err(|faults| settings_failure(&faults))?;
         Ok(living)
     }

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use crate::support::{cluster, deployment, named};
 
 /// Longer than anything here should take, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The right to have policies, which are deleted when this is dropped. The
 /// definition is there.
