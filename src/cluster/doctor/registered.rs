@@ -8,7 +8,7 @@ use super::seen::{list, text};
 use super::{Said, Seen, note, problem};
 use crate::cluster::certificates::contents::Contents;
 use crate::cluster::home::MANAGER;
-use crate::cluster::registrations::{away_line, bundle_of, entries};
+use crate::cluster::registrations::{away_line, bundle_of, entries, is_blank};
 use crate::cluster::state::State;
 
 /// What cert-manager writes with, where it is asked to.
@@ -46,7 +46,7 @@ pub(super) fn registration(seen: &Seen) -> Vec<Said> {
         "MutatingWebhookConfiguration",
     ];
     let missing = kinds.iter().zip(&seen.webhooks).zip(seen.ours());
-    let missing = missing.filter(|((_, all), ours)| all.is_some() && ours.is_none());
+    let missing = missing.filter(|((_, all), ours)| all.is_some() && ours.is_none_or(is_blank));
     missing
         .map(|((kind, _), _)| {
             problem(

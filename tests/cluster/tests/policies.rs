@@ -14,7 +14,7 @@ mod outage;
 /// Policies are tried out when they are written.
 mod vetting;
 
-pub(crate) use changes::client;
+pub(crate) use changes::{client, client_of};
 pub(crate) use force::config_map;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
