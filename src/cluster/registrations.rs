@@ -11,6 +11,8 @@
 
 pub mod api;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::{Value, json};
 
@@ -228,6 +230,12 @@ pub fn bundle_of(live: &Value) -> Option<&str> {
         [Some(bundle)] if !bundle.is_empty() => Some(bundle),
         _ => None,
     }
+}
+
+/// The CAs that are in force in every entry of what is there, PEM.
+pub fn ca_of(live: &Value) -> Option<String> {
+    let bundle = STANDARD.decode(bundle_of(live)?).ok()?;
+    String::from_utf8(bundle).ok()
 }
 
 /// What becomes of a configuration.

@@ -5,6 +5,8 @@
 mod changes;
 /// What the definition takes, refuses and shows.
 mod definition;
+/// What was stored under an earlier definition.
+mod earlier;
 /// What is in force, and what stays so where a change is bad.
 mod force;
 /// Labels of namespaces.

@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::Result;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Bundle, Leader, Written};
 use crate::cluster::registrations::api::Slot;
-use crate::cluster::registrations::{self, Closing, Fate, bundle_of, fate, is_blank, staged};
+use crate::cluster::registrations::{self, Closing, Fate, ca_of, fate, is_blank, staged};
 use crate::cluster::safety::Need;
 use crate::cluster::state::{Away, How, Kind, State};
 use crate::registration::{self, target::CaBundle};
@@ -163,7 +161,7 @@ impl Leader {
         }
         let pem = match bundle {
             Bundle::Known(pem) => Some(pem.clone()),
-            Bundle::Injected => bundle_of(live).and_then(decode),
+            Bundle::Injected => ca_of(live),
         };
         match self.options.self_call.call(pem.as_deref()).await {
             Ok(()) => Ok(Closing::Allowed),
@@ -181,10 +179,6 @@ impl Leader {
         }
         self.open_because = Some(because);
     }
-}
-
-fn decode(bundle: &str) -> Option<String> {
-    String::from_utf8(STANDARD.decode(bundle).ok()?).ok()
 }
 
 /// `fail.validate.portcullis.dev=Ignore ...`, for the log.
