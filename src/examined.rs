@@ -30,6 +30,7 @@ pub(crate) fn doctor(arguments: &Doctor) -> Result<u8> {
             namespace: typed.namespace.clone(),
             registration: typed.registration.clone(),
             service,
+            served_at: arguments.served_at.clone(),
         };
         let seen = look::look(&client, &place).await?;
         anyhow::Ok(doctor::diagnose(&seen))

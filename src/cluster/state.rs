@@ -4,6 +4,13 @@
 //!
 //! Without it, a registration that somebody deleted (the break-glass) could
 //! not be told from one that was never made.
+//!
+//! Versions: a replica of an older version may come to lead, in a rollout or
+//! after a rollback. So later versions only add members, and never give one
+//! another meaning or a new word; and a member that is not known is kept as it
+//! is, so that the newer version finds it when it leads again. To refuse such a
+//! state would stop all writing, and to drop the member would forget, say, who
+//! took a registration away.
 
 pub mod api;
 
@@ -11,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The ConfigMap, in the namespace of the installation.
 pub const NAME: &str = "portcullis-state";
@@ -53,6 +61,9 @@ pub struct Away {
     pub by: String,
     /// When, RFC 3339.
     pub at: String,
+    /// What a later version says besides.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 /// One thing that is so or not, as `metav1.Condition` has it.
@@ -84,7 +95,7 @@ pub struct Base {
 
 /// All of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct State {
     /// What we have written.
     pub registered: BTreeSet<Kind>,
@@ -108,6 +119,9 @@ pub struct State {
     /// Namespaces that keep policies from failing closed (`safety`).
     #[serde(default)]
     pub withheld_by: BTreeSet<String>,
+    /// Members of a later version.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 /// A state that nobody can read.
@@ -170,6 +184,7 @@ impl State {
                 how,
                 by: by.to_owned(),
                 at: at.to_owned(),
+                other: BTreeMap::new(),
             };
             self.away.insert(kind, away);
         }
@@ -240,6 +255,35 @@ mod tests {
             );
             assert!(!error.contains('\n'), "{error}");
         }
+    }
+
+    /// As a later version may write it: members that are new, at the top and
+    /// in what there is.
+    const LATER: &str = r#"{
+        "registered": ["validating"],
+        "away": {"mutating": {"how": "paused", "by": "jane", "at": "t0", "until": "t9"}},
+        "conditions": [{"type": "Quieted", "status": true, "reason": "AsAsked",
+            "message": "", "since": "t0", "severity": 1}],
+        "shards": {"a": [1, 2]}
+    }"#;
+
+    #[test]
+    fn what_a_later_version_wrote_is_understood_and_kept_after_a_downgrade() {
+        let map = ConfigMap {
+            data: Some([(KEY.to_owned(), LATER.to_owned())].into()),
+            ..ConfigMap::default()
+        };
+        let mut state = State::parse(Some(&map)).expect("only members are new");
+        assert!(state.away.contains_key(&Kind::Mutating) && state.is_paused());
+        assert!(state.registered.contains(&Kind::Validating));
+        // An older leader writes what it knows.
+        state.say("Registered", true, "AsAsked", "", "t1");
+        state.say_base(Some("starter"), "t1");
+        let written: Value = serde_json::from_str(&state.data()[KEY]).expect("JSON");
+        assert_eq!(written["shards"], serde_json::json!({"a": [1, 2]}));
+        assert_eq!(written["away"]["mutating"]["until"], "t9");
+        assert_eq!(written["conditions"][0]["type"], "Quieted");
+        assert_eq!(State::parse(Some(&stored(&state))), Ok(state));
     }
 
     #[test]

@@ -133,12 +133,38 @@ fn stranger() -> String {
     base64::engine::general_purpose::STANDARD.encode(pem)
 }
 
+/// The certificate that is served, where it can be reached: by who asks as the
+/// API server does.
+fn what_is_served(installation: &Installation<'_>) {
+    let ask = |at: String| examine("doctor", installation, User::Admin, &["--served-at", &at]);
+    let ours = ask(format!("127.0.0.1:{}", installation.service.port()));
+    assert!(
+        ours.code == 0 && !ours.stdout.contains("[served]"),
+        "{ours:?}"
+    );
+    let nobody = ask("127.0.0.1:1".to_owned());
+    assert_eq!(nobody.code, 0, "{nobody:?}");
+    assert!(
+        says(&nobody, "served", "cannot be seen from here"),
+        "{nobody:?}"
+    );
+    // The API server's own is of another CA.
+    let config = std::fs::read_to_string(cluster().kubeconfig(User::Admin)).unwrap();
+    let (_, server) = config.split_once("https://").unwrap();
+    let end = server.find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
+    let other = ask(server[..end.unwrap()].to_owned());
+    assert_eq!(other.code, 1, "{other:?}");
+    assert!(says(&other, "served", "callers refuse"), "{other:?}");
+}
+
 #[test]
 fn the_doctor_tells_all_that_is_broken_at_once_and_what_it_may_not_see() {
     let _turn = Turn::take();
     let (mut installation, namespace) = installed();
     let well = doctor(&installation);
     assert!(well.stdout.contains(": 0 problems, "), "{well:?}");
+
+    what_is_served(&installation);
 
     // Who may see little is told so, and nothing is made up.
     let dev = examine("doctor", &installation, User::Dev, &[]);

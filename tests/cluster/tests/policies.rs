@@ -5,6 +5,8 @@
 mod changes;
 /// What the definition takes, refuses and shows.
 mod definition;
+/// What was stored under an earlier definition.
+mod earlier;
 /// What is in force, and what stays so where a change is bad.
 mod force;
 /// Labels of namespaces.
@@ -14,7 +16,7 @@ mod outage;
 /// Policies are tried out when they are written.
 mod vetting;
 
-pub(crate) use changes::client;
+pub(crate) use changes::{client, client_of};
 pub(crate) use force::config_map;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

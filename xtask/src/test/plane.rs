@@ -10,7 +10,7 @@ use crate::shell::{cargo, run as run_one};
 use crate::{bench, cluster};
 
 /// Tests that take long. CI runs one of three.
-const SLOW: [&str; 16] = [
+const SLOW: [&str; 18] = [
     "coldstart::a_cluster_comes_up_without_portcullis",
     "coldstart::the_pod_network_never_waits",
     "corpora::each_object_is_judged",
@@ -19,6 +19,8 @@ const SLOW: [&str; 16] = [
     "force::a_program_that_comes_later",
     "labels::a_namespace_selector_follows",
     "labels::an_override_for_some",
+    "load::an_upgrade_a_rollback_and",
+    "load::kubectl_delete_takes",
     "outage::a_pause_during_an_outage",
     "outage::verdicts_go_on_without",
     "removal::however_it_is_removed",
