@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::seen::{Place, Seen, list, text};
-use super::served::{self, Served};
+use super::served;
 use crate::cluster::safety::World;
 use crate::cluster::{anchor, certificates, crd, lease, object, registrations, state};
 
@@ -139,7 +139,7 @@ impl Looker<'_> {
             self.values(self.whole::<MutatingWebhookConfiguration>(), MUTATING, "")
                 .await,
         ];
-        seen.served = self.served(&seen).await;
+        seen.served = served::look(&seen).await;
         seen.policies = self.policies().await;
         seen.world = self.world(seen.pods.as_deref()).await;
         seen
@@ -162,24 +162,6 @@ impl Looker<'_> {
         seen.slices = self.values(slices, "endpointslices", &of_service).await;
         let budgets = self.own::<PodDisruptionBudget>();
         seen.budgets = self.values(budgets, "poddisruptionbudgets", "").await;
-    }
-
-    /// What those behind the Service serve; nothing where no CA is registered.
-    async fn served(&self, seen: &Seen) -> Vec<Served> {
-        let registered = seen
-            .ours()
-            .into_iter()
-            .flatten()
-            .find_map(registrations::ca_of);
-        let Some(bundle) = registered else {
-            return vec![];
-        };
-        let places = match &self.place.served_at {
-            Some(at) => vec![at.clone()],
-            None => served::endpoints(seen.slices.as_deref().unwrap_or_default()),
-        };
-        let name = format!("{}.{}.svc", self.place.service, self.place.namespace);
-        served::ask(places, &name, &bundle).await
     }
 
     /// What the leader has written.

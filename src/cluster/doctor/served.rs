@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use super::seen::{list, text};
 use super::{Grade, Said, Seen, note, problem};
 use crate::cluster::certificates::expiry;
+use crate::cluster::registrations::ca_of;
 use crate::cluster::self_call::connector;
 
 /// Whoever is on the same network answers at once.
@@ -39,8 +40,23 @@ pub enum Answer {
     Unreached(String),
 }
 
+/// What those behind the Service serve; nothing where no CA is registered.
+pub(super) async fn look(seen: &Seen) -> Vec<Served> {
+    let mut ours = seen.ours().into_iter().flatten();
+    let Some(bundle) = ours.find_map(ca_of) else {
+        return vec![];
+    };
+    let place = &seen.place;
+    let places = match &place.served_at {
+        Some(at) => vec![at.clone()],
+        None => endpoints(seen.slices.as_deref().unwrap_or_default()),
+    };
+    let name = format!("{}.{}.svc", place.service, place.namespace);
+    ask(places, &name, &bundle).await
+}
+
 /// Where replicas listen, as the EndpointSlices of their Service have it.
-pub(super) fn endpoints(slices: &[Value]) -> Vec<String> {
+fn endpoints(slices: &[Value]) -> Vec<String> {
     let of_slice = |slice: &Value| {
         let ports = list(slice, "/ports");
         let named = ports.iter().find(|port| text(port, "/name") == "https");
@@ -60,7 +76,7 @@ pub(super) fn endpoints(slices: &[Value]) -> Vec<String> {
 }
 
 /// Asks each of them for the certificate of `name`, trusting `bundle` (PEM).
-pub(super) async fn ask(places: Vec<String>, name: &str, bundle: &str) -> Vec<Served> {
+async fn ask(places: Vec<String>, name: &str, bundle: &str) -> Vec<Served> {
     let ask = |at: String| async move {
         let asked = tokio::time::timeout(PATIENCE, one(&at, name, bundle));
         let nothing = |_| Answer::Unreached(format!("no answer in {PATIENCE:?}"));

@@ -79,13 +79,14 @@ impl<'c> Release<'c> {
     }
 
     /// The manifests for `kubectl apply`, with the values that this machine
-    /// needs.
+    /// needs and these options of Helm besides.
     ///
     /// # Errors
     ///
     /// Helm refuses them.
-    pub fn manifests(&self) -> Result<String> {
-        helm::manifests(&["--values", &self.values_file()?])
+    pub fn manifests(&self, options: &[&str]) -> Result<String> {
+        let values = self.values_file()?;
+        helm::manifests(&[&["--values", &values[..]], options].concat())
     }
 
     /// Does this; meanwhile pods come and go.

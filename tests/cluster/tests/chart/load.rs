@@ -8,13 +8,15 @@ use portcullis_cluster::release::{HOME, Release};
 use portcullis_cluster::{Answer, Cluster, Namespace, Portcullis, User, helm};
 use serde_json::{Value, json};
 
-use super::{ask, eventually, is_denied};
+use super::{ask, eventually};
 use crate::policies::policy;
 use crate::writers::Load;
 
 /// Nothing waits before it fails closed; who ends serves on for a while, though
 /// not the 15 s that it is by default.
 const OPTIONS: [&str; 3] = ["--settle=0s", "--resync=1s", "--drain-delay=2s"];
+/// What denies is what a test has stored, and nothing else.
+const BARE: [&str; 2] = ["--set", "profile=none"];
 /// A version before the workspace's.
 const OLDER: &str = "0.0.9";
 /// The member that the definition of [`OLDER`] does not have.
@@ -74,6 +76,10 @@ fn in_a_week() -> String {
     then.replace_nanosecond(0).unwrap().format(&form).unwrap()
 }
 
+fn is_denied(answer: &Answer) -> bool {
+    answer.code != 0 && answer.stderr.contains("[closed/image-latest]")
+}
+
 /// What it judges is denied, and it fails closed.
 fn wait_until_closed(release: &Release<'_>, shop: &Namespace<'_>) {
     eventually(release, "denied", || ask(shop, "nginx:latest"), is_denied);
@@ -105,7 +111,7 @@ fn major_only(shop: &Namespace<'_>) -> Value {
 }
 
 fn is_major_denied(answer: &Answer) -> bool {
-    answer.code != 0 && answer.stderr.contains("image-tags/image-major-only")
+    answer.code != 0 && answer.stderr.contains("[major/image-major-only]")
 }
 
 /// Two versions of the chart, each with its image, its definitions and its
@@ -117,7 +123,8 @@ fn an_upgrade_a_rollback_and_an_uninstallation_fail_no_write() {
     let mut release = Release::new(&cluster, &OPTIONS).unwrap();
     let newer = release.chart.clone();
     release.chart = older(release.folder());
-    release.helm("install", &["--create-namespace"]).unwrap();
+    let install = [&["--create-namespace"], &BARE[..]].concat();
+    release.helm("install", &install).unwrap();
     release.run(2).unwrap();
     release.service.wait_to_be_told();
     are_of(&release, OLDER);
@@ -128,7 +135,8 @@ fn an_upgrade_a_rollback_and_an_uninstallation_fail_no_write() {
 
     release.chart = newer;
     let options = ["--wait", "--timeout=120s", "--set", "auditInterval=off"];
-    release.helm("upgrade", &options).unwrap();
+    let upgrade = [&options, &BARE[..]].concat();
+    release.helm("upgrade", &upgrade).unwrap();
     release.run(2).unwrap();
     are_of(&release, env!("CARGO_PKG_VERSION"));
     load.more(50);
@@ -184,7 +192,7 @@ fn kubectl_delete_takes_the_registration_first_and_fails_no_write() {
     let cluster = Cluster::start_with_services().unwrap();
     let shop = cluster.namespace_named("shop").unwrap();
     let mut release = Release::new(&cluster, &OPTIONS).unwrap();
-    let manifests = release.manifests().unwrap();
+    let manifests = release.manifests(&BARE).unwrap();
     let kubectl = |command: &'static str| {
         let manifests = manifests.clone();
         move |cluster: &Cluster| {
