@@ -4,6 +4,7 @@
 //! through `admit` as in the webhook. Knows files and findings; decides
 //! nothing.
 
+mod excerpt;
 mod exemptions;
 mod input;
 mod judge;
@@ -15,6 +16,7 @@ pub use exemptions::Trust;
 pub use input::{Input, STDIN};
 
 use crate::finding::{Failure, Report, Skipped};
+use crate::fix;
 use crate::policy::PolicySet;
 use crate::progress::Progress;
 use world::World;
@@ -22,14 +24,23 @@ use world::World;
 /// Judges everything that `inputs` hold, on as many threads as there are
 /// cores. Warnings of the reader (a key that stands twice) go to `warn`.
 pub fn check(set: &PolicySet, inputs: &[Input], warn: impl FnMut(String)) -> Report {
-    check_trusting(set, inputs, Trust::AsApplied, warn)
+    check_as(set, inputs, Wish::default(), warn)
 }
 
-/// [`check`], with or without the exemptions among the inputs.
-pub fn check_trusting(
+/// What is asked of a check besides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wish {
+    /// Whether exemptions among the inputs count.
+    pub trust: Trust,
+    /// Whether what to write instead of a secret is told.
+    pub fixes: bool,
+}
+
+/// [`check`], as is wished.
+pub fn check_as(
     set: &PolicySet,
     inputs: &[Input],
-    trust: Trust,
+    wish: Wish,
     mut warn: impl FnMut(String),
 ) -> Report {
     let read = input::read(inputs);
@@ -69,21 +80,32 @@ pub fn check_trusting(
         };
         objects.extend(file.stream.objects.into_iter().map(take));
     }
-    let exempting = exemptions::of(set, &objects, trust);
-    judge_all(&exempting, &objects, &mut report);
+    let exempting = exemptions::of(set, &objects, wish.trust).for_files();
+    judge_all(&exempting, &objects, wish, &mut report);
+    if wish.fixes {
+        let uses = objects.iter().flat_map(|given| fix::uses(&given.object.value));
+        report.complete_fixes(&uses.collect::<Vec<_>>());
+    }
     exemptions::settle(&mut report, &exempting, &objects);
     report.finish(report.judged.len());
     report
 }
 
-fn judge_all(set: &PolicySet, objects: &[judge::Given], report: &mut Report) {
+fn judge_all(set: &PolicySet, objects: &[judge::Given], wish: Wish, report: &mut Report) {
     let world = World::new(objects.iter().map(|given| &given.object.value));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let share = objects.len().div_ceil(threads).max(1);
     let progress = Progress::of(objects.len());
     let parts = std::thread::scope(|scope| {
         let (world, progress) = (&world, &progress);
-        let judge = |part| scope.spawn(move || judge::judge(set, world, part, || progress.step()));
+        let judge = |part| {
+            let judging = judge::Judging {
+                set,
+                world,
+                fixes: wish.fixes,
+            };
+            scope.spawn(move || judging.judge(part, || progress.step()))
+        };
         let running: Vec<_> = objects.chunks(share).map(judge).collect();
         // A panic of one part is one of all: nothing was judged for sure.
         running

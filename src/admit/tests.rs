@@ -45,6 +45,7 @@ fn finding() -> Finding {
         remedy: "mend it".into(),
         path: "/spec".into(),
         container: None,
+        within: None,
     }
 }
 
@@ -61,9 +62,11 @@ fn description() -> Description {
             code: "bad".into(),
             level: Level::Error,
             meaning: String::new(),
+            secret: false,
         }],
         mutating: false,
         mutating_settings: BTreeSet::new(),
+        offline: false,
         effects: BTreeSet::new(),
         settings: Value::Null,
     }
