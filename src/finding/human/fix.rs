@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 
+use portcullis_contract::pointer;
 use serde_json::Value;
 
-use super::{BOLD, DIM};
+use super::BOLD;
 use crate::fix::Fix;
 use crate::policy::decision::plain;
-use portcullis_contract::pointer;
-
 use crate::registration::yaml;
 
 /// The Secret, then what changes in each object, then what is left to do.
@@ -34,6 +33,6 @@ fn indented(out: &mut String, value: &Value) {
     let text = yaml::documents(std::slice::from_ref(value));
     let text = text.trim_start_matches("---").trim_start();
     for line in text.lines() {
-        let _ = writeln!(out, "      {DIM}|{DIM:#} {}", plain(line));
+        let _ = writeln!(out, "      {}", plain(line));
     }
 }
