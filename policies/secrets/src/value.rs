@@ -1,0 +1,259 @@
+//! What a value is, whatever key it stands under.
+
+use crate::{judge, shape};
+use crate::words;
+
+/// What a value may be, from what cannot be a secret to what must be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Grade {
+    /// A reference, a placeholder, a flag, a path, a URL, a text, code.
+    Nothing,
+    /// Digits only.
+    Number,
+    /// A word or a name.
+    Plain,
+    /// Letters and digits, or signs: harder than a word.
+    Mixed,
+    /// A UUID.
+    Uuid,
+    /// The hash of a password.
+    Hash,
+    /// Hard to guess: made by a machine.
+    Random,
+}
+
+/// The most bytes of a value that are looked at; longer values are cut by
+/// whoever reads them.
+pub(crate) const MAX_BYTES: usize = 1024;
+
+/// Judges a value by itself.
+pub(crate) fn grade(value: &[u8]) -> Grade {
+    let value = strip_scheme(value.trim_ascii());
+    if value.len() < 4 || is_reference(value) {
+        return match shape::is_digits(value) {
+            true => Grade::Number,
+            false => Grade::Nothing,
+        };
+    }
+    if is_hash(value) {
+        return Grade::Hash;
+    }
+    if shape::is_digits(value) {
+        return Grade::Number;
+    }
+    if is_nothing(value) {
+        return Grade::Nothing;
+    }
+    if shape::is_uuid(value) {
+        return Grade::Uuid;
+    }
+    if shape::is_random(value) || is_app_password(value) {
+        return Grade::Random;
+    }
+    if is_name_of_something(value) {
+        return Grade::Nothing;
+    }
+    plain_or_mixed(value)
+}
+
+fn plain_or_mixed(value: &[u8]) -> Grade {
+    let has = |test: fn(&u8) -> bool| value.iter().any(test);
+    let is_sign = |byte: &u8| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_' | b'.');
+    let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic());
+    let is_mixed = has(u8::is_ascii_digit) || value.iter().any(is_sign);
+    match letters.count() {
+        0..2 if value.is_ascii() => Grade::Nothing,
+        _ if is_mixed && value.len() >= 6 => Grade::Mixed,
+        _ => Grade::Plain,
+    }
+}
+
+/// `Bearer x`, `token x`: what stands before a token in a header.
+fn strip_scheme(value: &[u8]) -> &[u8] {
+    for scheme in ["bearer ", "token ", "apikey ", "key ", "plain:", "base64:"] {
+        if shape::starts_with(value, scheme) {
+            return value[scheme.len()..].trim_ascii();
+        }
+    }
+    value
+}
+
+/// What stands for a value that comes from somewhere else.
+pub(crate) fn is_reference(value: &[u8]) -> bool {
+    let holds = |part: &str| shape::contains(value, part);
+    match value {
+        [b'$', rest @ ..] if !is_hash(value) && is_path(rest) => return true,
+        [b'<', .., b'>'] | [b'{', .., b'}'] | [b'[', .., b']'] | [b'%', .., b'%'] => return true,
+        [b'@', .., b'@'] | [b'_', b'_', .., b'_', b'_'] | [b'#', b'{', ..] => return true,
+        [b'*', rest @ ..] | [b'&', rest @ ..] | [b'!', rest @ ..] if is_path(rest) => return true,
+        [b'`', ..] | [b'|'] | [b'>'] => return true,
+        _ => {}
+    }
+    words::SUBSTITUTIONS.iter().any(|part| holds(part))
+        || words::REFERENCES
+            .iter()
+            .any(|prefix| shape::starts_with(value, prefix))
+}
+
+/// Words, and `.`, `:`, `/` and `-` between them.
+fn is_path(text: &[u8]) -> bool {
+    let is_sign = |byte: &u8| matches!(byte, b'_' | b'.' | b':' | b'/' | b'-' | b'@');
+    let first = text.first();
+    first.is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || is_sign(byte))
+}
+
+/// Hashes of passwords: crypt(3) and what looks like it, LDAP, Django,
+/// PostgreSQL, MySQL, and bcrypt as bytes in hexadecimal.
+pub(crate) fn is_hash(value: &[u8]) -> bool {
+    let is_crypt = || {
+        let mut parts = value.splitn(4, |byte| *byte == b'$');
+        let (empty, id, first) = (parts.next(), parts.next(), parts.next());
+        let is_id = |id: &[u8]| {
+            !id.is_empty() && id.len() <= 20 && words::CRYPT.iter().any(|known| id == known.as_bytes())
+        };
+        empty == Some(b"") && id.is_some_and(is_id) && first.is_some_and(|part| !part.is_empty())
+    };
+    let ldap = ["{ssha", "{sha", "{smd5}", "{md5}", "{crypt}", "{bcrypt}", "{pbkdf2", "{argon2"];
+    let django = ["pbkdf2_sha", "pbkdf2:sha", "bcrypt_sha256$", "argon2$", "scrypt:", "scram-sha-256$", "\\x2432"];
+    let begins = |list: &[&str]| list.iter().any(|start| shape::starts_with(value, start));
+    let is_hex = |text: &[u8]| text.iter().all(u8::is_ascii_hexdigit);
+    value.len() >= 20
+        && (is_crypt()
+            || begins(&ldap) && value.len() >= 26
+            || begins(&django)
+            || value.len() == 35 && shape::starts_with(value, "md5") && is_hex(&value[3..])
+            || value.len() == 41 && value[0] == b'*' && is_hex(&value[1..]))
+}
+
+/// What is no secret under any key: placeholders, words with a meaning,
+/// paths, URLs, texts, numbers, code.
+fn is_nothing(value: &[u8]) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let is_word = |word: &&str| lower == word.as_bytes();
+    words::VALUES.iter().any(is_word)
+        || words::PLACEHOLDERS
+            .iter()
+            .any(|part| shape::contains(value, part))
+        || is_masked(value)
+        || is_public(value)
+        || shape::is_number(value)
+        || is_file(value)
+        || is_url(value)
+        || is_text(value)
+        || is_code(value)
+}
+
+/// `****`, `xxxx`, `....`, `----`.
+fn is_masked(value: &[u8]) -> bool {
+    value.iter().all(|byte| *byte == value[0]) || value.iter().all(|byte| matches!(byte, b'x' | b'X' | b'*' | b'.' | b'-' | b'_' | b'?' | b'#'))
+}
+
+/// Keys that are made to be shown, and certificates.
+fn is_public(value: &[u8]) -> bool {
+    let begins = |start: &&str| shape::starts_with(value, start);
+    words::PUBLIC.iter().any(|start| begins(start))
+}
+
+/// A path, or the name of a file.
+fn is_file(value: &[u8]) -> bool {
+    if value.contains(&b' ') {
+        return false;
+    }
+    let begins = |start: &&str| shape::starts_with(value, start);
+    let drive = value.len() > 3 && value[1] == b':' && value[2] == b'\\';
+    let rooted = ["./", "../", "~/", "/"].iter().any(|start| begins(start));
+    let is_random = |part: &[u8]| shape::is_random(part);
+    if drive || rooted {
+        let slash = |byte: &u8| matches!(byte, b'/' | b'\\');
+        // A base64 text may begin with a slash too.
+        return !value[1..].split(slash).any(is_random) || rooted && value[1..].contains(&b'.');
+    }
+    let end = value.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    let has_extension = end.len() < value.len()
+        && words::EXTENSIONS.iter().any(|known| end.eq_ignore_ascii_case(known.as_bytes()));
+    let is_relative = value.contains(&b'/')
+        && value.split(|byte| *byte == b'/').all(|part| is_plain_word(part));
+    has_extension || is_relative
+}
+
+/// A part of a path: small letters, digits and signs, and no random.
+fn is_plain_word(part: &[u8]) -> bool {
+    let is_sign = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*');
+    part.iter().all(is_sign) && !shape::is_random(part)
+}
+
+/// A URL; what it holds of credentials is found by its own detector.
+fn is_url(value: &[u8]) -> bool {
+    let scheme = value.windows(3).position(|window| window == b"://");
+    scheme.is_some_and(|end| end > 0 && value[..end].iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-' | b':')))
+        || ["mailto:", "urn:", "jdbc:", "unix:", "tcp:", "data:", "http:", "arn:"].iter().any(|start| shape::starts_with(value, start))
+}
+
+/// More than two words, or two without digits.
+fn is_text(value: &[u8]) -> bool {
+    let words = value.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    match words.count() {
+        0 | 1 => false,
+        _ if is_app_password(value) => false,
+        2 => !value.iter().any(u8::is_ascii_digit),
+        _ => true,
+    }
+}
+
+/// Four groups of four small letters, as Google hands them out.
+fn is_app_password(value: &[u8]) -> bool {
+    value.len() == 19
+        && value.iter().enumerate().all(|(index, byte)| match index % 5 {
+            4 => *byte == b' ',
+            _ => byte.is_ascii_lowercase(),
+        })
+}
+
+/// A call, an index, a member: `get("x")`, `row[0]`, `config.password`.
+fn is_code(value: &[u8]) -> bool {
+    let name = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+    let name = name.count();
+    let is_call = name > 1
+        && match value.get(name) {
+            Some(b'(') => value.ends_with(b")") || value.ends_with(b");") || value.ends_with(b"("),
+            Some(b'[') => value.contains(&b']'),
+            _ => false,
+        };
+    is_call || value.starts_with(b"function") || value.ends_with(b"->") || value.ends_with(b"{")
+}
+
+/// A host, an address, a member of an object.
+fn is_name_of_something(value: &[u8]) -> bool {
+    let host = value.split(|byte| *byte == b':').next().unwrap_or_default();
+    let labels = || host.split(|byte| *byte == b'.');
+    let is_label = |label: &[u8]| {
+        !label.is_empty()
+            && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let is_top = |label: &[u8]| label.len() >= 2 && label.iter().all(u8::is_ascii_alphabetic);
+    let is_host = labels().count() > 1 && labels().all(is_label) && labels().next_back().is_some_and(is_top);
+    let rest = &value[host.len()..];
+    let is_port = rest.is_empty() || rest.len() > 1 && shape::is_digits(&rest[1..]);
+    let mail = value.iter().position(|byte| *byte == b'@');
+    let is_mail = mail.is_some_and(|at| at > 0 && is_name_of_something(&value[at + 1..]) && value[at + 1..].contains(&b'.'));
+    is_host && is_port || is_mail
+}
+
+/// Whether a value only repeats what its key says, or names another key:
+/// `password: db_password`, `password: POSTGRES_PASSWORD`.
+pub(crate) fn is_meant(name: &[u8], value: &[u8]) -> bool {
+    let is_variable = value.contains(&b'_')
+        && value.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
+    let is_snake = value.contains(&b'_')
+        && value.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_');
+    let is_kebab = value.contains(&b'-')
+        && value.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'-')
+        && !name.iter().any(u8::is_ascii_uppercase);
+    let is_camel = value[..value.len().min(1)].iter().all(u8::is_ascii_lowercase)
+        && value.iter().any(u8::is_ascii_uppercase)
+        && value.iter().all(u8::is_ascii_alphabetic);
+    is_variable || (is_snake || is_kebab || is_camel) && judge::is_key_name(value)
+}
