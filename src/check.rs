@@ -83,7 +83,9 @@ pub fn check_as(
     let exempting = exemptions::of(set, &objects, wish.trust).for_files();
     judge_all(&exempting, &objects, wish, &mut report);
     if wish.fixes {
-        let uses = objects.iter().flat_map(|given| fix::uses(&given.object.value));
+        let uses = objects
+            .iter()
+            .flat_map(|given| fix::uses(&given.object.value));
         report.complete_fixes(&uses.collect::<Vec<_>>());
     }
     exemptions::settle(&mut report, &exempting, &objects);

@@ -60,7 +60,11 @@ impl Fix {
         let who = crate::judge::identity(object);
         // A file in a ConfigMap may hold many secrets.
         let mut seen = HashSet::new();
-        let paths: Vec<&str> = paths.iter().copied().filter(|path| seen.insert(*path)).collect();
+        let paths: Vec<&str> = paths
+            .iter()
+            .copied()
+            .filter(|path| seen.insert(*path))
+            .collect();
         let paths = &paths[..];
         match (who.api_version.as_str(), who.kind.as_str()) {
             ("v1", "ConfigMap") => Fix::of_config_map(object, who, paths),
@@ -91,7 +95,9 @@ impl Fix {
     fn of_secret(object: &Value, who: &Identity, paths: &[&str]) -> Option<Fix> {
         let mut entries = entries(paths);
         // In clear, so that people can read what belongs there.
-        entries.values_mut().for_each(|member| *member = "stringData");
+        entries
+            .values_mut()
+            .for_each(|member| *member = "stringData");
         let mut secret = secret(&who.name, who, &entries)?;
         if let Some(kind) = object.get("type").and_then(Value::as_str) {
             secret["type"] = kind.into();
@@ -115,7 +121,8 @@ impl Fix {
         self.changes.extend(changes);
         let name = &moved.object.name;
         let keys = list(&moved.keys);
-        self.notes.push(format!("remove {keys} from the ConfigMap `{name}`"));
+        self.notes
+            .push(format!("remove {keys} from the ConfigMap `{name}`"));
         if self.changes.is_empty() {
             let note = format!("nothing here uses the ConfigMap `{name}`: change what does");
             self.notes.push(note);

@@ -330,7 +330,8 @@ impl Object {
             .item
             .map(|index| ["items".to_owned(), index.to_string()]);
         let item = item.into_iter().flatten();
-        item.chain(pointer.split('/').skip(1).map(unescape)).collect()
+        item.chain(pointer.split('/').skip(1).map(unescape))
+            .collect()
     }
 }
 

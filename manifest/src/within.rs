@@ -24,7 +24,11 @@ pub(crate) fn locate(source: &str, scalar: &Written<'_>, at: Position) -> Option
 /// that is not empty are before the scalar's start.
 fn literal(source: &str, scalar: &Written<'_>, at: Position) -> Option<Position> {
     let text = scalar.text.lines().nth(index(at.line)?)?;
-    let leading = scalar.text.bytes().take_while(|byte| *byte == b'\n').count();
+    let leading = scalar
+        .text
+        .bytes()
+        .take_while(|byte| *byte == b'\n')
+        .count();
     let first = scalar.span.start.line().checked_sub(leading)?;
     let line = first + index(at.line)?;
     let written = source.lines().nth(line.checked_sub(1)?)?;
@@ -42,10 +46,17 @@ fn folded(source: &str, scalar: &Written<'_>, at: Position, indent: usize) -> Op
     let is_block = scalar.style == ScalarStyle::Folded;
     let is_quoted = !is_block && scalar.style != ScalarStyle::Plain;
     let mut done = 0;
-    let lines = source.lines().enumerate().skip(start.line().checked_sub(1)?);
+    let lines = source
+        .lines()
+        .enumerate()
+        .skip(start.line().checked_sub(1)?);
     for (number, line) in lines.take(end.line().saturating_sub(start.line()) + 1) {
         let is_first = number + 1 == start.line();
-        let from = if is_first { start.col() + usize::from(is_quoted) } else { indent };
+        let from = if is_first {
+            start.col() + usize::from(is_quoted)
+        } else {
+            indent
+        };
         let mut piece = after(line, from);
         let mut column = line.chars().count() - piece.chars().count();
         if number + 1 == end.line() && !is_block {
@@ -120,12 +131,21 @@ mod tests {
         let place = |text: &str| {
             let start = text.find('@').expect("a mark");
             let line = text[..start].matches('\n').count();
-            let column = text[..start].rsplit('\n').next().map_or(0, |line| line.chars().count());
+            let column = text[..start]
+                .rsplit('\n')
+                .next()
+                .map_or(0, |line| line.chars().count());
             let count = |n: usize| u32::try_from(n).expect("small") + 1;
-            Position { line: count(line), column: count(column) }
+            Position {
+                line: count(line),
+                column: count(column),
+            }
         };
         let object = read(manifest.as_bytes()).objects.pop().expect("an object");
-        let text = object.value["data"]["k"].as_str().expect("a text").to_owned();
+        let text = object.value["data"]["k"]
+            .as_str()
+            .expect("a text")
+            .to_owned();
         (object.inside("/data/k", place(&text)), place(manifest))
     }
 
@@ -172,7 +192,10 @@ mod tests {
             let found = object.inside("/data/k", Position { line, column });
             assert_eq!(found, None, "{line}:{column}");
         }
-        assert_eq!(object.inside("/data/none", Position { line: 1, column: 1 }), None);
+        assert_eq!(
+            object.inside("/data/none", Position { line: 1, column: 1 }),
+            None
+        );
     }
 
     #[test]
@@ -203,7 +226,9 @@ mod tests {
         let seed = format!("{HEAD}  k: >\n    a é\n\n    b\n  l: \"x\n    y\"\n  m: 'z'\n");
         let mut state = 11_u64;
         let mut next = |below: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             usize::try_from(state >> 33).expect("31 bits") % below
         };
         for _ in 0..20_000 {

@@ -31,13 +31,25 @@ impl Secrets {
     /// in order, and none overlaps another.
     fn on(&self, line: u32, width: usize) -> Vec<(usize, usize)> {
         let column = |position: Position| (position.column as usize).saturating_sub(1).min(width);
-        let touching = self.spans.iter().filter(|(start, end)| {
-            (start.line..=end.line).contains(&line)
-        });
+        let touching = self
+            .spans
+            .iter()
+            .filter(|(start, end)| (start.line..=end.line).contains(&line));
         let mut parts: Vec<(usize, usize)> = touching
             .map(|(start, end)| {
-                let from = if start.line == line { column(*start) } else { 0 };
-                (from, if end.line == line { column(*end) } else { width })
+                let from = if start.line == line {
+                    column(*start)
+                } else {
+                    0
+                };
+                (
+                    from,
+                    if end.line == line {
+                        column(*end)
+                    } else {
+                        width
+                    },
+                )
             })
             .filter(|(start, end)| start < end)
             .collect();

@@ -98,10 +98,11 @@ impl Part {
         }
         let secrets = Secrets::of(&given.object, &outcome.findings);
         let fix = judge::fix(&outcome.findings, &given.object.value).filter(|_| fixes);
-        self.findings.extend(outcome.findings.iter().map(|judged| Finding {
-            fix: fix.clone().filter(|_| judged.secret),
-            ..finding(given, judged, &secrets)
-        }));
+        self.findings
+            .extend(outcome.findings.iter().map(|judged| Finding {
+                fix: fix.clone().filter(|_| judged.secret),
+                ..finding(given, judged, &secrets)
+            }));
     }
 
     fn skip(&mut self, given: &Given, code: &str) {

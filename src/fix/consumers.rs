@@ -101,7 +101,11 @@ fn env(entry: &Value, moved: &Moved) -> Option<Value> {
 
 /// The whole list: the Secret comes after the ConfigMap, or in its place.
 fn env_from(sources: &[Value], moved: &Moved) -> Option<Value> {
-    let is_it = |source: &Value| source.get("configMapRef").is_some_and(|to| names(to, moved));
+    let is_it = |source: &Value| {
+        source
+            .get("configMapRef")
+            .is_some_and(|to| names(to, moved))
+    };
     if !sources.iter().any(is_it) {
         return None;
     }
@@ -177,7 +181,11 @@ fn sources(map: &Value, moved: &Moved) -> Option<Vec<Value>> {
         rest["items"] = json!(others);
     }
     let rest = has_rest.then(|| json!({"configMap": rest}));
-    Some(rest.into_iter().chain([json!({"secret": secret})]).collect())
+    Some(
+        rest.into_iter()
+            .chain([json!({"secret": secret})])
+            .collect(),
+    )
 }
 
 fn keep(from: &Value, to: &mut Value, member: &str) {

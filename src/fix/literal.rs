@@ -92,8 +92,9 @@ impl<'a> Fixing<'a> {
             value,
             rewritten,
         } = Word::of(text, before.and_then(word));
+        let key = name.clone();
         let name = self.free(name, place, container);
-        let env = self.variable(&name, &name, value);
+        let env = self.variable(&name, &key, value);
         self.change(format!("{place}/env/-"), env);
         match rewritten {
             Some(before) => self.change(path, format!("{before}$({name})").into()),
@@ -108,9 +109,13 @@ impl<'a> Fixing<'a> {
     fn free(&self, name: String, place: &str, container: &Value) -> String {
         let is_taken = |name: &str| {
             let list = container["env"].as_array().into_iter().flatten();
-            let added = self.changes.iter().filter(|change| change.path.starts_with(place));
+            let added = self
+                .changes
+                .iter()
+                .filter(|change| change.path.starts_with(place));
             let added = added.map(|change| &change.value);
-            list.chain(added).any(|env| env["name"].as_str() == Some(name))
+            list.chain(added)
+                .any(|env| env["name"].as_str() == Some(name))
         };
         let others = (2..).map(|n| format!("{name}_{n}"));
         let mut candidates = std::iter::once(name.clone()).chain(others);
@@ -125,7 +130,9 @@ impl<'a> Fixing<'a> {
         };
         let candidates = (2..).map(|n| format!("{key}_{n}"));
         let mut candidates = std::iter::once(key.to_owned()).chain(candidates);
-        let key = candidates.find(|key| is_free(&self.keys, key)).unwrap_or_default();
+        let key = candidates
+            .find(|key| is_free(&self.keys, key))
+            .unwrap_or_default();
         self.keys.insert(key.clone(), value);
         json!({"name": name,
             "valueFrom": {"secretKeyRef": {"name": self.secret, "key": key}}})
@@ -192,6 +199,12 @@ fn is_flag(word: &str) -> bool {
 
 /// The name of an environment variable for a flag: `DB_PASSWORD`.
 fn variable(flag: &str) -> String {
-    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    let letter = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    };
     flag.trim_start_matches('-').chars().map(letter).collect()
 }

@@ -137,13 +137,13 @@ impl Values {
 
     /// The values that stand in a text, be it as a part of a word.
     fn perhaps_in(&self, text: &str) -> Vec<&str> {
-        let mut found = BTreeSet::new();
+        let mut found: BTreeSet<usize> = BTreeSet::new();
         for (start, head) in text.as_bytes().windows(SHORTEST).enumerate() {
             let rest = &text.as_bytes()[start..];
-            let of_head = self.heads.get(head).into_iter().flatten();
-            found.extend(of_head.filter(|index| rest.starts_with(self.texts[**index].as_bytes())));
+            let of_head = self.heads.get(head).into_iter().flatten().copied();
+            found.extend(of_head.filter(|index| rest.starts_with(self.texts[*index].as_bytes())));
         }
-        let texts = found.into_iter().map(|index| self.texts[*index].as_str());
+        let texts = found.into_iter().map(|index| self.texts[index].as_str());
         texts.collect()
     }
 

@@ -66,8 +66,14 @@ impl<'a> Container<'a> {
             ("livenessProbe", self.liveness_probe.as_ref()),
             ("readinessProbe", self.readiness_probe.as_ref()),
             ("startupProbe", self.startup_probe.as_ref()),
-            ("lifecycle/postStart", lifecycle.and_then(|of| of.post_start.as_ref())),
-            ("lifecycle/preStop", lifecycle.and_then(|of| of.pre_stop.as_ref())),
+            (
+                "lifecycle/postStart",
+                lifecycle.and_then(|of| of.post_start.as_ref()),
+            ),
+            (
+                "lifecycle/preStop",
+                lifecycle.and_then(|of| of.pre_stop.as_ref()),
+            ),
         ];
         let there = |(place, handler): (&'static str, Option<_>)| Some((place, handler?));
         handlers.into_iter().filter_map(there)

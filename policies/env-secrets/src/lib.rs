@@ -138,10 +138,10 @@ impl Judging<'_> {
             if value.is_empty() || settings.exempts(name) {
                 continue;
             }
-            let found = match self.detector.literal(name, value) {
-                Some(found) => vec![found],
-                // A whole file, passed as one value.
-                None => self.detector.entry(name, value),
+            // Of several lines: a whole file, passed as one value.
+            let found = match value.trim().contains('\n') {
+                true => self.detector.entry(name, value),
+                false => self.detector.literal(name, value).into_iter().collect(),
             };
             for found in found {
                 let place = self.place(format!("{at}/env/{index}/value"), found.at, value);

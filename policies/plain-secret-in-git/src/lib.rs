@@ -112,7 +112,11 @@ impl Policy for PlainSecretInGit {
             return;
         }
         let entries = [
-            ("/data", &object.data, value::of_base64 as fn(&str, &str) -> Written),
+            (
+                "/data",
+                &object.data,
+                value::of_base64 as fn(&str, &str) -> Written,
+            ),
             ("/stringData", &object.string_data, value::of_text),
         ];
         for (member, entries, judge) in entries {

@@ -35,7 +35,10 @@ fn fits(entries: &[String], name: &str) -> bool {
 
 impl Validate for Settings {
     fn validate(&self) -> Vec<Fault> {
-        let lists = [("exemptNames", &self.exempt_names), ("exemptKeys", &self.exempt_keys)];
+        let lists = [
+            ("exemptNames", &self.exempt_names),
+            ("exemptKeys", &self.exempt_keys),
+        ];
         let mut faults = Vec::new();
         for (member, list) in lists {
             for (index, entry) in list.iter().enumerate() {

@@ -63,12 +63,18 @@ fn is_reference(text: &str) -> bool {
         return false;
     }
     let wrapped = [("${", "}"), ("$(", ")"), ("{{", "}}"), ("<", ">")];
-    wrapped.iter().any(|(start, end)| are_groups(text, start, end)) || REFERENCES.iter().any(|start| text.starts_with(start))
+    wrapped
+        .iter()
+        .any(|(start, end)| are_groups(text, start, end))
+        || REFERENCES.iter().any(|start| text.starts_with(start))
 }
 
 /// `${A}`, or several of them, and nothing else.
 fn are_groups(mut text: &str, start: &str, end: &str) -> bool {
-    while let Some((_, rest)) = text.strip_prefix(start).and_then(|rest| rest.split_once(end)) {
+    while let Some((_, rest)) = text
+        .strip_prefix(start)
+        .and_then(|rest| rest.split_once(end))
+    {
         if rest.is_empty() {
             return true;
         }
@@ -95,7 +101,10 @@ fn has_credentials(text: &str) -> bool {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let query = rest.split_once('?').map_or("", |(_, query)| query);
     let query = query.to_ascii_lowercase();
-    authority.contains('@') || ["pass", "pwd", "token", "secret"].iter().any(|n| query.contains(n))
+    authority.contains('@')
+        || ["pass", "pwd", "token", "secret"]
+            .iter()
+            .any(|n| query.contains(n))
 }
 
 #[cfg(test)]
@@ -108,7 +117,11 @@ mod tests {
             ("password", "hunter2", Written::Value),
             ("password", "", Written::Nothing),
             ("password", " \n", Written::Nothing),
-            ("password", "ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]", Written::Nothing),
+            (
+                "password",
+                "ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]",
+                Written::Nothing,
+            ),
             ("password", "${DB_PASSWORD}", Written::Nothing),
             ("password", "${A}${B}", Written::Nothing),
             ("password", "${A}b", Written::Value),
@@ -125,8 +138,16 @@ mod tests {
             ("url", "postgres://app:hunter2@db/shop", Written::Value),
             ("url", "https://db/shop?password=hunter2", Written::Value),
             ("user", "a\npassword: b", Written::Value),
-            ("ca.crt", "-----BEGIN CERTIFICATE-----\nMII\n", Written::Detail),
-            ("tls.pem", "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n", Written::Value),
+            (
+                "ca.crt",
+                "-----BEGIN CERTIFICATE-----\nMII\n",
+                Written::Detail,
+            ),
+            (
+                "tls.pem",
+                "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n",
+                Written::Value,
+            ),
         ] {
             assert_eq!(of_text(key, text), written, "{key}: {text}");
             let encoded = STANDARD.encode(text);

@@ -104,7 +104,9 @@ impl<'t> Scan<'t> {
             Mark::Rule(index) => self.rule(index, hit),
             Mark::Url => {
                 let found = url::credentials(text, hit, self.format());
-                if let Some((range, confidence)) = found.filter(|_| !self.lines.is_comment(hit.start)) {
+                if let Some((range, confidence)) =
+                    found.filter(|_| !self.lines.is_comment(hit.start))
+                {
                     self.push(range, Kind::UrlCredentials, confidence);
                 }
             }
@@ -139,13 +141,17 @@ impl<'t> Scan<'t> {
             }
             Mark::Identified => {
                 let found = command::identified_by(text, hit);
-                if let Some((range, confidence)) = found.filter(|_| !self.lines.is_comment(hit.start)) {
+                if let Some((range, confidence)) =
+                    found.filter(|_| !self.lines.is_comment(hit.start))
+                {
                     self.push(range, Kind::Password, confidence);
                 }
             }
             Mark::Program => {
                 let found = command::short_flag(text, hit);
-                if let Some((range, confidence)) = found.filter(|_| !self.lines.is_comment(hit.start)) {
+                if let Some((range, confidence)) =
+                    found.filter(|_| !self.lines.is_comment(hit.start))
+                {
                     self.push(range, Kind::Password, confidence);
                 }
             }
@@ -181,7 +187,9 @@ impl<'t> Scan<'t> {
             return;
         }
         match assign::leads(text, &key) {
-            _ if key.before == Before::Value || is_element_text(text, &key) => self.pair(&key, &label),
+            _ if key.before == Before::Value || is_element_text(text, &key) => {
+                self.pair(&key, &label)
+            }
             Some(Leads::To(value)) => self.value(&key, &label, &value),
             Some(Leads::Into(start)) if list::is_readable(&key) => self.list(&key, &label, start),
             _ => {}
@@ -282,7 +290,8 @@ impl<'t> Scan<'t> {
 
     /// Findings in the order of the text; of those that meet, the surest.
     fn resolve(mut self) -> Vec<Found> {
-        self.hits.sort_by_key(|hit| (hit.range.start, hit.range.end));
+        self.hits
+            .sort_by_key(|hit| (hit.range.start, hit.range.end));
         let mut kept: Vec<Hit> = Vec::new();
         for hit in self.hits {
             match kept.last_mut() {
@@ -303,9 +312,16 @@ impl<'t> Scan<'t> {
 
 impl Hit {
     fn merge(&mut self, other: Hit) {
-        let is_known = |kind: &Kind| matches!(kind, Kind::Format(_) | Kind::Own(_) | Kind::PrivateKey | Kind::UrlCredentials);
+        let is_known = |kind: &Kind| {
+            matches!(
+                kind,
+                Kind::Format(_) | Kind::Own(_) | Kind::PrivateKey | Kind::UrlCredentials
+            )
+        };
         let is_surer = other.confidence > self.confidence;
-        if is_known(&other.kind) && !is_known(&self.kind) || is_surer && is_known(&self.kind) == is_known(&other.kind) {
+        if is_known(&other.kind) && !is_known(&self.kind)
+            || is_surer && is_known(&self.kind) == is_known(&other.kind)
+        {
             self.kind = other.kind;
         }
         self.confidence = self.confidence.max(other.confidence);

@@ -29,7 +29,14 @@ fn distinct(text: &[u8]) -> u32 {
 
 /// Words of texts that only stand for a token.
 const EXAMPLES: [&str; 8] = [
-    "example", "xxxx", "your", "abcdefgh", "12345678", "00000000", "placeholder", "redacted",
+    "example",
+    "xxxx",
+    "your",
+    "abcdefgh",
+    "12345678",
+    "00000000",
+    "placeholder",
+    "redacted",
 ];
 
 /// Whether a text of a token's form stands for one: few signs, or words that
@@ -164,10 +171,13 @@ fn is_name_with_hash(text: &[u8]) -> bool {
 pub(crate) fn is_uuid(text: &[u8]) -> bool {
     let hyphens = [8, 13, 18, 23];
     text.len() == 36
-        && text.iter().enumerate().all(|(index, byte)| match hyphens.contains(&index) {
-            true => *byte == b'-',
-            false => byte.is_ascii_hexdigit(),
-        })
+        && text
+            .iter()
+            .enumerate()
+            .all(|(index, byte)| match hyphens.contains(&index) {
+                true => *byte == b'-',
+                false => byte.is_ascii_hexdigit(),
+            })
 }
 
 /// Numbers, dates, durations, sizes, versions, addresses: digits, signs
@@ -186,7 +196,10 @@ pub(crate) fn is_number(text: &[u8]) -> bool {
             return false;
         }
     }
-    let units = text.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let units = text
+        .iter()
+        .filter(|byte| byte.is_ascii_alphabetic())
+        .count();
     digits > 0 && units * 2 <= digits.max(4)
 }
 

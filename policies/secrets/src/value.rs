@@ -1,7 +1,7 @@
 //! What a value is, whatever key it stands under.
 
-use crate::{judge, shape};
 use crate::words;
+use crate::{judge, shape};
 
 /// What a value may be, from what cannot be a secret to what must be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,12 +112,24 @@ pub(crate) fn is_hash(value: &[u8]) -> bool {
         let mut parts = value.splitn(4, |byte| *byte == b'$');
         let (empty, id, first) = (parts.next(), parts.next(), parts.next());
         let is_id = |id: &[u8]| {
-            !id.is_empty() && id.len() <= 20 && words::CRYPT.iter().any(|known| id == known.as_bytes())
+            !id.is_empty()
+                && id.len() <= 20
+                && words::CRYPT.iter().any(|known| id == known.as_bytes())
         };
         empty == Some(b"") && id.is_some_and(is_id) && first.is_some_and(|part| !part.is_empty())
     };
-    let ldap = ["{ssha", "{sha", "{smd5}", "{md5}", "{crypt}", "{bcrypt}", "{pbkdf2", "{argon2"];
-    let django = ["pbkdf2_sha", "pbkdf2:sha", "bcrypt_sha256$", "argon2$", "scrypt:", "scram-sha-256$", "\\x2432"];
+    let ldap = [
+        "{ssha", "{sha", "{smd5}", "{md5}", "{crypt}", "{bcrypt}", "{pbkdf2", "{argon2",
+    ];
+    let django = [
+        "pbkdf2_sha",
+        "pbkdf2:sha",
+        "bcrypt_sha256$",
+        "argon2$",
+        "scrypt:",
+        "scram-sha-256$",
+        "\\x2432",
+    ];
     let begins = |list: &[&str]| list.iter().any(|start| shape::starts_with(value, start));
     let is_hex = |text: &[u8]| text.iter().all(u8::is_ascii_hexdigit);
     value.len() >= 20
@@ -148,7 +160,10 @@ fn is_nothing(value: &[u8]) -> bool {
 
 /// `****`, `xxxx`, `....`, `----`.
 fn is_masked(value: &[u8]) -> bool {
-    value.iter().all(|byte| *byte == value[0]) || value.iter().all(|byte| matches!(byte, b'x' | b'X' | b'*' | b'.' | b'-' | b'_' | b'?' | b'#'))
+    value.iter().all(|byte| *byte == value[0])
+        || value
+            .iter()
+            .all(|byte| matches!(byte, b'x' | b'X' | b'*' | b'.' | b'-' | b'_' | b'?' | b'#'))
 }
 
 /// Keys that are made to be shown, and certificates.
@@ -171,11 +186,18 @@ fn is_file(value: &[u8]) -> bool {
         // A base64 text may begin with a slash too.
         return !value[1..].split(slash).any(is_random) || rooted && value[1..].contains(&b'.');
     }
-    let end = value.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    let end = value
+        .rsplit(|byte| *byte == b'.')
+        .next()
+        .unwrap_or_default();
     let has_extension = end.len() < value.len()
-        && words::EXTENSIONS.iter().any(|known| end.eq_ignore_ascii_case(known.as_bytes()));
+        && words::EXTENSIONS
+            .iter()
+            .any(|known| end.eq_ignore_ascii_case(known.as_bytes()));
     let is_relative = value.contains(&b'/')
-        && value.split(|byte| *byte == b'/').all(|part| is_plain_word(part));
+        && value
+            .split(|byte| *byte == b'/')
+            .all(|part| is_plain_word(part));
     has_extension || is_relative
 }
 
@@ -188,13 +210,23 @@ fn is_plain_word(part: &[u8]) -> bool {
 /// A URL; what it holds of credentials is found by its own detector.
 fn is_url(value: &[u8]) -> bool {
     let scheme = value.windows(3).position(|window| window == b"://");
-    scheme.is_some_and(|end| end > 0 && value[..end].iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-' | b':')))
-        || ["mailto:", "urn:", "jdbc:", "unix:", "tcp:", "data:", "http:", "arn:"].iter().any(|start| shape::starts_with(value, start))
+    scheme.is_some_and(|end| {
+        end > 0
+            && value[..end].iter().all(|byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-' | b':')
+            })
+    }) || [
+        "mailto:", "urn:", "jdbc:", "unix:", "tcp:", "data:", "http:", "arn:",
+    ]
+    .iter()
+    .any(|start| shape::starts_with(value, start))
 }
 
 /// More than two words, or two without digits.
 fn is_text(value: &[u8]) -> bool {
-    let words = value.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let words = value
+        .split(|byte| byte.is_ascii_whitespace())
+        .filter(|word| !word.is_empty());
     match words.count() {
         0 | 1 => false,
         _ if is_app_password(value) => false,
@@ -206,15 +238,20 @@ fn is_text(value: &[u8]) -> bool {
 /// Four groups of four small letters, as Google hands them out.
 fn is_app_password(value: &[u8]) -> bool {
     value.len() == 19
-        && value.iter().enumerate().all(|(index, byte)| match index % 5 {
-            4 => *byte == b' ',
-            _ => byte.is_ascii_lowercase(),
-        })
+        && value
+            .iter()
+            .enumerate()
+            .all(|(index, byte)| match index % 5 {
+                4 => *byte == b' ',
+                _ => byte.is_ascii_lowercase(),
+            })
 }
 
 /// A call, an index, a member: `get("x")`, `row[0]`, `config.password`.
 fn is_code(value: &[u8]) -> bool {
-    let name = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+    let name = value
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
     let name = name.count();
     let is_call = name > 1
         && match value.get(name) {
@@ -231,14 +268,19 @@ fn is_name_of_something(value: &[u8]) -> bool {
     let labels = || host.split(|byte| *byte == b'.');
     let is_label = |label: &[u8]| {
         !label.is_empty()
-            && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && label
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     let is_top = |label: &[u8]| label.len() >= 2 && label.iter().all(u8::is_ascii_alphabetic);
-    let is_host = labels().count() > 1 && labels().all(is_label) && labels().next_back().is_some_and(is_top);
+    let is_host =
+        labels().count() > 1 && labels().all(is_label) && labels().next_back().is_some_and(is_top);
     let rest = &value[host.len()..];
     let is_port = rest.is_empty() || rest.len() > 1 && shape::is_digits(&rest[1..]);
     let mail = value.iter().position(|byte| *byte == b'@');
-    let is_mail = mail.is_some_and(|at| at > 0 && is_name_of_something(&value[at + 1..]) && value[at + 1..].contains(&b'.'));
+    let is_mail = mail.is_some_and(|at| {
+        at > 0 && is_name_of_something(&value[at + 1..]) && value[at + 1..].contains(&b'.')
+    });
     is_host && is_port || is_mail
 }
 
@@ -246,13 +288,21 @@ fn is_name_of_something(value: &[u8]) -> bool {
 /// `password: db_password`, `password: POSTGRES_PASSWORD`.
 pub(crate) fn is_meant(name: &[u8], value: &[u8]) -> bool {
     let is_variable = value.contains(&b'_')
-        && value.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
     let is_snake = value.contains(&b'_')
-        && value.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_');
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_lowercase() || *byte == b'_');
     let is_kebab = value.contains(&b'-')
-        && value.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'-')
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_lowercase() || *byte == b'-')
         && !name.iter().any(u8::is_ascii_uppercase);
-    let is_camel = value[..value.len().min(1)].iter().all(u8::is_ascii_lowercase)
+    let is_camel = value[..value.len().min(1)]
+        .iter()
+        .all(u8::is_ascii_lowercase)
         && value.iter().any(u8::is_ascii_uppercase)
         && value.iter().all(u8::is_ascii_alphabetic);
     is_variable || (is_snake || is_kebab || is_camel) && judge::is_key_name(value)

@@ -12,7 +12,10 @@ use crate::registration::yaml;
 
 /// The Secret, then what changes in each object, then what is left to do.
 pub(super) fn render(out: &mut String, fix: &Fix) {
-    let _ = writeln!(out, "    {BOLD}instead{BOLD:#}, a Secret with the value put in:");
+    let _ = writeln!(
+        out,
+        "    {BOLD}instead{BOLD:#}, a Secret with the value put in:"
+    );
     indented(out, &fix.secret);
     for change in &fix.changes {
         let place = match change.path.strip_suffix("/-") {

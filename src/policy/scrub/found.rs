@@ -36,7 +36,11 @@ pub fn hide(decision: &mut Decision, object: &Value) {
     for broken in &mut decision.failures {
         values.clean(&mut broken.failure.message);
     }
-    for text in decision.annotations.values_mut().flat_map(|own| own.values_mut()) {
+    for text in decision
+        .annotations
+        .values_mut()
+        .flat_map(|own| own.values_mut())
+    {
         values.clean(text);
     }
 }
@@ -49,7 +53,9 @@ impl Values {
         let mut shown = Vec::new();
         collect_shown(object, &mut shown);
         let is_public = |text: &str| shown.iter().any(|known| find(known, text, 0).is_some());
-        let texts = paths.iter().filter_map(|path| object.pointer(path)?.as_str());
+        let texts = paths
+            .iter()
+            .filter_map(|path| object.pointer(path)?.as_str());
         let forms = texts.flat_map(|text| {
             let after = text.split_once('=').map(|(_, after)| after.trim());
             let after = after.filter(|after| after.len() >= SHORTEST);
@@ -71,7 +77,9 @@ fn collect_shown<'a>(value: &'a Value, out: &mut Vec<&'a str>) {
         Value::String(text) => out.push(text),
         Value::Array(list) => list.iter().for_each(|value| collect_shown(value, out)),
         Value::Object(map) => {
-            let members = map.iter().filter(|(name, _)| !GIVEN.contains(&name.as_str()));
+            let members = map
+                .iter()
+                .filter(|(name, _)| !GIVEN.contains(&name.as_str()));
             members.for_each(|(_, value)| collect_shown(value, out));
         }
         _ => {}
@@ -122,7 +130,10 @@ mod tests {
     #[test]
     fn nothing_that_was_found_is_repeated_by_any_policy() {
         let text = "`postgres:16` with hunter2-hunter2 and correct-horse";
-        let paths = ["/spec/containers/0/env/0/value", "/spec/containers/0/env/1/value"];
+        let paths = [
+            "/spec/containers/0/env/0/value",
+            "/spec/containers/0/env/1/value",
+        ];
         let mut decision = Decision {
             findings: vec![
                 judged(false, "/spec/containers/0/image", text),
@@ -138,19 +149,31 @@ mod tests {
             ..Decision::default()
         };
         let own = [("k".to_owned(), text.to_owned())].into();
-        decision.annotations.insert("p".parse().expect("a name"), own);
+        decision
+            .annotations
+            .insert("p".parse().expect("a name"), own);
         hide(&mut decision, &pod());
         let left = format!("{decision:?}");
-        assert!(!left.contains("hunter2") && !left.contains("correct-horse"), "{left}");
+        assert!(
+            !left.contains("hunter2") && !left.contains("correct-horse"),
+            "{left}"
+        );
         // What the object shows anyway is still said.
-        assert_eq!(left.matches("`postgres:16` with [value removed]").count(), 6);
+        assert_eq!(
+            left.matches("`postgres:16` with [value removed]").count(),
+            6
+        );
         assert_eq!(left.matches("Some(\"postgres\")").count(), 4, "{left}");
     }
 
     #[test]
     fn without_a_secret_all_stays_as_it_was_said() {
         let mut decision = Decision {
-            findings: vec![judged(false, "/spec/containers/0/env/0/value", "hunter2-hunter2")],
+            findings: vec![judged(
+                false,
+                "/spec/containers/0/env/0/value",
+                "hunter2-hunter2",
+            )],
             ..Decision::default()
         };
         let before = decision.clone();
