@@ -4,6 +4,8 @@
 
 /// The author's path: `portcullis policy new`, `test`, `build`, `inspect`, `trace`.
 mod author;
+/// A thousand secrets in objects, and none in any output.
+mod canaries;
 /// Policies' case files, through wasm.
 mod cases;
 /// `portcullis check`: inputs, outputs, exit codes.
@@ -40,6 +42,9 @@ mod support;
 mod times;
 /// Findings on the corpora against `truth.json`.
 mod truth;
+/// Policies on literals of containers and on Secrets in files, on the corpora
+/// against `truth.json`.
+mod truth_literals;
 /// Policies on bindings, routes and namespaces on the corpora against `truth.json`.
 mod truth_objects;
 /// `probes` on the corpora against `truth.json`.
