@@ -51,46 +51,47 @@ pub fn check_as(
     report.failures.extend(policy_failures(set));
     let mut objects = Vec::new();
     for file in read.files {
-        report.failures.extend(
-            file.stream
-                .broken
-                .iter()
-                .map(|broken| broken_document(&file.name, broken)),
-        );
-        report
-            .skipped
-            .extend(file.stream.skipped.iter().map(|skipped| Skipped {
-                file: file.name.to_string(),
-                document: skipped.document,
-                line: skipped.line,
-                code: skipped.skip.code().to_owned(),
-            }));
-        for warning in &file.stream.warnings {
-            let (line, column) = (warning.position.line, warning.position.column);
-            warn(format!(
-                "{}:{line}:{column}: {}",
-                file.name, warning.message
-            ));
-        }
-        let (name, text) = (file.name, file.text);
-        let take = |object| judge::Given {
-            file: Arc::clone(&name),
-            text: Arc::clone(&text),
-            object,
-        };
-        objects.extend(file.stream.objects.into_iter().map(take));
+        objects.extend(given(file, &mut report, &mut warn));
     }
     let exempting = exemptions::of(set, &objects, wish.trust).for_files();
     judge_all(&exempting, &objects, wish, &mut report);
     if wish.fixes {
-        let uses = objects
-            .iter()
-            .flat_map(|given| fix::uses(&given.object.value));
+        let uses = objects.iter();
+        let uses = uses.flat_map(|given| fix::uses(&given.object.value));
         report.complete_fixes(&uses.collect::<Vec<_>>());
     }
     exemptions::settle(&mut report, &exempting, &objects);
     report.finish(report.judged.len());
     report
+}
+
+/// The objects of a file; what is wrong with it is told.
+fn given(
+    file: input::File,
+    report: &mut Report,
+    warn: &mut impl FnMut(String),
+) -> Vec<judge::Given> {
+    let (name, text, stream) = (file.name, file.text, file.stream);
+    let broken = stream.broken.iter();
+    let broken = broken.map(|broken| broken_document(&name, broken));
+    report.failures.extend(broken);
+    let skipped = stream.skipped.iter().map(|skipped| Skipped {
+        file: name.to_string(),
+        document: skipped.document,
+        line: skipped.line,
+        code: skipped.skip.code().to_owned(),
+    });
+    report.skipped.extend(skipped);
+    for warning in &stream.warnings {
+        let (line, column) = (warning.position.line, warning.position.column);
+        warn(format!("{name}:{line}:{column}: {}", warning.message));
+    }
+    let take = |object| judge::Given {
+        file: Arc::clone(&name),
+        text: Arc::clone(&text),
+        object,
+    };
+    stream.objects.into_iter().map(take).collect()
 }
 
 fn judge_all(set: &PolicySet, objects: &[judge::Given], wish: Wish, report: &mut Report) {

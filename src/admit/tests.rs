@@ -139,6 +139,23 @@ fn what_hangs_on_the_name_alone_is_judged() {
     assert_eq!(decision.findings.len(), 1);
 }
 
+#[test]
+fn what_is_for_files_only_is_asked_of_files_only() {
+    let mut offline = policy(json!({}), "object.metadata.name");
+    let description = Arc::make_mut(offline.description.as_mut().expect("a description"));
+    description.offline = true;
+    let set = PolicySet::new(vec![offline], BTreeSet::new()).expect("a set");
+    let ask = |set: &PolicySet| {
+        on_a_pod(Known::Whole, |subject, scope, deadline| {
+            let failure = Failure::host(Cause::Overload, "busy");
+            let refused = refuse(set, subject, scope, &failure).failures.len();
+            (admit(set, subject, scope, deadline).findings.len(), refused)
+        })
+    };
+    assert_eq!(ask(&set), (0, 0));
+    assert_eq!(ask(&set.for_files()), (1, 1));
+}
+
 /// Always says the same, so that it may be remembered.
 struct Constant;
 

@@ -17,9 +17,11 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// Those that the findings point at.
+    /// Those that the findings point at; of Secrets and ConfigMaps none, as
+    /// no line of theirs is shown.
     pub(super) fn of(object: &Object, findings: &[Judged]) -> Secrets {
-        let secret = findings.iter().filter(|judged| judged.secret);
+        let is_shown = !is_hidden(object);
+        let secret = findings.iter().filter(|judged| judged.secret && is_shown);
         let paths: Vec<&str> = secret.map(|judged| judged.finding.path.as_str()).collect();
         Secrets {
             spans: paths.iter().filter_map(|path| object.span(path)).collect(),
@@ -68,7 +70,7 @@ impl Secrets {
 /// The line of what is at `pointer`. Those of Secrets and ConfigMaps are never
 /// shown: they hold the values.
 pub(super) fn of(given: &Given, pointer: &str, secrets: &Secrets) -> Option<Excerpt> {
-    if matches!(given.object.kind(), "Secret" | "ConfigMap") {
+    if is_hidden(&given.object) {
         return None;
     }
     let extent = given.object.extent(pointer);
@@ -90,6 +92,11 @@ pub(super) fn of(given: &Given, pointer: &str, secrets: &Secrets) -> Option<Exce
         marked: count(to.saturating_sub(from)),
         width: extent.width,
     })
+}
+
+/// Whether no line of it is shown.
+fn is_hidden(object: &Object) -> bool {
+    matches!(object.kind(), "Secret" | "ConfigMap")
 }
 
 fn masked(line: &str, hidden: &[(usize, usize)]) -> String {

@@ -146,6 +146,14 @@ fn no_secret_leaves_through_check_in_any_form_of_output() {
 }
 
 #[test]
+fn no_secret_leaves_through_what_is_written_into_a_cluster() {
+    let bench = Bench::new();
+    let scratch = Scratch::new();
+    outputs::write_manifests(&scratch, &bench);
+    bench.assert_clean(&outputs::of_reports(&scratch));
+}
+
+#[test]
 fn no_secret_leaves_through_a_review_that_is_played_back() {
     let bench = Bench::new();
     bench.assert_clean(&outputs::of_review(&Scratch::new(), &bench));

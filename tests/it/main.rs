@@ -34,6 +34,8 @@ mod registration;
 mod reports;
 /// The 24 recorded AdmissionReviews.
 mod reviews;
+/// Secrets in files: where they are, what is shown, what to write instead.
+mod secrets;
 /// `portcullis serve`: a real client on loopback.
 mod serve;
 /// Finding the executable, scratch folders.

@@ -5,6 +5,8 @@
 //! them has found that it is a secret, it is taken out of what all of them
 //! said. Secrets and ConfigMaps are left to [`Values::of`].
 
+use std::collections::BTreeSet;
+
 use portcullis_contract::redaction;
 use serde_json::Value;
 
@@ -50,18 +52,28 @@ impl Values {
     /// the `=` of a flag. What the object shows anyway (names, images) is no
     /// value: a weak password may well be the name of an image.
     pub fn at(object: &Value, paths: &[&str]) -> Values {
-        let mut shown = Vec::new();
-        collect_shown(object, &mut shown);
-        let is_public = |text: &str| shown.iter().any(|known| find(known, text, 0).is_some());
-        let texts = paths
-            .iter()
-            .filter_map(|path| object.pointer(path)?.as_str());
+        let distinct: BTreeSet<&str> = paths.iter().copied().collect();
+        let texts = distinct.into_iter();
+        let texts = texts.filter_map(|path| object.pointer(path)?.as_str());
         let forms = texts.flat_map(|text| {
             let after = text.split_once('=').map(|(_, after)| after.trim());
             let after = after.filter(|after| after.len() >= SHORTEST);
             forms(text).into_iter().chain(after.map(str::to_owned))
         });
-        forms.filter(|form| !is_public(form)).collect()
+        let values: Values = forms.collect();
+        if values.texts.is_empty() {
+            return values;
+        }
+        let mut shown = Vec::new();
+        collect_shown(object, &mut shown);
+        let public = shown.into_iter().flat_map(|text| {
+            let held = values.perhaps_in(text).into_iter();
+            held.filter(move |value| find(text, value, 0).is_some())
+        });
+        let public: BTreeSet<&str> = public.collect();
+        let secret = values.texts.iter();
+        let secret = secret.filter(|text| !public.contains(text.as_str()));
+        secret.cloned().collect()
     }
 
     /// The text without these values.

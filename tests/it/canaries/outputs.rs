@@ -4,13 +4,23 @@ mod yaml;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
+use portcullis::check::{Input, check};
+use portcullis::cluster::rounds::summary;
+use portcullis::finding::Finding;
+use portcullis::pack::{Pack, Profile};
+use portcullis::wasm::Engine;
+use portcullis::{load, source};
 use serde_json::{Value, json};
 
 use super::{Bench, Output};
 use crate::author;
 use crate::serve::{Server, eventually};
-use crate::support::{Scratch, portcullis, run, stderr, stdout};
+use crate::support::{Scratch, portcullis, root, run, stderr, stdout};
+
+/// The policies that look for secrets.
+const SECRETS: [&str; 3] = ["configmap-secrets", "env-secrets", "plain-secret-in-git"];
 
 /// The AdmissionReview of a write of an object.
 fn review(object: &Value, old: &Value, is_dry_run: bool) -> Vec<u8> {
@@ -141,10 +151,9 @@ pub(super) fn count_found(outputs: &[Output], bench: &Bench) -> usize {
     let report: Value = serde_json::from_str(&json.expect("JSON").1).expect("a report");
     assert_eq!(report["failures"], json!([]));
     let findings = report["findings"].as_array().expect("findings").iter();
-    let policies = ["env-secrets", "configmap-secrets", "plain-secret-in-git"];
     let of_secrets = findings.filter(|finding| {
         let policy = finding["policy"].as_str();
-        policies.iter().any(|known| Some(*known) == policy)
+        SECRETS.iter().any(|known| Some(*known) == policy)
     });
     let places: BTreeSet<(&str, &str)> = of_secrets
         .filter_map(|finding| Some((finding["name"].as_str()?, finding["path"].as_str()?)))
@@ -165,6 +174,40 @@ pub(super) fn of_review(scratch: &Scratch, bench: &Bench) -> Vec<Output> {
         }
     }
     outputs
+}
+
+/// What an installation writes into the cluster of what its audit found.
+pub(super) fn of_reports(scratch: &Scratch) -> Vec<Output> {
+    let mut documents = Vec::new();
+    for name in SECRETS {
+        let file = root().join(format!("pack/strict/{name}.yaml"));
+        let policy = std::fs::read_to_string(file).expect("a policy");
+        let program = root().join(format!("target/policies/{name}.wasm"));
+        let (builtin, file) = (
+            format!("builtin: {name}"),
+            format!("file: {}", program.display()),
+        );
+        let policy = policy.replace(&builtin, &file);
+        documents.push(scratch.file(&format!("p/{name}.yaml"), policy).into());
+    }
+    let engine = Arc::new(Engine::new().expect("an engine"));
+    let found = source::policies(&Pack::EMPTY, Profile::None, &documents).expect("policies");
+    let set = load::load(&engine, &Pack::EMPTY, &found, BTreeSet::new()).expect("a set");
+    let folder = scratch.path().join("block");
+    let report = check(&set, &[Input::Path(folder)], |_| {});
+    assert!(
+        report.findings.len() > 500 && report.failures.is_empty(),
+        "{:?}",
+        report.failures
+    );
+    let events: Vec<String> = report.findings.iter().map(Finding::text).collect();
+    let documents = summary::reports(&report, 0);
+    let series = summary::counts(&report);
+    vec![
+        ("texts of findings".to_owned(), events.join("\n")),
+        ("reports".to_owned(), format!("{documents:?}")),
+        ("series".to_owned(), format!("{series:?}")),
+    ]
 }
 
 /// `policy test` with cases that fail.
