@@ -71,11 +71,15 @@ fn sign(text: &[u8], key: &Key) -> Option<(Sign, usize)> {
         b'?' | b'+' if next(1) == Some(b'=') => (Sign::Equals, at + 2),
         b'>' if key.before == Before::Tag => (Sign::Element, at + 1),
         _ if key.before == Before::Tag && blanks > 0 => (Sign::Element, end_of_tag(text, at)?),
-        b',' if key.before == Before::Index => (Sign::Argument, at + 1),
+        b',' if key.before == Before::Argument => (Sign::Argument, at + 1),
         b'(' if key.quote.is_none() => (Sign::Argument, at + 1),
-        _ if blanks > 0 && key.quote.is_none() => (Sign::Blank, at),
+        _ if blanks > 0 && key.quote.is_none() && takes_blank(key) => (Sign::Blank, at),
         _ => return None,
     })
+}
+
+fn takes_blank(key: &Key) -> bool {
+    matches!(key.before, Before::Line | Before::Flag | Before::Word)
 }
 
 /// After the `>` of a tag with attributes.
@@ -143,7 +147,9 @@ pub(crate) fn read(text: &[u8], start: usize, sign: Sign, key: &Key) -> Option<V
     }
     let end = start + bare_length(&text[start..], sign, key);
     let range = trim(text, start..end);
-    (!range.is_empty()).then_some(Value {
+    // A directive has one word after it, a sentence has more.
+    let is_sentence = sign == Sign::Blank && text[range.clone()].iter().any(u8::is_ascii_whitespace);
+    (!range.is_empty() && !is_sentence).then_some(Value {
         range,
         quoted: false,
         sign,
@@ -210,7 +216,7 @@ fn bare_length(rest: &[u8], sign: Sign, key: &Key) -> usize {
             let comment = matches!(rest.get(index + 1), Some(b'#' | b';')) || rest[index + 1..].starts_with(b"//");
             comment || !matches!(key.before, Before::Line | Before::Tag)
         }
-        b',' | b'}' | b']' | b')' => matches!(key.before, Before::Flow | Before::Index),
+        b',' | b'}' | b']' | b')' => matches!(key.before, Before::Flow | Before::Index | Before::Argument),
         b';' | b'&' | b'\'' => matches!(key.before, Before::Field | Before::Word | Before::Value),
         _ => false,
     };

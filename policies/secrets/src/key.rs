@@ -32,8 +32,10 @@ pub(crate) enum Before {
     Flow,
     /// `;`, `&`, `?`: another field of the same text.
     Field,
-    /// `[` before a quoted key, `(` before one: an index, an argument.
+    /// `[` before a quoted key: an index.
     Index,
+    /// `(` before a quoted key: an argument.
+    Argument,
     /// `<`: an XML element.
     Tag,
     /// `-` or `--`: a flag of a command.
@@ -86,7 +88,7 @@ pub(crate) fn around(text: &[u8], hit: &Range<usize>) -> Option<Key> {
         name: start..end,
         end: closed.unwrap_or(end),
         quote: quote.filter(|_| closed.is_some()),
-        before: if begins_text { Before::Line } else { before },
+        before: if begins_text { Before::Field } else { before },
     })
 }
 
@@ -128,7 +130,8 @@ fn before(text: &[u8], at: usize, quote: Option<Quote>) -> Option<Before> {
         b'-' if blanks > 0 && matches!(previous, None | Some(b' ' | b'\n' | b'\t')) => Before::Line,
         b'{' if blanks == 0 && previous == Some(b'$') => return None,
         b'{' | b',' => Before::Flow,
-        b'(' | b'[' if quote.is_some() => Before::Index,
+        b'[' if quote.is_some() => Before::Index,
+        b'(' if quote.is_some() => Before::Argument,
         b'(' | b'[' => Before::Flow,
         b'<' if blanks == 0 => Before::Tag,
         b'>' if blanks == 0 && previous == Some(b'-') => Before::Variable,

@@ -31,7 +31,7 @@ impl<'t> Lines<'t> {
         let line = &self.text[self.start..at];
         let blanks = line.iter().take(FAR).take_while(|byte| matches!(byte, b' ' | b'\t'));
         let first = &line[blanks.count()..];
-        let is_line = matches!(first, [b'#' | b';' | b'*', ..] | [b'/', b'/' | b'*', ..])
+        let is_line = matches!(first, [b'#' | b';' | b'*', ..] | [b'/', b'*', ..] | [b'/', b'/', b' ' | b'/' | b'\t', ..])
             || first.starts_with(b"-- ")
             || first.starts_with(b"<!--")
             || first.starts_with(b"%");

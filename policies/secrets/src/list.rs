@@ -19,6 +19,8 @@ pub(crate) struct Item {
     pub(crate) value: Value,
     /// It is what the key is about: `value: x` below `password:`.
     pub(crate) is_own: bool,
+    /// It is the bytes of a key as numbers.
+    pub(crate) is_bytes: bool,
 }
 
 /// Fields below a key that hold its value.
@@ -66,7 +68,10 @@ fn flow(text: &[u8], range: Range<usize>) -> (Vec<Item>, usize) {
     }
     // The bytes of a key: `network_key: [1, 3, 5, ...]` of Zigbee2MQTT.
     if numbers >= 16 && items.is_empty() {
-        items.push(own(first..at));
+        items.push(Item {
+            is_bytes: true,
+            ..item(first..at, false)
+        });
     }
     (items, at)
 }
@@ -75,18 +80,6 @@ fn is_byte(text: &[u8]) -> bool {
     let text = std::str::from_utf8(text).unwrap_or_default();
     let hex = text.strip_prefix("0x").map(|hex| u8::from_str_radix(hex, 16));
     hex.unwrap_or_else(|| text.parse()).is_ok()
-}
-
-/// The bytes of a key stand for its value as they are.
-fn own(range: Range<usize>) -> Item {
-    Item {
-        value: Value {
-            range,
-            quoted: true,
-            sign: Sign::Argument,
-        },
-        is_own: true,
-    }
 }
 
 fn flow_item(text: &[u8], at: usize, limit: usize) -> (Option<Item>, usize) {
@@ -124,6 +117,7 @@ fn item(range: Range<usize>, is_own: bool) -> Item {
             sign: Sign::Colon,
         },
         is_own,
+        is_bytes: false,
     }
 }
 

@@ -204,7 +204,8 @@ fn by_compound(word: &str) -> Option<Label> {
             .is_some_and(|rest| rest.len() < 24 && !rest.ends_with("no"))
     });
     let (_, kind) = found?;
-    let is_asked = NOT_BEFORE.iter().any(|start| start.len() > 3 && word.starts_with(start));
+    let asks = ["reset", "forgot", "change", "confirm", "disable", "enable", "allow", "show", "hide"];
+    let is_asked = asks.iter().any(|start| word.starts_with(start));
     (!is_asked).then(|| label(kind.clone(), Strength::Strong))
 }
 

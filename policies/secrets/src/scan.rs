@@ -9,8 +9,9 @@ use crate::format::{self, Format};
 use crate::judge::{self, Case, Style};
 use crate::key::{self, Before, Key};
 use crate::lines::Lines;
-use crate::name::{self, Label};
+use crate::name::{self, Label, Strength};
 use crate::place::Places;
+use crate::value::Grade;
 use crate::{At, Confidence, Detector, Found, Kind};
 use crate::{base64, command, header, list, pair, pem, url, value};
 
@@ -233,12 +234,16 @@ impl<'t> Scan<'t> {
         let (items, end) = list::items(self.bytes(), key, start, is_inside);
         self.lists_done = self.lists_done.max(end);
         for item in items {
-            let style = match item.is_own {
-                true => Style::Clean,
-                false => Style::Loose,
-            };
-            if self.hits.len() < MOST {
-                self.judge(key, label, &item.value, style);
+            let is_random = || value::grade(&self.bytes()[item.value.range.clone()]) == Grade::Random;
+            if self.hits.len() >= MOST {
+                return;
+            }
+            if item.is_bytes && label.strength > Strength::Weak {
+                self.push(item.value.range, label.kind.clone(), Confidence::High);
+            } else if item.is_own {
+                self.judge(key, label, &item.value, Style::Clean);
+            } else if is_random() {
+                self.judge(key, label, &item.value, Style::Loose);
             }
         }
     }

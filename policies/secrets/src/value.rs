@@ -48,7 +48,10 @@ pub(crate) fn grade(value: &[u8]) -> Grade {
         return Grade::Uuid;
     }
     if shape::is_random(value) || is_app_password(value) {
-        return Grade::Random;
+        return match shape::says_example(value) {
+            true => Grade::Plain,
+            false => Grade::Random,
+        };
     }
     if is_name_of_something(value) {
         return Grade::Nothing;
@@ -57,13 +60,16 @@ pub(crate) fn grade(value: &[u8]) -> Grade {
 }
 
 fn plain_or_mixed(value: &[u8]) -> Grade {
-    let has = |test: fn(&u8) -> bool| value.iter().any(test);
-    let is_sign = |byte: &u8| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_' | b'.');
+    let has_digit = value.iter().any(u8::is_ascii_digit);
+    let is_sign = |byte: &u8| byte.is_ascii_punctuation() && !matches!(byte, b'-' | b'_' | b'.');
+    // What ends a label or a sentence is no sign of a password.
+    let end = value.iter().rev().take_while(|byte| matches!(byte, b'*' | b':' | b'?' | b'!' | b'.'));
+    let signs = value[..value.len() - end.count()].iter().any(is_sign);
     let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic());
-    let is_mixed = has(u8::is_ascii_digit) || value.iter().any(is_sign);
     match letters.count() {
-        0..2 if value.is_ascii() => Grade::Nothing,
-        _ if is_mixed && value.len() >= 6 => Grade::Mixed,
+        0..2 => Grade::Nothing,
+        _ if !value.is_ascii() && !has_digit => Grade::Nothing,
+        _ if (has_digit || signs) && value.len() >= 6 => Grade::Mixed,
         _ => Grade::Plain,
     }
 }
@@ -138,6 +144,7 @@ fn is_nothing(value: &[u8]) -> bool {
             .iter()
             .any(|part| shape::contains(value, part))
         || is_masked(value)
+        || is_sealed(value)
         || is_public(value)
         || shape::is_number(value)
         || is_file(value)
@@ -149,6 +156,12 @@ fn is_nothing(value: &[u8]) -> bool {
 /// `****`, `xxxx`, `....`, `----`.
 fn is_masked(value: &[u8]) -> bool {
     value.iter().all(|byte| *byte == value[0]) || value.iter().all(|byte| matches!(byte, b'x' | b'X' | b'*' | b'.' | b'-' | b'_' | b'?' | b'#'))
+}
+
+/// The ciphertext of a SealedSecret: base64, whose first bytes are a length
+/// below 1024 (the encrypted session key's).
+fn is_sealed(value: &[u8]) -> bool {
+    value.len() > 100 && value.starts_with(b"Ag") && value.iter().all(|byte| shape::is_base64(*byte))
 }
 
 /// Keys that are made to be shown, and certificates.
@@ -239,7 +252,9 @@ fn is_name_of_something(value: &[u8]) -> bool {
     let is_port = rest.is_empty() || rest.len() > 1 && shape::is_digits(&rest[1..]);
     let mail = value.iter().position(|byte| *byte == b'@');
     let is_mail = mail.is_some_and(|at| at > 0 && is_name_of_something(&value[at + 1..]) && value[at + 1..].contains(&b'.'));
-    is_host && is_port || is_mail
+    let is_plain = |label: &[u8]| label.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-');
+    let is_topic = labels().count() > 2 && labels().all(|label| is_label(label) && is_plain(label));
+    is_host && is_port || is_mail || is_topic
 }
 
 /// Whether a value only repeats what its key says, or names another key:

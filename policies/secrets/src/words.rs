@@ -1,8 +1,8 @@
 //! Words that say what a value is. All in lower case.
 
 /// Parts of a value that something replaces before it is used.
-pub(crate) const SUBSTITUTIONS: [&str; 20] = [
-    "${", "$(", "{{", "}}", "<<", "%(", "#{", "{%", "<%", "[[", "{$", "{env.", "@@", "$__", "%env(",
+pub(crate) const SUBSTITUTIONS: [&str; 21] = [
+    "${", "$(", "{{", "}}", "<<", "%(", "#{", "{%", "<%", "[[", "{$", "{env.", "@@", "$__", "%env(", "%[",
     "process.env", "os.environ", "getenv", "secrets.", "!sub",
 ];
 
