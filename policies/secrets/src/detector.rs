@@ -8,7 +8,7 @@ use crate::judge::{self, Case, Style};
 use crate::own::Patterns;
 use crate::rules::{self, Rule};
 use crate::scan::{BEGINNING, Scan};
-use crate::{At, Confidence, Fault, Found, Kind, Options, base64, blob, header, name};
+use crate::{Fault, Found, Kind, Options, base64, blob, name};
 
 /// Finds secrets. Build it once: that takes milliseconds.
 pub struct Detector {
@@ -59,7 +59,7 @@ impl Detector {
         let value = text.trim();
         if !value.contains('\n') {
             let own = self.under(key, value);
-            add(&mut found, own, text.len() - text.trim_start().len());
+            add(&mut found, own);
         }
         found
     }
@@ -80,7 +80,7 @@ impl Detector {
         let mut found = Scan::new(self, "", value).of_format(Format::Data).run(true);
         let text = value.trim();
         if !text.contains('\n') {
-            add(&mut found, self.under(name, text), 0);
+            add(&mut found, self.under(name, text));
         }
         best(found)
     }
@@ -95,7 +95,7 @@ impl Detector {
             let named = value.and_then(|flag| self.under(flag.trim_start_matches('-'), word));
             let mut found = Scan::new(self, "", word).of_format(Format::Shell).run(true);
             if !word.contains('\n') {
-                add(&mut found, named, 0);
+                add(&mut found, named);
             }
             all.extend(found.into_iter().map(|found| (index, found)));
         }
@@ -126,9 +126,7 @@ impl Detector {
             value: unquoted(value).as_bytes(),
             style: Style::Clean,
         };
-        let login = (plain.ends_with("auth") && header::is_login(value.as_bytes()))
-            .then_some((Kind::RegistryLogin, Confidence::High));
-        let (kind, confidence) = judge::judge(&label, &case).or(login)?;
+        let (kind, confidence) = judge::judge(&label, &case)?;
         Some(Found {
             kind,
             confidence,
@@ -139,8 +137,7 @@ impl Detector {
 }
 
 fn unquoted(value: &str) -> &str {
-    let is_quoted =
-        |sign: char| value.len() > 1 && value.starts_with(sign) && value.ends_with(sign);
+    let is_quoted = |sign: char| value.len() > 1 && value.starts_with(sign) && value.ends_with(sign);
     match is_quoted('"') || is_quoted('\'') {
         true => &value[1..value.len() - 1],
         false => value,
@@ -152,24 +149,24 @@ fn is_flag(word: &str) -> bool {
     word.starts_with('-') && !word.contains('=') && word.len() > 2
 }
 
-/// The whole value counts once, whatever was found in it.
-fn add(found: &mut Vec<Found>, own: Option<Found>, _start: usize) {
+/// The whole value counts once, whatever was found in it. Of a hash that was
+/// found nothing more is said by its key.
+fn add(found: &mut Vec<Found>, own: Option<Found>) {
     let Some(own) = own else {
         return;
     };
     match found.iter_mut().max_by_key(|found| found.confidence) {
+        Some(known) if known.kind == Kind::PasswordHash => {}
         Some(known) => known.confidence = known.confidence.max(own.confidence),
         None => found.push(own),
     }
 }
 
 fn best(found: Vec<Found>) -> Option<Found> {
-    found
-        .into_iter()
-        .reduce(|best, found| match found.confidence > best.confidence {
-            true => found,
-            false => best,
-        })
+    found.into_iter().reduce(|best, found| match found.confidence > best.confidence {
+        true => found,
+        false => best,
+    })
 }
 
 fn name_faults(names: &[String]) -> Vec<Fault> {
@@ -178,11 +175,7 @@ fn name_faults(names: &[String]) -> Vec<Fault> {
     faults
         .map(|(index, name)| Fault {
             path: format!("/keyNames/{index}"),
-            message: format!(
-                "`{name}` is too short: write a name of at least three letters or digits"
-            ),
+            message: format!("`{name}` is too short: write a name of at least three letters or digits"),
         })
         .collect()
 }
-
-const _: At = BEGINNING;

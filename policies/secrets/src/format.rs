@@ -14,107 +14,28 @@ pub(crate) enum Format {
 }
 
 const CODE: [&str; 44] = [
-    "py",
-    "js",
-    "ts",
-    "mjs",
-    "cjs",
-    "jsx",
-    "tsx",
-    "go",
-    "rs",
-    "rb",
-    "php",
-    "pl",
-    "pm",
-    "lua",
-    "java",
-    "kt",
-    "scala",
-    "groovy",
-    "gradle",
-    "c",
-    "h",
-    "cpp",
-    "hpp",
-    "cs",
-    "swift",
-    "ps1",
-    "psm1",
-    "vue",
-    "ex",
-    "exs",
-    "erl",
-    "clj",
-    "r",
-    "dart",
-    "rego",
-    "jsonnet",
-    "libsonnet",
-    "tpl",
-    "awk",
-    "vcl",
-    "star",
-    "css",
-    "proto",
-    "wat",
+    "py", "js", "ts", "mjs", "cjs", "jsx", "tsx", "go", "rs", "rb", "php", "pl", "pm", "lua", "java", "kt", "scala",
+    "groovy", "gradle", "c", "h", "cpp", "hpp", "cs", "swift", "ps1", "psm1", "vue", "ex", "exs", "erl", "clj", "r",
+    "dart", "rego", "jsonnet", "libsonnet", "tpl", "awk", "vcl", "star", "css", "proto", "wat",
 ];
 const SHELL: [&str; 6] = ["sh", "bash", "ash", "zsh", "ksh", "bats"];
 const PROSE: [&str; 8] = ["md", "markdown", "rst", "adoc", "html", "htm", "svg", "po"];
 const DATA: [&str; 21] = [
-    "yaml",
-    "yml",
-    "json",
-    "toml",
-    "ini",
-    "conf",
-    "cfg",
-    "cnf",
-    "env",
-    "properties",
-    "xml",
-    "tf",
-    "hcl",
-    "tfvars",
-    "config",
-    "lst",
-    "sql",
-    "netrc",
-    "acl",
-    "cf",
-    "repo",
+    "yaml", "yml", "json", "toml", "ini", "conf", "cfg", "cnf", "env", "properties", "xml", "tf", "hcl", "tfvars", "config",
+    "lst", "sql", "netrc", "acl", "cf", "repo",
 ];
 
 /// Beginnings of lines that only programs have. What is typed by hand in a
 /// configuration never looks so.
 const STATEMENTS: [&str; 18] = [
-    "import ",
-    "from __future__",
-    "def ",
-    "class ",
-    "function ",
-    "const ",
-    "let ",
-    "var ",
-    "package main",
-    "func ",
-    "require(",
-    "require_once",
-    "#include",
-    "public class ",
-    "local function",
-    "module.exports",
-    "async def ",
-    "use strict",
+    "import ", "from __future__", "def ", "class ", "function ", "const ", "let ", "var ", "package main", "func ",
+    "require(", "require_once", "#include", "public class ", "local function", "module.exports", "async def ", "use strict",
 ];
 
 /// What a text is, by the name of its key, its first line, and its lines.
 pub(crate) fn of(key: &str, text: &str) -> Format {
     let extension = key.rsplit_once('.').map_or("", |(_, end)| end);
-    let is = |list: &[&str]| {
-        list.iter()
-            .any(|known| extension.eq_ignore_ascii_case(known))
-    };
+    let is = |list: &[&str]| list.iter().any(|known| extension.eq_ignore_ascii_case(known));
     if let Some(format) = by_interpreter(text) {
         return format;
     }
@@ -135,10 +56,7 @@ fn by_interpreter(text: &str) -> Option<Format> {
     }
     let line = line.strip_prefix("#!")?;
     let line = line.strip_suffix('\r').unwrap_or(line);
-    let mut words = line
-        .split([' ', '/'])
-        .rev()
-        .filter(|word| !word.starts_with('-'));
+    let mut words = line.split([' ', '/']).rev().filter(|word| !word.starts_with('-'));
     let name = words.next()?;
     Some(match SHELL.contains(&name) {
         true => Format::Shell,
@@ -154,10 +72,7 @@ fn by_lines(text: &str) -> Format {
             return Format::Code;
         }
         let trimmed = line.trim_end();
-        is_shell |= matches!(
-            trimmed,
-            "fi" | "done" | "esac" | "set -e" | "set -eu" | "set -euo pipefail" | "set -x"
-        );
+        is_shell |= matches!(trimmed, "fi" | "done" | "esac" | "set -e" | "set -eu" | "set -euo pipefail" | "set -x");
     }
     match is_shell {
         true => Format::Shell,
@@ -168,16 +83,7 @@ fn by_lines(text: &str) -> Format {
 /// `class web` is a line of a configuration, `class Web:` one of a program.
 fn is_statement(line: &str) -> bool {
     let line = line.trim_end();
-    let plain = [
-        "import ",
-        "class ",
-        "function ",
-        "func ",
-        "def ",
-        "const ",
-        "let ",
-        "var ",
-    ];
+    let plain = ["import ", "class ", "function ", "func ", "def ", "const ", "let ", "var "];
     if !plain.iter().any(|start| line.starts_with(start)) {
         return true;
     }

@@ -5,7 +5,7 @@ use crate::format::Format;
 use crate::key::Before;
 use crate::name::{Label, Strength};
 use crate::value::{self, Grade};
-use crate::{Confidence, Kind, name, shape};
+use crate::{Confidence, Kind, header, name, shape};
 
 /// A value under a name, and how both are written.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,24 @@ pub(crate) fn judge(label: &Label, case: &Case<'_>) -> Option<(Kind, Confidence)
     if label.may_name_object && shape::is_object_name(case.value) {
         return None;
     }
+    if case.name.ends_with(b"auth") && header::is_login(case.value) {
+        return Some((Kind::RegistryLogin, Confidence::High));
+    }
+    if grade == Grade::Nothing && is_phrase(label, case) {
+        return Some((Kind::Password, Confidence::Medium));
+    }
     confidence(label, grade, case).map(|confidence| (label.kind.clone(), confidence))
+}
+
+/// Some plain words under the name of a passphrase.
+fn is_phrase(label: &Label, case: &Case<'_>) -> bool {
+    let words = case.value.split(|byte| *byte == b' ');
+    let is_plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b' ';
+    label.kind == Kind::Password
+        && shape::contains(case.name, "passphrase")
+        && matches!(words.count(), 3..=8)
+        && case.value.iter().all(is_plain)
+        && !shape::is_number(case.value)
 }
 
 fn confidence(label: &Label, grade: Grade, case: &Case<'_>) -> Option<Confidence> {
@@ -48,17 +65,12 @@ fn confidence(label: &Label, grade: Grade, case: &Case<'_>) -> Option<Confidence
     match (grade, label.strength, case.style) {
         (Grade::Random, Strength::Strong, Style::Clean) => Some(High),
         (Grade::Random, Strength::Fair, Style::Clean) if is_long => Some(High),
-        (Grade::Random, Strength::Weak, _) => {
-            (is_long && case.style != Style::Loose).then_some(Medium)
-        }
+        (Grade::Random, Strength::Weak, _) => (is_long && case.style != Style::Loose).then_some(Medium),
         (Grade::Random, _, _) => Some(Medium),
         (Grade::Uuid, Strength::Strong, Style::Clean | Style::Inner) => Some(Medium),
         (Grade::Mixed, Strength::Strong, Style::Clean) if is_password => {
-            Some(if shape::is_object_name(case.value) {
-                Medium
-            } else {
-                High
-            })
+            let is_name = shape::is_object_name(case.value) && !shape::is_disguised(case.value);
+            Some(if is_name { Medium } else { High })
         }
         (Grade::Mixed, Strength::Strong, Style::Clean | Style::Inner) => Some(Medium),
         (Grade::Mixed, Strength::Strong, Style::Loose) => is_password.then_some(Medium),
@@ -76,8 +88,7 @@ fn confidence(label: &Label, grade: Grade, case: &Case<'_>) -> Option<Confidence
 /// Whether a word is a weak secret, and no label of a form or name of an object.
 fn is_weak_secret(is_password: bool, case: &Case<'_>) -> bool {
     let is_variable = is_variable(case.name);
-    let is_title =
-        case.value[0].is_ascii_uppercase() && case.value[1..].iter().all(u8::is_ascii_lowercase);
+    let is_title = case.value[0].is_ascii_uppercase() && case.value[1..].iter().all(u8::is_ascii_lowercase);
     match is_password {
         true => is_variable || !is_title,
         false => is_variable && case.value.len() >= 6 && case.style == Style::Clean,
@@ -86,8 +97,7 @@ fn is_weak_secret(is_password: bool, case: &Case<'_>) -> bool {
 
 /// `DB_PASSWORD`: a name as environment variables have it.
 fn is_variable(name: &[u8]) -> bool {
-    name.iter()
-        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
+    name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
 }
 
 /// How a value is written.
@@ -107,6 +117,7 @@ pub(crate) fn style(format: Format, before: Before, value: &Value) -> Option<Sty
         (Format::Shell, _) => Style::Loose,
         (_, Before::Field) => Style::Inner,
         _ if matches!(value.sign, Sign::Blank | Sign::Argument) => Style::Inner,
+        (_, Before::Argument) => Style::Inner,
         _ => Style::Clean,
     })
 }

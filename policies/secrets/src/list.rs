@@ -19,43 +19,16 @@ pub(crate) struct Item {
     pub(crate) value: Value,
     /// It is what the key is about: `value: x` below `password:`.
     pub(crate) is_own: bool,
+    /// It is the bytes of a key as numbers.
+    pub(crate) is_bytes: bool,
 }
 
 /// Fields below a key that hold its value.
-const OWN: [&str; 8] = [
-    "value",
-    "val",
-    "default",
-    "plain",
-    "plaintext",
-    "text",
-    "data",
-    "content",
-];
+const OWN: [&str; 8] = ["value", "val", "default", "plain", "plaintext", "text", "data", "content"];
 /// Fields below a key that hold what is no secret, though hard to guess.
 const OTHER: [&str; 22] = [
-    "id",
-    "uid",
-    "uuid",
-    "name",
-    "key",
-    "hash",
-    "sha",
-    "sha256",
-    "digest",
-    "checksum",
-    "fingerprint",
-    "path",
-    "url",
-    "uri",
-    "version",
-    "revision",
-    "image",
-    "type",
-    "description",
-    "public",
-    "file",
-    "ref",
+    "id", "uid", "uuid", "name", "key", "hash", "sha", "sha256", "digest", "checksum", "fingerprint", "path", "url", "uri",
+    "version", "revision", "image", "type", "description", "public", "file", "ref",
 ];
 
 /// The values below `key`, whose text goes on at `start`, and where they end.
@@ -95,29 +68,18 @@ fn flow(text: &[u8], range: Range<usize>) -> (Vec<Item>, usize) {
     }
     // The bytes of a key: `network_key: [1, 3, 5, ...]` of Zigbee2MQTT.
     if numbers >= 16 && items.is_empty() {
-        items.push(own(first..at));
+        items.push(Item {
+            is_bytes: true,
+            ..item(first..at, false)
+        });
     }
     (items, at)
 }
 
 fn is_byte(text: &[u8]) -> bool {
     let text = std::str::from_utf8(text).unwrap_or_default();
-    let hex = text
-        .strip_prefix("0x")
-        .map(|hex| u8::from_str_radix(hex, 16));
+    let hex = text.strip_prefix("0x").map(|hex| u8::from_str_radix(hex, 16));
     hex.unwrap_or_else(|| text.parse()).is_ok()
-}
-
-/// The bytes of a key stand for its value as they are.
-fn own(range: Range<usize>) -> Item {
-    Item {
-        value: Value {
-            range,
-            quoted: true,
-            sign: Sign::Argument,
-        },
-        is_own: true,
-    }
 }
 
 fn flow_item(text: &[u8], at: usize, limit: usize) -> (Option<Item>, usize) {
@@ -155,12 +117,12 @@ fn item(range: Range<usize>, is_own: bool) -> Item {
             sign: Sign::Colon,
         },
         is_own,
+        is_bytes: false,
     }
 }
 
 fn is_one_of(word: &[u8], list: &[&str]) -> bool {
-    list.iter()
-        .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    list.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// The lines below a key that are further in than it.
@@ -174,10 +136,7 @@ fn block(text: &[u8], key: &Key, range: Range<usize>, most: usize) -> (Vec<Item>
             break;
         }
         let line = line(text, start, range.end);
-        let spaces = line
-            .iter()
-            .take_while(|byte| matches!(byte, b' ' | b'\t'))
-            .count();
+        let spaces = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         let is_item = line[spaces..].starts_with(b"- ");
         let is_below = spaces > indent || is_item && spaces == indent;
         if !is_below && !line.trim_ascii().is_empty() {
@@ -198,14 +157,9 @@ fn line(text: &[u8], start: usize, limit: usize) -> &[u8] {
 
 fn indent_of(text: &[u8], at: usize) -> usize {
     let head = &text[at.saturating_sub(256)..at];
-    let start = head
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |index| index + 1);
+    let start = head.iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index + 1);
     let head = &head[start..];
-    head.iter()
-        .take_while(|byte| matches!(byte, b' ' | b'\t'))
-        .count()
+    head.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
 /// `- x`, `- name: x`, `name: x`.

@@ -9,8 +9,9 @@ use crate::format::{self, Format};
 use crate::judge::{self, Case, Style};
 use crate::key::{self, Before, Key};
 use crate::lines::Lines;
-use crate::name::{self, Label};
+use crate::name::{self, Label, Strength};
 use crate::place::Places;
+use crate::value::Grade;
 use crate::{At, Confidence, Detector, Found, Kind};
 use crate::{base64, command, header, list, pair, pem, url, value};
 
@@ -104,9 +105,7 @@ impl<'t> Scan<'t> {
             Mark::Rule(index) => self.rule(index, hit),
             Mark::Url => {
                 let found = url::credentials(text, hit, self.format());
-                if let Some((range, confidence)) =
-                    found.filter(|_| !self.lines.is_comment(hit.start))
-                {
+                if let Some((range, confidence)) = found.filter(|_| !self.lines.is_comment(hit.start)) {
                     self.push(range, Kind::UrlCredentials, confidence);
                 }
             }
@@ -141,17 +140,13 @@ impl<'t> Scan<'t> {
             }
             Mark::Identified => {
                 let found = command::identified_by(text, hit);
-                if let Some((range, confidence)) =
-                    found.filter(|_| !self.lines.is_comment(hit.start))
-                {
+                if let Some((range, confidence)) = found.filter(|_| !self.lines.is_comment(hit.start)) {
                     self.push(range, Kind::Password, confidence);
                 }
             }
             Mark::Program => {
                 let found = command::short_flag(text, hit);
-                if let Some((range, confidence)) =
-                    found.filter(|_| !self.lines.is_comment(hit.start))
-                {
+                if let Some((range, confidence)) = found.filter(|_| !self.lines.is_comment(hit.start)) {
                     self.push(range, Kind::Password, confidence);
                 }
             }
@@ -187,9 +182,7 @@ impl<'t> Scan<'t> {
             return;
         }
         match assign::leads(text, &key) {
-            _ if key.before == Before::Value || is_element_text(text, &key) => {
-                self.pair(&key, &label)
-            }
+            _ if key.before == Before::Value || is_element_text(text, &key) => self.pair(&key, &label),
             Some(Leads::To(value)) => self.value(&key, &label, &value),
             Some(Leads::Into(start)) if list::is_readable(&key) => self.list(&key, &label, start),
             _ => {}
@@ -241,12 +234,16 @@ impl<'t> Scan<'t> {
         let (items, end) = list::items(self.bytes(), key, start, is_inside);
         self.lists_done = self.lists_done.max(end);
         for item in items {
-            let style = match item.is_own {
-                true => Style::Clean,
-                false => Style::Loose,
-            };
-            if self.hits.len() < MOST {
-                self.judge(key, label, &item.value, style);
+            let is_random = || value::grade(&self.bytes()[item.value.range.clone()]) == Grade::Random;
+            if self.hits.len() >= MOST {
+                return;
+            }
+            if item.is_bytes && label.strength > Strength::Weak {
+                self.push(item.value.range, label.kind.clone(), Confidence::High);
+            } else if item.is_own {
+                self.judge(key, label, &item.value, Style::Clean);
+            } else if is_random() {
+                self.judge(key, label, &item.value, Style::Loose);
             }
         }
     }
@@ -290,8 +287,7 @@ impl<'t> Scan<'t> {
 
     /// Findings in the order of the text; of those that meet, the surest.
     fn resolve(mut self) -> Vec<Found> {
-        self.hits
-            .sort_by_key(|hit| (hit.range.start, hit.range.end));
+        self.hits.sort_by_key(|hit| (hit.range.start, hit.range.end));
         let mut kept: Vec<Hit> = Vec::new();
         for hit in self.hits {
             match kept.last_mut() {
@@ -312,16 +308,9 @@ impl<'t> Scan<'t> {
 
 impl Hit {
     fn merge(&mut self, other: Hit) {
-        let is_known = |kind: &Kind| {
-            matches!(
-                kind,
-                Kind::Format(_) | Kind::Own(_) | Kind::PrivateKey | Kind::UrlCredentials
-            )
-        };
+        let is_known = |kind: &Kind| matches!(kind, Kind::Format(_) | Kind::Own(_) | Kind::PrivateKey | Kind::UrlCredentials);
         let is_surer = other.confidence > self.confidence;
-        if is_known(&other.kind) && !is_known(&self.kind)
-            || is_surer && is_known(&self.kind) == is_known(&other.kind)
-        {
+        if is_known(&other.kind) && !is_known(&self.kind) || is_surer && is_known(&self.kind) == is_known(&other.kind) {
             self.kind = other.kind;
         }
         self.confidence = self.confidence.max(other.confidence);

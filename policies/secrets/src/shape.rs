@@ -28,15 +28,8 @@ fn distinct(text: &[u8]) -> u32 {
 }
 
 /// Words of texts that only stand for a token.
-const EXAMPLES: [&str; 8] = [
-    "example",
-    "xxxx",
-    "your",
-    "abcdefgh",
-    "12345678",
-    "00000000",
-    "placeholder",
-    "redacted",
+const EXAMPLES: [&str; 9] = [
+    "example", "xxxx", "your", "abcdefg", "abcd1234", "12345678", "00000000", "placeholder", "redacted",
 ];
 
 /// Whether a text of a token's form stands for one: few signs, or words that
@@ -44,7 +37,12 @@ const EXAMPLES: [&str; 8] = [
 pub(crate) fn is_example(text: &[u8]) -> bool {
     let least = if text.len() > 20 { 9 } else { 6 };
     let text = &text[..text.len().min(512)];
-    distinct(text) < least || EXAMPLES.iter().any(|word| contains(text, word))
+    distinct(text) < least || says_example(text)
+}
+
+/// Whether a text says that it stands for something.
+pub(crate) fn says_example(text: &[u8]) -> bool {
+    EXAMPLES.iter().any(|word| contains(text, word))
 }
 
 /// What a run of letters and digits is made of.
@@ -171,35 +169,33 @@ fn is_name_with_hash(text: &[u8]) -> bool {
 pub(crate) fn is_uuid(text: &[u8]) -> bool {
     let hyphens = [8, 13, 18, 23];
     text.len() == 36
-        && text
-            .iter()
-            .enumerate()
-            .all(|(index, byte)| match hyphens.contains(&index) {
-                true => *byte == b'-',
-                false => byte.is_ascii_hexdigit(),
-            })
+        && text.iter().enumerate().all(|(index, byte)| match hyphens.contains(&index) {
+            true => *byte == b'-',
+            false => byte.is_ascii_hexdigit(),
+        })
 }
 
 /// Numbers, dates, durations, sizes, versions, addresses: digits, signs
-/// between them, and units of at most three letters after digits.
+/// between them, and after digits units of at most three letters, not many.
 pub(crate) fn is_number(text: &[u8]) -> bool {
-    let mut letters = 0;
     let mut digits = 0;
-    for byte in text {
+    let mut units = 0;
+    let mut last = b' ';
+    let mut stretch = 0;
+    for &byte in text {
         match byte {
-            b'0'..=b'9' => (digits, letters) = (digits + 1, 0),
-            b'.' | b',' | b':' | b'-' | b'+' | b'/' | b' ' | b'_' | b'%' | b'x' => letters = 0,
-            byte if byte.is_ascii_alphabetic() && digits > 0 => letters += 1,
+            b'0'..=b'9' => digits += 1,
+            b'.' | b',' | b':' | b'-' | b'+' | b'/' | b' ' | b'_' | b'%' => {}
+            _ if !byte.is_ascii_alphabetic() || digits == 0 => return false,
+            _ if last.is_ascii_alphabetic() => stretch += 1,
+            _ if last.is_ascii_digit() || last == b' ' => (units, stretch) = (units + 1, 1),
             _ => return false,
         }
-        if letters > 3 {
+        if stretch > 3 || units > 4 {
             return false;
         }
+        last = byte;
     }
-    let units = text
-        .iter()
-        .filter(|byte| byte.is_ascii_alphabetic())
-        .count();
     digits > 0 && units * 2 <= digits.max(4)
 }
 
@@ -213,4 +209,13 @@ pub(crate) fn is_digits(text: &[u8]) -> bool {
 pub(crate) fn is_object_name(text: &[u8]) -> bool {
     let is_sign = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'/');
     text.len() <= 253 && text.contains(&b'-') && text.iter().all(is_sign)
+}
+
+/// Whether digits stand in the middle of words more than once: `d3pl0y-m3`,
+/// as names of objects do not have them.
+pub(crate) fn is_disguised(text: &[u8]) -> bool {
+    let inside = |window: &&[u8]| {
+        window[0].is_ascii_alphabetic() && window[1].is_ascii_digit() && window[2].is_ascii_alphabetic()
+    };
+    text.windows(3).filter(inside).count() > 1
 }

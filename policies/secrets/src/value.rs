@@ -1,7 +1,7 @@
 //! What a value is, whatever key it stands under.
 
-use crate::words;
 use crate::{judge, shape};
+use crate::words;
 
 /// What a value may be, from what cannot be a secret to what must be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +48,10 @@ pub(crate) fn grade(value: &[u8]) -> Grade {
         return Grade::Uuid;
     }
     if shape::is_random(value) || is_app_password(value) {
-        return Grade::Random;
+        return match shape::says_example(value) {
+            true => Grade::Plain,
+            false => Grade::Random,
+        };
     }
     if is_name_of_something(value) {
         return Grade::Nothing;
@@ -57,13 +60,16 @@ pub(crate) fn grade(value: &[u8]) -> Grade {
 }
 
 fn plain_or_mixed(value: &[u8]) -> Grade {
-    let has = |test: fn(&u8) -> bool| value.iter().any(test);
-    let is_sign = |byte: &u8| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_' | b'.');
+    let has_digit = value.iter().any(u8::is_ascii_digit);
+    let is_sign = |byte: &u8| byte.is_ascii_punctuation() && !matches!(byte, b'-' | b'_' | b'.');
+    // What ends a label or a sentence is no sign of a password.
+    let end = value.iter().rev().take_while(|byte| matches!(byte, b'*' | b':' | b'?' | b'!' | b'.'));
+    let signs = value[..value.len() - end.count()].iter().any(is_sign);
     let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic());
-    let is_mixed = has(u8::is_ascii_digit) || value.iter().any(is_sign);
     match letters.count() {
-        0..2 if value.is_ascii() => Grade::Nothing,
-        _ if is_mixed && value.len() >= 6 => Grade::Mixed,
+        0..2 => Grade::Nothing,
+        _ if !value.is_ascii() && !has_digit => Grade::Nothing,
+        _ if (has_digit || signs) && value.len() >= 6 => Grade::Mixed,
         _ => Grade::Plain,
     }
 }
@@ -112,24 +118,12 @@ pub(crate) fn is_hash(value: &[u8]) -> bool {
         let mut parts = value.splitn(4, |byte| *byte == b'$');
         let (empty, id, first) = (parts.next(), parts.next(), parts.next());
         let is_id = |id: &[u8]| {
-            !id.is_empty()
-                && id.len() <= 20
-                && words::CRYPT.iter().any(|known| id == known.as_bytes())
+            !id.is_empty() && id.len() <= 20 && words::CRYPT.iter().any(|known| id == known.as_bytes())
         };
         empty == Some(b"") && id.is_some_and(is_id) && first.is_some_and(|part| !part.is_empty())
     };
-    let ldap = [
-        "{ssha", "{sha", "{smd5}", "{md5}", "{crypt}", "{bcrypt}", "{pbkdf2", "{argon2",
-    ];
-    let django = [
-        "pbkdf2_sha",
-        "pbkdf2:sha",
-        "bcrypt_sha256$",
-        "argon2$",
-        "scrypt:",
-        "scram-sha-256$",
-        "\\x2432",
-    ];
+    let ldap = ["{ssha", "{sha", "{smd5}", "{md5}", "{crypt}", "{bcrypt}", "{pbkdf2", "{argon2"];
+    let django = ["pbkdf2_sha", "pbkdf2:sha", "bcrypt_sha256$", "argon2$", "scrypt:", "scram-sha-256$", "\\x2432"];
     let begins = |list: &[&str]| list.iter().any(|start| shape::starts_with(value, start));
     let is_hex = |text: &[u8]| text.iter().all(u8::is_ascii_hexdigit);
     value.len() >= 20
@@ -150,6 +144,7 @@ fn is_nothing(value: &[u8]) -> bool {
             .iter()
             .any(|part| shape::contains(value, part))
         || is_masked(value)
+        || is_sealed(value)
         || is_public(value)
         || shape::is_number(value)
         || is_file(value)
@@ -160,10 +155,13 @@ fn is_nothing(value: &[u8]) -> bool {
 
 /// `****`, `xxxx`, `....`, `----`.
 fn is_masked(value: &[u8]) -> bool {
-    value.iter().all(|byte| *byte == value[0])
-        || value
-            .iter()
-            .all(|byte| matches!(byte, b'x' | b'X' | b'*' | b'.' | b'-' | b'_' | b'?' | b'#'))
+    value.iter().all(|byte| *byte == value[0]) || value.iter().all(|byte| matches!(byte, b'x' | b'X' | b'*' | b'.' | b'-' | b'_' | b'?' | b'#'))
+}
+
+/// The ciphertext of a SealedSecret: base64, whose first bytes are a length
+/// below 1024 (the encrypted session key's).
+fn is_sealed(value: &[u8]) -> bool {
+    value.len() > 100 && value.starts_with(b"Ag") && value.iter().all(|byte| shape::is_base64(*byte))
 }
 
 /// Keys that are made to be shown, and certificates.
@@ -186,18 +184,11 @@ fn is_file(value: &[u8]) -> bool {
         // A base64 text may begin with a slash too.
         return !value[1..].split(slash).any(is_random) || rooted && value[1..].contains(&b'.');
     }
-    let end = value
-        .rsplit(|byte| *byte == b'.')
-        .next()
-        .unwrap_or_default();
+    let end = value.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
     let has_extension = end.len() < value.len()
-        && words::EXTENSIONS
-            .iter()
-            .any(|known| end.eq_ignore_ascii_case(known.as_bytes()));
+        && words::EXTENSIONS.iter().any(|known| end.eq_ignore_ascii_case(known.as_bytes()));
     let is_relative = value.contains(&b'/')
-        && value
-            .split(|byte| *byte == b'/')
-            .all(|part| is_plain_word(part));
+        && value.split(|byte| *byte == b'/').all(|part| is_plain_word(part));
     has_extension || is_relative
 }
 
@@ -210,23 +201,13 @@ fn is_plain_word(part: &[u8]) -> bool {
 /// A URL; what it holds of credentials is found by its own detector.
 fn is_url(value: &[u8]) -> bool {
     let scheme = value.windows(3).position(|window| window == b"://");
-    scheme.is_some_and(|end| {
-        end > 0
-            && value[..end].iter().all(|byte| {
-                byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-' | b':')
-            })
-    }) || [
-        "mailto:", "urn:", "jdbc:", "unix:", "tcp:", "data:", "http:", "arn:",
-    ]
-    .iter()
-    .any(|start| shape::starts_with(value, start))
+    scheme.is_some_and(|end| end > 0 && value[..end].iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-' | b':')))
+        || ["mailto:", "urn:", "jdbc:", "unix:", "tcp:", "data:", "http:", "arn:"].iter().any(|start| shape::starts_with(value, start))
 }
 
 /// More than two words, or two without digits.
 fn is_text(value: &[u8]) -> bool {
-    let words = value
-        .split(|byte| byte.is_ascii_whitespace())
-        .filter(|word| !word.is_empty());
+    let words = value.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
     match words.count() {
         0 | 1 => false,
         _ if is_app_password(value) => false,
@@ -238,20 +219,15 @@ fn is_text(value: &[u8]) -> bool {
 /// Four groups of four small letters, as Google hands them out.
 fn is_app_password(value: &[u8]) -> bool {
     value.len() == 19
-        && value
-            .iter()
-            .enumerate()
-            .all(|(index, byte)| match index % 5 {
-                4 => *byte == b' ',
-                _ => byte.is_ascii_lowercase(),
-            })
+        && value.iter().enumerate().all(|(index, byte)| match index % 5 {
+            4 => *byte == b' ',
+            _ => byte.is_ascii_lowercase(),
+        })
 }
 
 /// A call, an index, a member: `get("x")`, `row[0]`, `config.password`.
 fn is_code(value: &[u8]) -> bool {
-    let name = value
-        .iter()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+    let name = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
     let name = name.count();
     let is_call = name > 1
         && match value.get(name) {
@@ -268,41 +244,30 @@ fn is_name_of_something(value: &[u8]) -> bool {
     let labels = || host.split(|byte| *byte == b'.');
     let is_label = |label: &[u8]| {
         !label.is_empty()
-            && label
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     let is_top = |label: &[u8]| label.len() >= 2 && label.iter().all(u8::is_ascii_alphabetic);
-    let is_host =
-        labels().count() > 1 && labels().all(is_label) && labels().next_back().is_some_and(is_top);
+    let is_host = labels().count() > 1 && labels().all(is_label) && labels().next_back().is_some_and(is_top);
     let rest = &value[host.len()..];
     let is_port = rest.is_empty() || rest.len() > 1 && shape::is_digits(&rest[1..]);
     let mail = value.iter().position(|byte| *byte == b'@');
-    let is_mail = mail.is_some_and(|at| {
-        at > 0 && is_name_of_something(&value[at + 1..]) && value[at + 1..].contains(&b'.')
-    });
-    is_host && is_port || is_mail
+    let is_mail = mail.is_some_and(|at| at > 0 && is_name_of_something(&value[at + 1..]) && value[at + 1..].contains(&b'.'));
+    let is_plain = |label: &[u8]| label.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-');
+    let is_topic = labels().count() > 2 && labels().all(|label| is_label(label) && is_plain(label));
+    is_host && is_port || is_mail || is_topic
 }
 
 /// Whether a value only repeats what its key says, or names another key:
 /// `password: db_password`, `password: POSTGRES_PASSWORD`.
 pub(crate) fn is_meant(name: &[u8], value: &[u8]) -> bool {
     let is_variable = value.contains(&b'_')
-        && value
-            .iter()
-            .all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
+        && value.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
     let is_snake = value.contains(&b'_')
-        && value
-            .iter()
-            .all(|byte| byte.is_ascii_lowercase() || *byte == b'_');
+        && value.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_');
     let is_kebab = value.contains(&b'-')
-        && value
-            .iter()
-            .all(|byte| byte.is_ascii_lowercase() || *byte == b'-')
+        && value.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'-')
         && !name.iter().any(u8::is_ascii_uppercase);
-    let is_camel = value[..value.len().min(1)]
-        .iter()
-        .all(u8::is_ascii_lowercase)
+    let is_camel = value[..value.len().min(1)].iter().all(u8::is_ascii_lowercase)
         && value.iter().any(u8::is_ascii_uppercase)
         && value.iter().all(u8::is_ascii_alphabetic);
     is_variable || (is_snake || is_kebab || is_camel) && judge::is_key_name(value)
