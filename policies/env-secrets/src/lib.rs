@@ -189,15 +189,16 @@ impl Judging<'_> {
     fn words<'w>(
         &self,
         words: impl Iterator<Item = &'w Text<'w>>,
-    ) -> impl Iterator<Item = (usize, &'w str, Found)> {
+    ) -> Vec<(usize, &'w str, Found)> {
         let words: Vec<&str> = words.map(|word| &**word).collect();
         let found = match words.is_empty() {
             true => vec![],
             false => self.detector.words(&words),
         };
-        let of_word = move |(index, found)| (index, words.get(index).copied(), found);
+        let of_word = |(index, found)| (index, words.get(index).copied(), found);
         let found = found.into_iter().map(of_word);
-        found.filter_map(|(index, text, found)| Some((index, text?, found)))
+        let known = found.filter_map(|(index, text, found)| Some((index, text?, found)));
+        known.collect()
     }
 
     fn command(&mut self, place: Place, remedy: &str, subject: &str, found: &Found) {
