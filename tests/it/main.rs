@@ -40,6 +40,7 @@ mod support;
 mod times;
 /// Findings on the corpora against `truth.json`.
 mod truth;
+mod truth_configmaps;
 /// Policies on bindings, routes and namespaces on the corpora against `truth.json`.
 mod truth_objects;
 /// `probes` on the corpora against `truth.json`.
