@@ -47,6 +47,7 @@ mod truth;
 /// Policies on literals of containers and on Secrets in files, on the corpora
 /// against `truth.json`.
 mod truth_literals;
+mod truth_configmaps;
 /// Policies on bindings, routes and namespaces on the corpora against `truth.json`.
 mod truth_objects;
 /// `probes` on the corpora against `truth.json`.

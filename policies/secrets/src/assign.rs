@@ -45,10 +45,14 @@ pub(crate) fn leads(text: &[u8], key: &Key) -> Option<Leads> {
     match text.get(start) {
         None => None,
         Some(b'\n' | b'\r') if sign == Sign::Colon => Some(Leads::Into(start)),
-        Some(b'[' | b'{') if matches!(sign, Sign::Colon | Sign::Equals) && !is_template(text, start) => {
+        Some(b'[' | b'{')
+            if matches!(sign, Sign::Colon | Sign::Equals) && !is_template(text, start) =>
+        {
             Some(Leads::Into(start))
         }
-        Some(b'|' | b'>') if sign == Sign::Colon && is_block(text, start) => block(text, start, key),
+        Some(b'|' | b'>') if sign == Sign::Colon && is_block(text, start) => {
+            block(text, start, key)
+        }
         Some(_) => read(text, start, sign, key).map(Leads::To),
     }
 }
@@ -85,13 +89,17 @@ fn takes_blank(key: &Key) -> bool {
 /// After the `>` of a tag with attributes.
 fn end_of_tag(text: &[u8], at: usize) -> Option<usize> {
     let rest = &text[at..text.len().min(at + 256)];
-    let end = rest.iter().position(|byte| matches!(byte, b'>' | b'\n' | b'<'))?;
+    let end = rest
+        .iter()
+        .position(|byte| matches!(byte, b'>' | b'\n' | b'<'))?;
     (rest[end] == b'>' && end > 0 && rest[end - 1] != b'/').then_some(at + end + 1)
 }
 
 pub(crate) fn skip_blanks(text: &[u8], at: usize) -> usize {
     let blanks = text[at..].iter().take(256);
-    at + blanks.take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+    at + blanks
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .count()
 }
 
 /// `{{ x }}` and `[[ x ]]` are values that a template makes.
@@ -110,12 +118,20 @@ fn is_block(text: &[u8], at: usize) -> bool {
 fn block(text: &[u8], at: usize, key: &Key) -> Option<Leads> {
     let start = at + 1 + memchr::memchr(b'\n', &text[at + 1..])?;
     let first = start + 1;
-    let indent = text[first..].iter().take(256).take_while(|byte| **byte == b' ').count();
+    let indent = text[first..]
+        .iter()
+        .take(256)
+        .take_while(|byte| **byte == b' ')
+        .count();
     let line = first + indent;
     let end = line + line_length(&text[line..]);
     let next = end + 1;
     let goes_on = text.get(next..).is_some_and(|rest| {
-        let spaces = rest.iter().take(indent).take_while(|byte| **byte == b' ').count();
+        let spaces = rest
+            .iter()
+            .take(indent)
+            .take_while(|byte| **byte == b' ')
+            .count();
         indent > 0 && spaces == indent && rest.get(indent).is_some_and(|byte| *byte != b'\n')
     });
     if indent == 0 || goes_on || key.before == Before::Value {
@@ -148,7 +164,8 @@ pub(crate) fn read(text: &[u8], start: usize, sign: Sign, key: &Key) -> Option<V
     let end = start + bare_length(&text[start..], sign, key);
     let range = trim(text, start..end);
     // A directive has one word after it, a sentence has more.
-    let is_sentence = sign == Sign::Blank && text[range.clone()].iter().any(u8::is_ascii_whitespace);
+    let is_sentence =
+        sign == Sign::Blank && text[range.clone()].iter().any(u8::is_ascii_whitespace);
     (!range.is_empty() && !is_sentence).then_some(Value {
         range,
         quoted: false,
@@ -162,17 +179,29 @@ fn after_prefix(text: &[u8], start: usize, sign: Sign) -> Option<usize> {
     let rest = &text[start..];
     match rest {
         [b'!', b'!', ..] | [b'&', ..] if sign == Sign::Colon => {
-            let word = rest.iter().take(64).take_while(|byte| !byte.is_ascii_whitespace()).count();
+            let word = rest
+                .iter()
+                .take(64)
+                .take_while(|byte| !byte.is_ascii_whitespace())
+                .count();
             Some(skip_blanks(text, start + word))
         }
-        [b'b' | b'r' | b'u' | b'f' | b'B' | b'R' | b'F', b'"' | b'\'', ..] => Some(start + 1),
+        [
+            b'b' | b'r' | b'u' | b'f' | b'B' | b'R' | b'F',
+            b'"' | b'\'',
+            ..,
+        ] => Some(start + 1),
         _ => Some(start),
     }
 }
 
 /// The quote that begins at `at`, and where what is in it begins.
 pub(crate) fn quote_at(text: &[u8], at: usize) -> Option<(Quote, usize)> {
-    let escapes = text[at..].iter().take(7).take_while(|byte| **byte == b'\\').count();
+    let escapes = text[at..]
+        .iter()
+        .take(7)
+        .take_while(|byte| **byte == b'\\')
+        .count();
     match text.get(at + escapes) {
         Some(&sign @ (b'"' | b'\'' | b'`')) => {
             let mut first = at + escapes + 1;
@@ -213,14 +242,20 @@ fn bare_length(rest: &[u8], sign: Sign, key: &Key) -> usize {
         b'\\' => matches!(rest.get(index + 1), Some(b'n' | b'r' | b't' | b'"' | b'\'')),
         b'<' => sign == Sign::Element,
         b' ' | b'\t' => {
-            let comment = matches!(rest.get(index + 1), Some(b'#' | b';')) || rest[index + 1..].starts_with(b"//");
+            let comment = matches!(rest.get(index + 1), Some(b'#' | b';'))
+                || rest[index + 1..].starts_with(b"//");
             comment || !matches!(key.before, Before::Line | Before::Tag)
         }
-        b',' | b'}' | b']' | b')' => matches!(key.before, Before::Flow | Before::Index | Before::Argument),
+        b',' | b'}' | b']' | b')' => {
+            matches!(key.before, Before::Flow | Before::Index | Before::Argument)
+        }
         b';' | b'&' | b'\'' => matches!(key.before, Before::Field | Before::Word | Before::Value),
         _ => false,
     };
-    let end = rest.iter().enumerate().position(|(index, byte)| ends(index, *byte));
+    let end = rest
+        .iter()
+        .enumerate()
+        .position(|(index, byte)| ends(index, *byte));
     end.unwrap_or(rest.len())
 }
 
@@ -230,7 +265,9 @@ pub(crate) fn trim(text: &[u8], range: Range<usize>) -> Range<usize> {
     while start < end && text[start].is_ascii_whitespace() {
         start += 1;
     }
-    while start < end && (text[end - 1].is_ascii_whitespace() || matches!(text[end - 1], b',' | b';')) {
+    while start < end
+        && (text[end - 1].is_ascii_whitespace() || matches!(text[end - 1], b',' | b';'))
+    {
         end -= 1;
     }
     start..end

@@ -36,6 +36,7 @@ pub(crate) enum Mark {
 
 /// Words of names that may hold secrets. Each name is looked at as a whole
 /// (`name`); these only have to occur in it.
+#[rustfmt::skip]
 const NAMES: [&str; 17] = [
     "pass", "pwd", "pw", "kennwort", "wachtwoord", "contrasena", "senha", "secret", "token", "key", "cred", "psk",
     "salt", "auth", "mnemonic", "access_code", "community",

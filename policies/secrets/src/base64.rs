@@ -9,7 +9,12 @@ const SHORTEST: usize = 24;
 
 /// What base64 in either alphabet decodes to, padded or not; None if it is none.
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    let padding = text.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
+    let padding = text
+        .iter()
+        .rev()
+        .take(2)
+        .take_while(|byte| **byte == b'=')
+        .count();
     let text = &text[..text.len() - padding];
     if text.len() % 4 == 1 {
         return None;
@@ -114,6 +119,9 @@ mod tests {
             let found: Vec<_> = runs(text.as_bytes()).collect();
             assert_eq!(found, [lead + 1..lead + 1 + run.len()], "{lead}");
         }
-        assert_eq!(runs(b"some words and no run of it, however long").count(), 0);
+        assert_eq!(
+            runs(b"some words and no run of it, however long").count(),
+            0
+        );
     }
 }

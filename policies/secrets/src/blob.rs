@@ -5,13 +5,29 @@ use crate::{Confidence, Kind};
 /// What a file begins with, what it is, and how sure that is a secret.
 const FILES: [(&[u8], &str, Confidence); 8] = [
     (b"\0GITCRYPTKEY", "a git-crypt key", Confidence::High),
-    (&[0xfe, 0xed, 0xfe, 0xed], "a Java key store", Confidence::Medium),
-    (&[0xce, 0xce, 0xce, 0xce], "a Java key store", Confidence::Medium),
-    (&[0x03, 0xd9, 0xa2, 0x9a, 0x67, 0xfb, 0x4b, 0xb5], "a KeePass database", Confidence::Medium),
+    (
+        &[0xfe, 0xed, 0xfe, 0xed],
+        "a Java key store",
+        Confidence::Medium,
+    ),
+    (
+        &[0xce, 0xce, 0xce, 0xce],
+        "a Java key store",
+        Confidence::Medium,
+    ),
+    (
+        &[0x03, 0xd9, 0xa2, 0x9a, 0x67, 0xfb, 0x4b, 0xb5],
+        "a KeePass database",
+        Confidence::Medium,
+    ),
     (b"\x95\x03", "a PGP private key", Confidence::Medium),
     (b"\x95\x01", "a PGP private key", Confidence::Medium),
     (b"\x94\x03", "a PGP private key", Confidence::Medium),
-    (b"openssh-key-v1\0", "an OpenSSH private key", Confidence::High),
+    (
+        b"openssh-key-v1\0",
+        "an OpenSSH private key",
+        Confidence::High,
+    ),
 ];
 
 /// What a file is, by its first bytes.
@@ -48,7 +64,10 @@ fn der_sequence(bytes: &[u8]) -> Option<&[u8]> {
 /// A file as text: UTF-8, or UTF-16 with a mark at its beginning.
 pub(crate) fn text(bytes: Vec<u8>) -> Option<String> {
     let wide = |order: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes[2..].chunks_exact(2).map(|pair| order([pair[0], pair[1]])).collect();
+        let units: Vec<u16> = bytes[2..]
+            .chunks_exact(2)
+            .map(|pair| order([pair[0], pair[1]]))
+            .collect();
         String::from_utf16_lossy(&units)
     };
     match bytes {

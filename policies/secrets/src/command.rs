@@ -12,7 +12,9 @@ const FAR: usize = 200;
 /// The password of `IDENTIFIED BY 'x'`, whose first word is at `hit`.
 pub(crate) fn identified_by(text: &[u8], hit: &Range<usize>) -> Option<(Range<usize>, Confidence)> {
     let rest = &text[hit.end..text.len().min(hit.end + FAR)];
-    let by = rest.windows(3).position(|word| word.eq_ignore_ascii_case(b"by "))?;
+    let by = rest
+        .windows(3)
+        .position(|word| word.eq_ignore_ascii_case(b"by "))?;
     if by > 64 || rest[..by].contains(&b';') {
         return None;
     }
@@ -44,18 +46,20 @@ const PROGRAMS: [(&str, &str, bool, bool); 5] = [
 /// The password after a short flag of the program whose name is at `hit`.
 pub(crate) fn short_flag(text: &[u8], hit: &Range<usize>) -> Option<(Range<usize>, Confidence)> {
     let name = &text[hit.clone()];
-    let known = PROGRAMS.iter().find(|(known, ..)| name == known.as_bytes())?;
+    let known = PROGRAMS
+        .iter()
+        .find(|(known, ..)| name == known.as_bytes())?;
     let (_, flag, adjoins, has_user) = *known;
     let before = text[..hit.start].last();
-    if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
+    if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    {
         return None;
     }
     let rest = &text[hit.end..text.len().min(hit.end + FAR)];
     let line = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
     let line = &rest[..line];
-    let is_flag = |at: &usize| {
-        line[*at..].starts_with(flag.as_bytes()) && *at > 0 && line[at - 1] == b' '
-    };
+    let is_flag =
+        |at: &usize| line[*at..].starts_with(flag.as_bytes()) && *at > 0 && line[at - 1] == b' ';
     let at = (0..line.len()).find(is_flag)? + flag.len();
     let mut start = hit.end + at;
     let blanks = assign::skip_blanks(text, start) - start;

@@ -137,7 +137,8 @@ impl Detector {
 }
 
 fn unquoted(value: &str) -> &str {
-    let is_quoted = |sign: char| value.len() > 1 && value.starts_with(sign) && value.ends_with(sign);
+    let is_quoted =
+        |sign: char| value.len() > 1 && value.starts_with(sign) && value.ends_with(sign);
     match is_quoted('"') || is_quoted('\'') {
         true => &value[1..value.len() - 1],
         false => value,
@@ -163,10 +164,12 @@ fn add(found: &mut Vec<Found>, own: Option<Found>) {
 }
 
 fn best(found: Vec<Found>) -> Option<Found> {
-    found.into_iter().reduce(|best, found| match found.confidence > best.confidence {
-        true => found,
-        false => best,
-    })
+    found
+        .into_iter()
+        .reduce(|best, found| match found.confidence > best.confidence {
+            true => found,
+            false => best,
+        })
 }
 
 fn name_faults(names: &[String]) -> Vec<Fault> {
@@ -175,7 +178,9 @@ fn name_faults(names: &[String]) -> Vec<Fault> {
     faults
         .map(|(index, name)| Fault {
             path: format!("/keyNames/{index}"),
-            message: format!("`{name}` is too short: write a name of at least three letters or digits"),
+            message: format!(
+                "`{name}` is too short: write a name of at least three letters or digits"
+            ),
         })
         .collect()
 }

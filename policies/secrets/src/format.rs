@@ -13,13 +13,17 @@ pub(crate) enum Format {
     Prose,
 }
 
+#[rustfmt::skip]
 const CODE: [&str; 44] = [
     "py", "js", "ts", "mjs", "cjs", "jsx", "tsx", "go", "rs", "rb", "php", "pl", "pm", "lua", "java", "kt", "scala",
     "groovy", "gradle", "c", "h", "cpp", "hpp", "cs", "swift", "ps1", "psm1", "vue", "ex", "exs", "erl", "clj", "r",
     "dart", "rego", "jsonnet", "libsonnet", "tpl", "awk", "vcl", "star", "css", "proto", "wat",
 ];
+#[rustfmt::skip]
 const SHELL: [&str; 6] = ["sh", "bash", "ash", "zsh", "ksh", "bats"];
+#[rustfmt::skip]
 const PROSE: [&str; 8] = ["md", "markdown", "rst", "adoc", "html", "htm", "svg", "po"];
+#[rustfmt::skip]
 const DATA: [&str; 21] = [
     "yaml", "yml", "json", "toml", "ini", "conf", "cfg", "cnf", "env", "properties", "xml", "tf", "hcl", "tfvars", "config",
     "lst", "sql", "netrc", "acl", "cf", "repo",
@@ -27,6 +31,7 @@ const DATA: [&str; 21] = [
 
 /// Beginnings of lines that only programs have. What is typed by hand in a
 /// configuration never looks so.
+#[rustfmt::skip]
 const STATEMENTS: [&str; 18] = [
     "import ", "from __future__", "def ", "class ", "function ", "const ", "let ", "var ", "package main", "func ",
     "require(", "require_once", "#include", "public class ", "local function", "module.exports", "async def ", "use strict",
@@ -35,7 +40,10 @@ const STATEMENTS: [&str; 18] = [
 /// What a text is, by the name of its key, its first line, and its lines.
 pub(crate) fn of(key: &str, text: &str) -> Format {
     let extension = key.rsplit_once('.').map_or("", |(_, end)| end);
-    let is = |list: &[&str]| list.iter().any(|known| extension.eq_ignore_ascii_case(known));
+    let is = |list: &[&str]| {
+        list.iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    };
     if let Some(format) = by_interpreter(text) {
         return format;
     }
@@ -56,7 +64,10 @@ fn by_interpreter(text: &str) -> Option<Format> {
     }
     let line = line.strip_prefix("#!")?;
     let line = line.strip_suffix('\r').unwrap_or(line);
-    let mut words = line.split([' ', '/']).rev().filter(|word| !word.starts_with('-'));
+    let mut words = line
+        .split([' ', '/'])
+        .rev()
+        .filter(|word| !word.starts_with('-'));
     let name = words.next()?;
     Some(match SHELL.contains(&name) {
         true => Format::Shell,
@@ -72,7 +83,10 @@ fn by_lines(text: &str) -> Format {
             return Format::Code;
         }
         let trimmed = line.trim_end();
-        is_shell |= matches!(trimmed, "fi" | "done" | "esac" | "set -e" | "set -eu" | "set -euo pipefail" | "set -x");
+        is_shell |= matches!(
+            trimmed,
+            "fi" | "done" | "esac" | "set -e" | "set -eu" | "set -euo pipefail" | "set -x"
+        );
     }
     match is_shell {
         true => Format::Shell,
@@ -83,7 +97,16 @@ fn by_lines(text: &str) -> Format {
 /// `class web` is a line of a configuration, `class Web:` one of a program.
 fn is_statement(line: &str) -> bool {
     let line = line.trim_end();
-    let plain = ["import ", "class ", "function ", "func ", "def ", "const ", "let ", "var "];
+    let plain = [
+        "import ",
+        "class ",
+        "function ",
+        "func ",
+        "def ",
+        "const ",
+        "let ",
+        "var ",
+    ];
     if !plain.iter().any(|start| line.starts_with(start)) {
         return true;
     }

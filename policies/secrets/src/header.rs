@@ -10,7 +10,11 @@ use crate::{Confidence, base64, shape};
 pub(crate) fn word_length(rest: &[u8]) -> usize {
     let rest = &rest[..rest.len().min(value::MAX_BYTES)];
     let ends = |byte: &u8| {
-        byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>' | b',' | b';' | b'\\') && *byte != b'\\'
+        byte.is_ascii_whitespace()
+            || matches!(
+                byte,
+                b'"' | b'\'' | b'`' | b'<' | b'>' | b',' | b';' | b'\\'
+            ) && *byte != b'\\'
     };
     rest.iter().position(ends).unwrap_or(rest.len())
 }
@@ -21,12 +25,16 @@ pub(crate) fn credentials(
     hit: &Range<usize>,
     format: Format,
 ) -> Option<(Range<usize>, Confidence)> {
-    if text[..hit.start].last().is_some_and(u8::is_ascii_alphanumeric) {
+    if text[..hit.start]
+        .last()
+        .is_some_and(u8::is_ascii_alphanumeric)
+    {
         return None;
     }
     let end = hit.end + word_length(&text[hit.end..]);
     let word = &text[hit.end..end];
-    let is_basic = text[hit.start].eq_ignore_ascii_case(&b'b') && text[hit.start + 1].eq_ignore_ascii_case(&b'a');
+    let is_basic = text[hit.start].eq_ignore_ascii_case(&b'b')
+        && text[hit.start + 1].eq_ignore_ascii_case(&b'a');
     let is_secret = match is_basic {
         true => is_login(word),
         false => word.len() >= 16 && shape::is_random(word) && value::grade(word) == Grade::Random,
@@ -40,7 +48,9 @@ pub(crate) fn credentials(
 
 /// Whether a word is base64 of a user name and a password.
 pub(crate) fn is_login(word: &[u8]) -> bool {
-    let login = (word.len() >= 8).then(|| base64::decode_text(word)).flatten();
+    let login = (word.len() >= 8)
+        .then(|| base64::decode_text(word))
+        .flatten();
     let login = login.as_deref().and_then(|login| login.split_once(':'));
     login.is_some_and(|(name, password)| {
         !name.is_empty()

@@ -65,7 +65,9 @@ fn confidence(label: &Label, grade: Grade, case: &Case<'_>) -> Option<Confidence
     match (grade, label.strength, case.style) {
         (Grade::Random, Strength::Strong, Style::Clean) => Some(High),
         (Grade::Random, Strength::Fair, Style::Clean) if is_long => Some(High),
-        (Grade::Random, Strength::Weak, _) => (is_long && case.style != Style::Loose).then_some(Medium),
+        (Grade::Random, Strength::Weak, _) => {
+            (is_long && case.style != Style::Loose).then_some(Medium)
+        }
         (Grade::Random, _, _) => Some(Medium),
         (Grade::Uuid, Strength::Strong, Style::Clean | Style::Inner) => Some(Medium),
         (Grade::Mixed, Strength::Strong, Style::Clean) if is_password => {
@@ -88,7 +90,8 @@ fn confidence(label: &Label, grade: Grade, case: &Case<'_>) -> Option<Confidence
 /// Whether a word is a weak secret, and no label of a form or name of an object.
 fn is_weak_secret(is_password: bool, case: &Case<'_>) -> bool {
     let is_variable = is_variable(case.name);
-    let is_title = case.value[0].is_ascii_uppercase() && case.value[1..].iter().all(u8::is_ascii_lowercase);
+    let is_title =
+        case.value[0].is_ascii_uppercase() && case.value[1..].iter().all(u8::is_ascii_lowercase);
     match is_password {
         true => is_variable || !is_title,
         false => is_variable && case.value.len() >= 6 && case.style == Style::Clean,
@@ -97,7 +100,8 @@ fn is_weak_secret(is_password: bool, case: &Case<'_>) -> bool {
 
 /// `DB_PASSWORD`: a name as environment variables have it.
 fn is_variable(name: &[u8]) -> bool {
-    name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
+    name.iter()
+        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
 }
 
 /// How a value is written.

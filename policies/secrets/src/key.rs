@@ -60,12 +60,19 @@ pub(crate) fn around(text: &[u8], hit: &Range<usize>) -> Option<Key> {
         return None;
     }
     // The `n` of `\n` in a string belongs to the line before.
-    let is_escape = start > 0 && text[start - 1] == b'\\' && matches!(text[start], b'n' | b't' | b'r');
+    let is_escape =
+        start > 0 && text[start - 1] == b'\\' && matches!(text[start], b'n' | b't' | b'r');
     if is_escape {
         start += 1;
     }
-    let dashes = text[start..end].iter().take_while(|byte| **byte == b'-').count();
-    let dots = text[start + dashes..end].iter().take_while(|byte| **byte == b'.').count();
+    let dashes = text[start..end]
+        .iter()
+        .take_while(|byte| **byte == b'-')
+        .count();
+    let dots = text[start + dashes..end]
+        .iter()
+        .take_while(|byte| **byte == b'.')
+        .count();
     start += dashes + dots;
     while end > hit.end && matches!(text[end - 1], b'-' | b'.') {
         end -= 1;
@@ -97,7 +104,12 @@ pub(crate) fn quote_before(text: &[u8], at: usize) -> (Option<Quote>, usize) {
     match text[..at].last() {
         Some(&sign @ (b'"' | b'\'' | b'`')) => {
             let before = &text[..at - 1];
-            let escapes = before.iter().rev().take(7).take_while(|byte| **byte == b'\\').count();
+            let escapes = before
+                .iter()
+                .rev()
+                .take(7)
+                .take_while(|byte| **byte == b'\\')
+                .count();
             (Some(Quote { sign, escapes }), at - 1 - escapes)
         }
         _ => (None, at),
@@ -112,13 +124,18 @@ fn closing(text: &[u8], at: usize, quote: Quote) -> Option<usize> {
 }
 
 fn is_flag(text: &[u8], at: usize) -> bool {
-    matches!(text[..at].last(), None | Some(b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'[' | b',' | b'=' | b'('))
+    matches!(
+        text[..at].last(),
+        None | Some(b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'[' | b',' | b'=' | b'(')
+    )
 }
 
 /// What stands before `at`, where a key or its quote begins.
 fn before(text: &[u8], at: usize, quote: Option<Quote>) -> Option<Before> {
     let blanks = text[..at].iter().rev().take(256);
-    let blanks = blanks.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let blanks = blanks
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .count();
     let rest = &text[..at - blanks];
     let Some(&sign) = rest.last() else {
         return Some(Before::Line);
@@ -148,7 +165,11 @@ fn before(text: &[u8], at: usize, quote: Option<Quote>) -> Option<Before> {
         b':' | b'=' => Before::Value,
         b'/' if blanks == 0 => Before::Line,
         b'"' | b'\'' | b')' | b']' | b'}' | b'*' => Before::Word,
-        sign if blanks > 0 && (sign.is_ascii_alphanumeric() || !sign.is_ascii() || matches!(sign, b'_' | b'.')) => {
+        sign if blanks > 0
+            && (sign.is_ascii_alphanumeric()
+                || !sign.is_ascii()
+                || matches!(sign, b'_' | b'.')) =>
+        {
             word_before(rest)
         }
         _ => return None,
@@ -156,13 +177,19 @@ fn before(text: &[u8], at: usize, quote: Option<Quote>) -> Option<Before> {
 }
 
 /// Words that declare what follows them, and so begin a line.
+#[rustfmt::skip]
 const DECLARES: [&str; 14] = [
     "export", "set", "setenv", "env", "declare", "local", "readonly", "ENV", "ARG", "header", "define", "property",
     "default", "typeset",
 ];
 
 fn word_before(rest: &[u8]) -> Before {
-    let length = rest.iter().rev().take(24).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let length = rest
+        .iter()
+        .rev()
+        .take(24)
+        .take_while(|byte| byte.is_ascii_alphabetic())
+        .count();
     let word = &rest[rest.len() - length..];
     match DECLARES.iter().any(|known| known.as_bytes() == word) {
         true => Before::Line,

@@ -29,10 +29,15 @@ impl<'t> Lines<'t> {
     pub(crate) fn is_comment(&mut self, at: usize) -> bool {
         self.advance(at);
         let line = &self.text[self.start..at];
-        let blanks = line.iter().take(FAR).take_while(|byte| matches!(byte, b' ' | b'\t'));
+        let blanks = line
+            .iter()
+            .take(FAR)
+            .take_while(|byte| matches!(byte, b' ' | b'\t'));
         let first = &line[blanks.count()..];
-        let is_line = matches!(first, [b'#' | b';' | b'*', ..] | [b'/', b'*', ..] | [b'/', b'/', b' ' | b'/' | b'\t', ..])
-            || first.starts_with(b"-- ")
+        let is_line = matches!(
+            first,
+            [b'#' | b';' | b'*', ..] | [b'/', b'*', ..] | [b'/', b'/', b' ' | b'/' | b'\t', ..]
+        ) || first.starts_with(b"-- ")
             || first.starts_with(b"<!--")
             || first.starts_with(b"%");
         // A line end in a string ends a comment in that string.
@@ -59,7 +64,9 @@ impl<'t> Lines<'t> {
             let hashes = memchr::memchr_iter(b'#', &text[from..at]).map(|index| from + index);
             let is_comment = |hash: &usize| {
                 let next = text.get(hash + 1);
-                *hash > 0 && matches!(text[hash - 1], b' ' | b'\t') && matches!(next, None | Some(b' ' | b'#' | b'\n'))
+                *hash > 0
+                    && matches!(text[hash - 1], b' ' | b'\t')
+                    && matches!(next, None | Some(b' ' | b'#' | b'\n'))
             };
             self.hash = { hashes }.find(is_comment);
         }

@@ -24,8 +24,18 @@ pub(crate) struct Item {
 }
 
 /// Fields below a key that hold its value.
-const OWN: [&str; 8] = ["value", "val", "default", "plain", "plaintext", "text", "data", "content"];
+const OWN: [&str; 8] = [
+    "value",
+    "val",
+    "default",
+    "plain",
+    "plaintext",
+    "text",
+    "data",
+    "content",
+];
 /// Fields below a key that hold what is no secret, though hard to guess.
+#[rustfmt::skip]
 const OTHER: [&str; 22] = [
     "id", "uid", "uuid", "name", "key", "hash", "sha", "sha256", "digest", "checksum", "fingerprint", "path", "url", "uri",
     "version", "revision", "image", "type", "description", "public", "file", "ref",
@@ -78,7 +88,9 @@ fn flow(text: &[u8], range: Range<usize>) -> (Vec<Item>, usize) {
 
 fn is_byte(text: &[u8]) -> bool {
     let text = std::str::from_utf8(text).unwrap_or_default();
-    let hex = text.strip_prefix("0x").map(|hex| u8::from_str_radix(hex, 16));
+    let hex = text
+        .strip_prefix("0x")
+        .map(|hex| u8::from_str_radix(hex, 16));
     hex.unwrap_or_else(|| text.parse()).is_ok()
 }
 
@@ -122,7 +134,8 @@ fn item(range: Range<usize>, is_own: bool) -> Item {
 }
 
 fn is_one_of(word: &[u8], list: &[&str]) -> bool {
-    list.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    list.iter()
+        .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// The lines below a key that are further in than it.
@@ -136,7 +149,10 @@ fn block(text: &[u8], key: &Key, range: Range<usize>, most: usize) -> (Vec<Item>
             break;
         }
         let line = line(text, start, range.end);
-        let spaces = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let spaces = line
+            .iter()
+            .take_while(|byte| matches!(byte, b' ' | b'\t'))
+            .count();
         let is_item = line[spaces..].starts_with(b"- ");
         let is_below = spaces > indent || is_item && spaces == indent;
         if !is_below && !line.trim_ascii().is_empty() {
@@ -157,9 +173,14 @@ fn line(text: &[u8], start: usize, limit: usize) -> &[u8] {
 
 fn indent_of(text: &[u8], at: usize) -> usize {
     let head = &text[at.saturating_sub(256)..at];
-    let start = head.iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index + 1);
+    let start = head
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |index| index + 1);
     let head = &head[start..];
-    head.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+    head.iter()
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .count()
 }
 
 /// `- x`, `- name: x`, `name: x`.

@@ -2,8 +2,7 @@
 
 use crate::Kind;
 use crate::names::{
-    APP_SECRETS, COMPOUNDS, KEYS, LABELS, NO_KEYS, NO_SECRETS, NO_TOKENS, NOT_BEFORE, PASSES,
-    TAILS,
+    APP_SECRETS, COMPOUNDS, KEYS, LABELS, NO_KEYS, NO_SECRETS, NO_TOKENS, NOT_BEFORE, PASSES, TAILS,
 };
 
 /// What a name says of its value.
@@ -92,8 +91,7 @@ fn start_of_word(name: &[u8], end: usize) -> usize {
             Some(next) if next.is_ascii_uppercase() => {
                 // `apiKey`, and `APIKey` before its last capital.
                 let small = name.get(start + 1).filter(|_| start + 1 < end);
-                !sign.is_ascii_uppercase()
-                    || small.is_some_and(u8::is_ascii_lowercase)
+                !sign.is_ascii_uppercase() || small.is_some_and(u8::is_ascii_lowercase)
             }
             _ => false,
         };
@@ -115,7 +113,9 @@ pub(crate) fn classify(name: &[u8], own: &[String]) -> Option<Label> {
     while head + 1 < words.count && is_tail(words.back(head)) {
         head += 1;
     }
-    let word = words.back(head).trim_end_matches(|sign: char| sign.is_ascii_digit());
+    let word = words
+        .back(head)
+        .trim_end_matches(|sign: char| sign.is_ascii_digit());
     let found = by_word(word, &words, head).or_else(|| by_compound(word))?;
     let is_asked = words.any(head + 1, &NOT_BEFORE);
     (!is_asked).then_some(found)
@@ -174,7 +174,11 @@ fn secret(words: &Words, head: usize) -> Option<Label> {
     let is_app = words.any(head + 1, &APP_SECRETS);
     Some(Label {
         kind: Kind::Secret,
-        strength: if is_app { Strength::Strong } else { Strength::Fair },
+        strength: if is_app {
+            Strength::Strong
+        } else {
+            Strength::Fair
+        },
         may_name_object: before.is_empty() || !is_app,
     })
 }
@@ -204,7 +208,9 @@ fn by_compound(word: &str) -> Option<Label> {
             .is_some_and(|rest| rest.len() < 24 && !rest.ends_with("no"))
     });
     let (_, kind) = found?;
-    let asks = ["reset", "forgot", "change", "confirm", "disable", "enable", "allow", "show", "hide"];
+    let asks = [
+        "reset", "forgot", "change", "confirm", "disable", "enable", "allow", "show", "hide",
+    ];
     let is_asked = asks.iter().any(|start| word.starts_with(start));
     (!is_asked).then(|| label(kind.clone(), Strength::Strong))
 }
@@ -220,56 +226,4 @@ fn is_own(name: &[u8], own: &[String]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn strength(name: &str) -> Option<Strength> {
-        classify(name.as_bytes(), &[]).map(|label| label.strength)
-    }
-
-    #[test]
-    fn a_name_is_read_in_words() {
-        for (name, expected) in [
-            ("apiKey", "api key"),
-            ("APIKey", "api key"),
-            ("API_KEY", "api key"),
-            ("spring.datasource.password", "spring datasource password"),
-            ("GF_SECURITY__ADMIN", "gf security admin"),
-            ("dbpassword", "dbpassword"),
-            ("oauth2Token", "oauth2 token"),
-            ("key1", "key1"),
-        ] {
-            let words = Words::of(name.as_bytes());
-            let read: Vec<_> = (0..words.count).rev().map(|i| words.back(i)).collect();
-            assert_eq!(read.join(" "), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn names_of_secrets_promise_one() {
-        for name in [
-            "password", "PASSWORD", "dbPassword", "POSTGRES_PASSWORD", "spring.datasource.password",
-            "requirepass", "masterauth", "rootpw", "MYSQL_PWD", "smtp_pass", "client_secret",
-            "clientSecret", "JWT_SECRET", "secret_key_base", "KEY_VAULTS_SECRET", "api-key", "APIKEY",
-            "X-Api-Key", "access_token", "BOT_TOKEN", "auth_token", "private_key", "secretkey",
-            "PASSWORD_PROD", "password2", "encryption_key", "dbpassword", "passwordsalt", "wpa_psk",
-            "passphrase", "registration_shared_secret", "AWS_SECRET_ACCESS_KEY",
-        ] {
-            assert_eq!(strength(name), Some(Strength::Strong), "{name}");
-        }
-    }
-
-    #[test]
-    fn names_of_other_things_promise_none() {
-        for name in [
-            "password_file", "PASSWORD_POLICY", "secretName", "secret_name", "tokenUrl", "key",
-            "TOKEN_EXPIRY_SECONDS", "DISABLE_PASSWORD", "reset_password", "public_key", "PUB_KEY_PATH",
-            "proxy_pass", "fastcgi_pass", "bypass", "compass", "keycloak", "monkey", "primary_key",
-            "password_hash", "existingSecret", "tls-secret", "imagePullSecret", "csrf_token",
-            "max_tokens", "next_page_token", "passwordSecret", "sort_key", "author", "secretary",
-            "allow_empty_password", "no_password", "routing-key-prefix", "user_password_minlen",
-        ] {
-            assert_eq!(strength(name), None, "{name}");
-        }
-    }
-}
+mod tests;

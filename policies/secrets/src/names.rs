@@ -1,9 +1,11 @@
-//! Words that names of keys are made of. All in lower case.
+//! Words that names of keys are made of. All in lower case. Lists of
+//! words are set as such, not one a line.
 
 use crate::Kind;
 
 /// Words after a secret's name that change nothing: `PASSWORD_PROD`,
 /// `secret_key_base`.
+#[rustfmt::skip]
 pub(crate) const TAILS: [&str; 34] = [
     "value", "val", "string", "str", "plain", "plaintext", "text", "clear", "cleartext", "raw", "default",
     "prod", "production", "dev", "development", "staging", "stage", "test", "live", "sandbox", "main", "primary",
@@ -11,6 +13,7 @@ pub(crate) const TAILS: [&str; 34] = [
 ];
 
 /// Words before a secret's name that make it a question, a rule or a flag.
+#[rustfmt::skip]
 pub(crate) const NOT_BEFORE: [&str; 59] = [
     "reset", "forgot", "forgotten", "forget", "lost", "change", "changed", "update", "min", "max", "minimum",
     "maximum", "show", "hide", "toggle", "enable", "enabled", "disable", "disabled", "allow", "allowed", "require",
@@ -21,12 +24,14 @@ pub(crate) const NOT_BEFORE: [&str; 59] = [
 ];
 
 /// Words before `pass` that make it another verb or noun.
+#[rustfmt::skip]
 pub(crate) const PASSES: [&str; 20] = [
     "proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached", "by", "high", "low", "band", "first", "second", "one",
     "two", "single", "multi", "all", "test", "tests", "boarding",
 ];
 
 /// Words before `secret` that make it the name of a Kubernetes object.
+#[rustfmt::skip]
 pub(crate) const NO_SECRETS: [&str; 27] = [
     "tls", "ssl", "pull", "image", "imagepull", "cert", "certs", "certificate", "ca", "kube", "kubernetes", "k8s",
     "registry", "docker", "name", "ref", "mount", "volume", "sealed", "external", "password", "pass", "token",
@@ -34,6 +39,7 @@ pub(crate) const NO_SECRETS: [&str; 27] = [
 ];
 
 /// Words before `secret` that make it a value of an application.
+#[rustfmt::skip]
 pub(crate) const APP_SECRETS: [&str; 49] = [
     "jwt", "session", "sessions", "app", "application", "cookie", "client", "webhook", "webhooks", "vault", "vaults",
     "encryption", "signing", "sign", "hmac", "csrf", "shared", "oauth", "oauth2", "oidc", "turn", "form", "macaroon",
@@ -44,6 +50,7 @@ pub(crate) const APP_SECRETS: [&str; 49] = [
 
 /// Words before `token` that make it a word of a language, a page or a
 /// placeholder, and CSRF tokens, which are names of fields.
+#[rustfmt::skip]
 pub(crate) const NO_TOKENS: [&str; 30] = [
     "csrf", "xsrf", "next", "page", "continuation", "cancellation", "cancel", "sync", "start", "stop", "end", "eos",
     "bos", "pad", "unk", "special", "prompt", "completion", "output", "input", "context", "total", "chunk", "per",
@@ -51,6 +58,7 @@ pub(crate) const NO_TOKENS: [&str; 30] = [
 ];
 
 /// Words before `key` that make it a secret, however it looks.
+#[rustfmt::skip]
 pub(crate) const KEYS: [&str; 25] = [
     "api", "secret", "private", "access", "encryption", "encrypt", "signing", "master", "preshared", "shared", "auth",
     "account", "cipher", "crypto", "crypt", "aes", "jwt", "hmac", "cookie", "unseal", "recovery", "secretaccess",
@@ -58,6 +66,7 @@ pub(crate) const KEYS: [&str; 25] = [
 ];
 
 /// Words before `key` that make a value that is hard to guess a secret.
+#[rustfmt::skip]
 pub(crate) const LABELS: [&str; 33] = [
     "app", "application", "license", "licence", "service", "session", "admin", "root", "write", "read", "ingest",
     "integration", "routing", "registration", "network", "activation", "subscription", "webhook", "deploy", "device",
@@ -66,6 +75,7 @@ pub(crate) const LABELS: [&str; 33] = [
 ];
 
 /// Words before `key` that make it anything but a secret.
+#[rustfmt::skip]
 pub(crate) const NO_KEYS: [&str; 46] = [
     "primary", "foreign", "partition", "sort", "cache", "map", "group", "label", "object", "hot", "idx", "index",
     "bucket", "host", "signature", "row", "column", "dict", "order", "lookup", "topic", "message", "site", "publishable",

@@ -27,7 +27,10 @@ impl Patterns {
     /// With every pattern that cannot be used.
     pub(crate) fn new(patterns: &[Pattern]) -> Result<Option<Self>, Vec<Fault>> {
         if patterns.len() > MAX_PATTERNS {
-            let message = format!("there are {} patterns; at most {MAX_PATTERNS} are searched for", patterns.len());
+            let message = format!(
+                "there are {} patterns; at most {MAX_PATTERNS} are searched for",
+                patterns.len()
+            );
             return Err(vec![Fault {
                 path: "/patterns".into(),
                 message,
@@ -55,10 +58,12 @@ impl Patterns {
         &'t self,
         text: &'t str,
     ) -> impl Iterator<Item = (Range<usize>, Kind, Confidence)> + 't {
-        self.patterns.iter().flat_map(move |(regex, name, confidence)| {
-            let matches = regex.find_iter(text.as_bytes()).take(super::scan::MOST);
-            matches.map(move |found| (found.range(), Kind::Own(name.clone()), *confidence))
-        })
+        self.patterns
+            .iter()
+            .flat_map(move |(regex, name, confidence)| {
+                let matches = regex.find_iter(text.as_bytes()).take(super::scan::MOST);
+                matches.map(move |found| (found.range(), Kind::Own(name.clone()), *confidence))
+            })
     }
 }
 
@@ -66,7 +71,11 @@ fn compile(pattern: &str) -> Result<Regex, String> {
     let syntax = syntax::Config::new().unicode(false).utf8(false);
     let regex = Regex::builder()
         .syntax(syntax)
-        .thompson(thompson::Config::new().nfa_size_limit(Some(MAX_BYTES)).utf8(false))
+        .thompson(
+            thompson::Config::new()
+                .nfa_size_limit(Some(MAX_BYTES))
+                .utf8(false),
+        )
         .dense(
             dense::Config::new()
                 .match_kind(MatchKind::LeftmostFirst)

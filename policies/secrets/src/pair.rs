@@ -10,6 +10,7 @@ const FAR: usize = 400;
 const LINES: usize = 3;
 
 /// Fields that hold the name.
+#[rustfmt::skip]
 const NAMES: [&str; 12] = [
     "name", "key", "id", "field", "property", "variable", "var", "env", "param", "parameter", "option", "header",
 ];
@@ -39,12 +40,17 @@ fn has_name_field(text: &[u8], key: &Key) -> bool {
     let is_quote = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\');
     let quotes = head.iter().rev().take_while(|byte| is_quote(byte)).count();
     let head = &head[..head.len() - quotes];
-    let letters = head.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let letters = head
+        .iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_alphabetic())
+        .count();
     is_one_of(&head[head.len() - letters..], &NAMES)
 }
 
 fn is_one_of(word: &[u8], list: &[&str]) -> bool {
-    list.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    list.iter()
+        .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 fn after(text: &[u8], key: &Key) -> Option<Value> {
@@ -83,13 +89,19 @@ fn fields(text: &[u8], range: Range<usize>) -> impl Iterator<Item = Range<usize>
         is_next(pair) && window[index + 1..].trim_ascii_start().starts_with(b"- ")
     });
     let end = next.map_or(window.len(), |(index, _)| index);
-    let close = window[..end].iter().position(|byte| *byte == b'}').unwrap_or(end);
+    let close = window[..end]
+        .iter()
+        .position(|byte| *byte == b'}')
+        .unwrap_or(end);
     let start = range.start;
     let is_letter = |byte: &u8| byte.is_ascii_alphabetic();
     let mut index = 0;
     std::iter::from_fn(move || {
         while index < close {
-            let word = window[index..close].iter().take_while(|byte| is_letter(byte)).count();
+            let word = window[index..close]
+                .iter()
+                .take_while(|byte| is_letter(byte))
+                .count();
             let found = index..index + word;
             index += word.max(1);
             if is_one_of(&window[found.clone()], &VALUES) {

@@ -82,7 +82,8 @@ fn items(pattern: &str) -> Result<Vec<Item>, String> {
                 let end = rest.iter().position(|&b| b == b'}');
                 let end = end.ok_or_else(|| fault("has an open repetition"))?;
                 let last = items.last_mut().ok_or_else(|| fault("repeats nothing"))?;
-                last.repeat(&rest[..end]).ok_or_else(|| fault("repeats oddly"))?;
+                last.repeat(&rest[..end])
+                    .ok_or_else(|| fault("repeats oddly"))?;
                 rest = &rest[end + 1..];
             }
             b'\\' => {
@@ -124,11 +125,7 @@ impl Rule {
     /// The token around a keyword at `hit`, if there is one: it stands alone,
     /// and is not made of a few signs as an example is. The number is how far
     /// it was looked: a keyword before that place starts no other token.
-    pub(crate) fn matches(
-        &self,
-        text: &[u8],
-        hit: &Range<usize>,
-    ) -> (Option<Range<usize>>, usize) {
+    pub(crate) fn matches(&self, text: &[u8], hit: &Range<usize>) -> (Option<Range<usize>>, usize) {
         if text[hit.clone()] != *self.keyword.as_bytes() {
             return (None, hit.end);
         }

@@ -6,26 +6,17 @@ use std::ops::Range;
 use crate::assign::{self, Leads, Value};
 use crate::automaton::Mark;
 use crate::format::{self, Format};
+use crate::hit::{self, Hit};
 use crate::judge::{self, Case, Style};
 use crate::key::{self, Before, Key};
 use crate::lines::Lines;
 use crate::name::{self, Label, Strength};
-use crate::place::Places;
 use crate::value::Grade;
 use crate::{At, Confidence, Detector, Found, Kind};
 use crate::{base64, command, header, list, pair, pem, url, value};
 
 /// The most findings of a text: whoever has more knows by then.
 pub(crate) const MOST: usize = 100;
-
-/// Something found, by its place in the text.
-#[derive(Debug, Clone)]
-pub(crate) struct Hit {
-    pub(crate) range: Range<usize>,
-    pub(crate) kind: Kind,
-    pub(crate) confidence: Confidence,
-    pub(crate) name: Option<Range<usize>>,
-}
 
 /// A search of one text.
 pub(crate) struct Scan<'t> {
@@ -105,7 +96,9 @@ impl<'t> Scan<'t> {
             Mark::Rule(index) => self.rule(index, hit),
             Mark::Url => {
                 let found = url::credentials(text, hit, self.format());
-                if let Some((range, confidence)) = found.filter(|_| !self.lines.is_comment(hit.start)) {
+                if let Some((range, confidence)) =
+                    found.filter(|_| !self.lines.is_comment(hit.start))
+                {
                     self.push(range, Kind::UrlCredentials, confidence);
                 }
             }
@@ -140,13 +133,17 @@ impl<'t> Scan<'t> {
             }
             Mark::Identified => {
                 let found = command::identified_by(text, hit);
-                if let Some((range, confidence)) = found.filter(|_| !self.lines.is_comment(hit.start)) {
+                if let Some((range, confidence)) =
+                    found.filter(|_| !self.lines.is_comment(hit.start))
+                {
                     self.push(range, Kind::Password, confidence);
                 }
             }
             Mark::Program => {
                 let found = command::short_flag(text, hit);
-                if let Some((range, confidence)) = found.filter(|_| !self.lines.is_comment(hit.start)) {
+                if let Some((range, confidence)) =
+                    found.filter(|_| !self.lines.is_comment(hit.start))
+                {
                     self.push(range, Kind::Password, confidence);
                 }
             }
@@ -182,7 +179,9 @@ impl<'t> Scan<'t> {
             return;
         }
         match assign::leads(text, &key) {
-            _ if key.before == Before::Value || is_element_text(text, &key) => self.pair(&key, &label),
+            _ if key.before == Before::Value || is_element_text(text, &key) => {
+                self.pair(&key, &label)
+            }
             Some(Leads::To(value)) => self.value(&key, &label, &value),
             Some(Leads::Into(start)) if list::is_readable(&key) => self.list(&key, &label, start),
             _ => {}
@@ -234,7 +233,8 @@ impl<'t> Scan<'t> {
         let (items, end) = list::items(self.bytes(), key, start, is_inside);
         self.lists_done = self.lists_done.max(end);
         for item in items {
-            let is_random = || value::grade(&self.bytes()[item.value.range.clone()]) == Grade::Random;
+            let is_random =
+                || value::grade(&self.bytes()[item.value.range.clone()]) == Grade::Random;
             if self.hits.len() >= MOST {
                 return;
             }
@@ -285,37 +285,8 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// Findings in the order of the text; of those that meet, the surest.
-    fn resolve(mut self) -> Vec<Found> {
-        self.hits.sort_by_key(|hit| (hit.range.start, hit.range.end));
-        let mut kept: Vec<Hit> = Vec::new();
-        for hit in self.hits {
-            match kept.last_mut() {
-                Some(last) if hit.range.start < last.range.end => last.merge(hit),
-                _ => kept.push(hit),
-            }
-        }
-        let mut places = Places::new(self.text);
-        let found = kept.into_iter().map(|hit| Found {
-            at: Some(places.at(hit.range.start)),
-            kind: hit.kind,
-            confidence: hit.confidence,
-            name: hit.name.map(|name| self.text[name].to_owned()),
-        });
-        found.collect()
-    }
-}
-
-impl Hit {
-    fn merge(&mut self, other: Hit) {
-        let is_known = |kind: &Kind| matches!(kind, Kind::Format(_) | Kind::Own(_) | Kind::PrivateKey | Kind::UrlCredentials);
-        let is_surer = other.confidence > self.confidence;
-        if is_known(&other.kind) && !is_known(&self.kind) || is_surer && is_known(&self.kind) == is_known(&other.kind) {
-            self.kind = other.kind;
-        }
-        self.confidence = self.confidence.max(other.confidence);
-        self.name = self.name.take().or(other.name);
-        self.range.end = self.range.end.max(other.range.end);
+    fn resolve(self) -> Vec<Found> {
+        hit::resolve(self.hits, self.text)
     }
 }
 

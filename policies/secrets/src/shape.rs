@@ -29,7 +29,15 @@ fn distinct(text: &[u8]) -> u32 {
 
 /// Words of texts that only stand for a token.
 const EXAMPLES: [&str; 9] = [
-    "example", "xxxx", "your", "abcdefg", "abcd1234", "12345678", "00000000", "placeholder", "redacted",
+    "example",
+    "xxxx",
+    "your",
+    "abcdefg",
+    "abcd1234",
+    "12345678",
+    "00000000",
+    "placeholder",
+    "redacted",
 ];
 
 /// Whether a text of a token's form stands for one: few signs, or words that
@@ -169,10 +177,13 @@ fn is_name_with_hash(text: &[u8]) -> bool {
 pub(crate) fn is_uuid(text: &[u8]) -> bool {
     let hyphens = [8, 13, 18, 23];
     text.len() == 36
-        && text.iter().enumerate().all(|(index, byte)| match hyphens.contains(&index) {
-            true => *byte == b'-',
-            false => byte.is_ascii_hexdigit(),
-        })
+        && text
+            .iter()
+            .enumerate()
+            .all(|(index, byte)| match hyphens.contains(&index) {
+                true => *byte == b'-',
+                false => byte.is_ascii_hexdigit(),
+            })
 }
 
 /// Numbers, dates, durations, sizes, versions, addresses: digits, signs
@@ -215,7 +226,9 @@ pub(crate) fn is_object_name(text: &[u8]) -> bool {
 /// as names of objects do not have them.
 pub(crate) fn is_disguised(text: &[u8]) -> bool {
     let inside = |window: &&[u8]| {
-        window[0].is_ascii_alphabetic() && window[1].is_ascii_digit() && window[2].is_ascii_alphabetic()
+        window[0].is_ascii_alphabetic()
+            && window[1].is_ascii_digit()
+            && window[2].is_ascii_alphabetic()
     };
     text.windows(3).filter(inside).count() > 1
 }

@@ -17,12 +17,17 @@ pub(crate) fn credentials(
     format: Format,
 ) -> Option<(Range<usize>, Confidence)> {
     let scheme = text[..hit.start].iter().rev().take(24);
-    let is_sign = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-' | b'_');
+    let is_sign =
+        |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-' | b'_');
     let scheme = scheme.take_while(is_sign).count();
     let start = hit.end;
     let rest = &text[start..text.len().min(start + FAR)];
     let ends = |byte: &u8| {
-        byte.is_ascii_whitespace() || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | b',')
+        byte.is_ascii_whitespace()
+            || matches!(
+                byte,
+                b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | b','
+            )
     };
     let end = rest.iter().position(ends).unwrap_or(rest.len());
     let at = rest[..end].iter().rposition(|byte| *byte == b'@')?;
@@ -32,7 +37,8 @@ pub(crate) fn credentials(
     }
     let user = &rest[..at];
     let Some(colon) = user.iter().position(|byte| *byte == b':') else {
-        let is_token = user.len() >= 20 && shape::is_random(user) && !shape::contains(host, "sentry");
+        let is_token =
+            user.len() >= 20 && shape::is_random(user) && !shape::contains(host, "sentry");
         return is_token.then_some((start..start + at, Confidence::Medium));
     };
     let (name, password) = (&user[..colon], &user[colon + 1..]);
@@ -41,9 +47,20 @@ pub(crate) fn credentials(
 }
 
 fn sure(name: &[u8], password: &[u8], format: Format) -> Option<Confidence> {
-    let is_one_of = |word: &[u8], list: &[&str]| list.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
-    let named = is_one_of(name, &["user", "username", "login", "name", "foo", "me", "usr"]);
-    let said = is_one_of(password, &["password", "pass", "passwd", "pwd", "pw", "secret", "bar", "token"]);
+    let is_one_of = |word: &[u8], list: &[&str]| {
+        list.iter()
+            .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    };
+    let named = is_one_of(
+        name,
+        &["user", "username", "login", "name", "foo", "me", "usr"],
+    );
+    let said = is_one_of(
+        password,
+        &[
+            "password", "pass", "passwd", "pwd", "pw", "secret", "bar", "token",
+        ],
+    );
     if named && said || password.is_empty() || is_masked(password) {
         return None;
     }
@@ -62,10 +79,14 @@ fn sure(name: &[u8], password: &[u8], format: Format) -> Option<Confidence> {
 }
 
 fn is_masked(password: &[u8]) -> bool {
-    password.iter().all(|byte| matches!(byte, b'x' | b'X' | b'*' | b'.' | b'_' | b'-'))
+    password
+        .iter()
+        .all(|byte| matches!(byte, b'x' | b'X' | b'*' | b'.' | b'_' | b'-'))
 }
 
 /// Hosts that are made for examples.
 fn is_example_host(host: &[u8]) -> bool {
-    ["example.com", "example.org", "example.net"].iter().any(|known| shape::contains(host, known))
+    ["example.com", "example.org", "example.net"]
+        .iter()
+        .any(|known| shape::contains(host, known))
 }

@@ -1,12 +1,15 @@
-//! Words that say what a value is. All in lower case.
+//! Words that say what a value is. All in lower case. Lists of
+//! words are set as such, not one a line.
 
 /// Parts of a value that something replaces before it is used.
+#[rustfmt::skip]
 pub(crate) const SUBSTITUTIONS: [&str; 21] = [
     "${", "$(", "{{", "}}", "<<", "%(", "#{", "{%", "<%", "[[", "{$", "{env.", "@@", "$__", "%env(", "%[",
     "process.env", "os.environ", "getenv", "secrets.", "!sub",
 ];
 
 /// Beginnings of what names a secret elsewhere, or holds it encrypted.
+#[rustfmt::skip]
 pub(crate) const REFERENCES: [&str; 35] = [
     "vault:", "op://", "file:", "env:", "secret:", "secrets:", "secret/", "secrets/", "ref+", "ssm:",
     "ssm://", "arn:", "projects/", "awssm", "gcpsm", "sops:", "enc[", "enc(", "enc:", "{cipher}", "!env",
@@ -15,12 +18,14 @@ pub(crate) const REFERENCES: [&str; 35] = [
 ];
 
 /// Identifiers of crypt(3) and its kin.
+#[rustfmt::skip]
 pub(crate) const CRYPT: [&str; 22] = [
     "1", "2", "2a", "2b", "2x", "2y", "5", "6", "7", "y", "gy", "apr1", "argon2", "argon2i", "argon2d",
     "argon2id", "pbkdf2", "pbkdf2-sha256", "pbkdf2-sha512", "scrypt", "sha1", "plaintext",
 ];
 
 /// Whole values that mean something, and so are no secret.
+#[rustfmt::skip]
 pub(crate) const VALUES: [&str; 154] = [
     "true", "false", "none", "null", "undefined", "enabled", "disabled", "enable", "disable", "default",
     "auto", "automatic", "required", "optional", "require", "always", "never", "prefer", "preferred",
@@ -43,6 +48,7 @@ pub(crate) const VALUES: [&str; 154] = [
 ];
 
 /// Parts of what only stands for a value, or tells to fill one in.
+#[rustfmt::skip]
 pub(crate) const PLACEHOLDERS: [&str; 40] = [
     "changeme", "change-me", "change_me", "change.me", "change me", "changeit", "change-it", "change_it",
     "change-this", "changethis", "change_this", "change this", "change-in", "change_in", "replaceme", "replace-",
@@ -52,6 +58,7 @@ pub(crate) const PLACEHOLDERS: [&str; 40] = [
 ];
 
 /// Beginnings of what may be shown to anybody.
+#[rustfmt::skip]
 pub(crate) const PUBLIC: [&str; 16] = [
     "ssh-rsa ", "ssh-ed25519 ", "ssh-dss ", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "age1", "-----begin cert",
     "-----begin public", "-----begin rsa public", "-----begin dh", "sha256:", "sha512:", "sha1:", "md5:",
@@ -59,6 +66,7 @@ pub(crate) const PUBLIC: [&str; 16] = [
 ];
 
 /// Extensions of files that hold secrets, or that configuration names.
+#[rustfmt::skip]
 pub(crate) const EXTENSIONS: [&str; 46] = [
     "pem", "key", "crt", "cer", "cert", "pub", "p12", "pfx", "jks", "keystore", "truststore", "kdbx", "txt",
     "json", "yaml", "yml", "toml", "ini", "conf", "cfg", "config", "env", "xml", "properties", "sh", "py",

@@ -10,7 +10,9 @@ use portcullis_secrets::{Confidence, Detector, Found, Options};
 use serde_json::Value;
 
 fn cases(file: &str) -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/cases")
+        .join(file);
     let text = std::fs::read(&path).expect("cases");
     match portcullis_manifest::parse_document(&text).expect("YAML") {
         Value::Array(cases) => cases,
@@ -19,7 +21,9 @@ fn cases(file: &str) -> Vec<Value> {
 }
 
 fn text<'c>(case: &'c Value, member: &str) -> &'c str {
-    case[member].as_str().unwrap_or_else(|| panic!("{member} is missing: {case}"))
+    case[member]
+        .as_str()
+        .unwrap_or_else(|| panic!("{member} is missing: {case}"))
 }
 
 fn found(detector: &Detector, case: &Value) -> Vec<Found> {
@@ -50,7 +54,10 @@ fn difference(case: &Value, found: &[Found]) -> Option<String> {
         other => panic!("`{other}` is no outcome"),
     };
     let line = case["line"].as_u64();
-    let at = found.first().and_then(|found| found.at).map(|at| at.line as u64);
+    let at = found
+        .first()
+        .and_then(|found| found.at)
+        .map(|at| at.line as u64);
     let is_there = line.is_none() || line == at;
     (!fits || !is_there).then(|| format!("{}: {found:?}", text(case, "why")))
 }
