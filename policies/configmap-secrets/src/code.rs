@@ -10,16 +10,16 @@ pub enum Code {
     /// a value that is hard to guess under a name such as `password`. Whoever
     /// may read ConfigMaps reads it; in most clusters that is everybody who
     /// can log in.
-    #[code(error)]
+    #[code(error, secret)]
     ConfigmapSecret,
     /// The entry most likely holds a credential: a plain word under a name
     /// such as `DB_PASSWORD`, a value that is hard to guess under a name that
     /// says less, a literal in a program.
-    #[code(warning)]
+    #[code(warning, secret)]
     ConfigmapSecretLikely,
     /// The entry may hold a credential, or holds the hash of one, which can be
     /// guessed at.
-    #[code(info)]
+    #[code(info, secret)]
     ConfigmapSecretPossible,
 }
 

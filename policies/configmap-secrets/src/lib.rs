@@ -161,16 +161,16 @@ fn find(member: &str, key: &str, is_file: bool, found: &Found, report: &mut Repo
     let place = Place::at(pointer::join(&format!("/{member}"), key));
     let name = found.name.as_deref().filter(|name| *name != key);
     let under = name.map(|name| format!(" under `{}`", shown(name)));
-    let line = found
-        .at
-        .filter(|_| is_file)
-        .map(|at| format!("line {}, ", at.line));
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let place = match found.at.filter(|_| is_file) {
+        Some(at) => place.within(count(at.line), count(at.column)),
+        None => place,
+    };
     let message = format!(
-        "`{}` holds {}{} ({}{} confidence)",
+        "`{}` holds {}{} ({} confidence)",
         shown(key),
         found.kind.title(),
         under.unwrap_or_default(),
-        line.unwrap_or_default(),
         found.confidence.name(),
     );
     let remedy = "put it into a Secret, and refer to that with `secretKeyRef`, `envFrom` or a volume; \
