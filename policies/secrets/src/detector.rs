@@ -157,7 +157,7 @@ fn add(found: &mut Vec<Found>, own: Option<Found>) {
         return;
     };
     match found.iter_mut().max_by_key(|found| found.confidence) {
-        Some(known) if known.kind == Kind::PasswordHash => {}
+        Some(known) if known.kind == Kind::PasswordHash || known.kind.is_half_public() => {}
         Some(known) => known.confidence = known.confidence.max(own.confidence),
         None => found.push(own),
     }

@@ -76,6 +76,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it is an identifier, a key that browsers are shown, or one for
+    /// tests: no key that it stands under makes it more than that.
+    pub(crate) fn is_half_public(&self) -> bool {
+        match self {
+            Kind::Format(title) => {
+                title.ends_with(" ID")
+                    || title.ends_with(" test key")
+                    || *title == "a Google API key"
+            }
+            _ => false,
+        }
+    }
+
     /// As a message names it, with an article: `a password`.
     pub fn title(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {

@@ -28,16 +28,19 @@ impl Hit {
         {
             self.kind = other.kind;
         }
-        self.confidence = self.confidence.max(other.confidence);
+        let is_open = !self.kind.is_half_public();
+        self.confidence = match is_open {
+            true => self.confidence.max(other.confidence),
+            false => Confidence::Medium,
+        };
         self.name = self.name.take().or(other.name);
         self.range.end = self.range.end.max(other.range.end);
     }
 }
 
 /// Findings in the order of the text; of those that meet, the surest.
-fn resolve(mut self) -> Vec<Found> {
-    self.hits
-        .sort_by_key(|hit| (hit.range.start, hit.range.end));
+pub(crate) fn resolve(mut hits: Vec<Hit>, text: &str) -> Vec<Found> {
+    hits.sort_by_key(|hit| (hit.range.start, hit.range.end));
     let mut kept: Vec<Hit> = Vec::new();
     for hit in hits {
         match kept.last_mut() {

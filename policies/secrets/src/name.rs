@@ -144,7 +144,8 @@ fn by_word(word: &str, words: &Words, head: usize) -> Option<Label> {
         "pin" | "passkey" => label(Kind::Password, Fair),
         "secret" => secret(words, head)?,
         "psk" => label(Kind::Secret, Strong),
-        "secrets" | "salt" | "credential" | "credentials" | "cred" | "creds" | "mnemonic" => {
+        "salt" => label(Kind::Secret, Weak),
+        "secrets" | "credential" | "credentials" | "cred" | "creds" | "mnemonic" => {
             if words.any(head + 1, &NO_SECRETS) {
                 return None;
             }
@@ -185,7 +186,8 @@ fn secret(words: &Words, head: usize) -> Option<Label> {
 
 fn key(words: &Words, head: usize) -> Option<Label> {
     let before = words.back(head + 1);
-    if words.any(head + 1, &NO_KEYS) {
+    let is_encryption = words.any(head + 1, &["encryption"]);
+    if words.any(head + 1, &NO_KEYS) && !is_encryption {
         return None;
     }
     let kind = match before {

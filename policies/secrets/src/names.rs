@@ -84,7 +84,7 @@ pub(crate) const NO_KEYS: [&str; 46] = [
 ];
 
 /// Ends of names without a sign between their words.
-pub(crate) const COMPOUNDS: [(&str, Kind); 40] = [
+pub(crate) const COMPOUNDS: [(&str, Kind); 46] = [
     ("password", Kind::Password),
     ("passwd", Kind::Password),
     ("passphrase", Kind::Password),
@@ -125,4 +125,10 @@ pub(crate) const COMPOUNDS: [(&str, Kind); 40] = [
     ("privatekey", Kind::Secret),
     ("presharedkey", Kind::Secret),
     ("encryptionkey", Kind::Secret),
+    ("authkey", Kind::Secret),
+    ("masterkey", Kind::Secret),
+    ("signingkey", Kind::Secret),
+    ("secretaccesskey", Kind::Secret),
+    ("jwtsecret", Kind::Secret),
+    ("appsecret", Kind::Secret),
 ];

@@ -20,6 +20,8 @@ pub(crate) fn is_nothing(value: &[u8]) -> bool {
         || is_url(value)
         || is_text(value)
         || is_code(value)
+        || value.starts_with(b"^")
+        || is_account(value)
 }
 
 /// `****`, `xxxx`, `....`, `----`.
@@ -105,6 +107,12 @@ fn is_text(value: &[u8]) -> bool {
         2 => !value.iter().any(u8::is_ascii_digit),
         _ => true,
     }
+}
+
+/// A line of /etc/passwd: seven fields, and `x` where a hash once was.
+fn is_account(value: &[u8]) -> bool {
+    let fields = value.split(|byte| *byte == b':');
+    fields.clone().count() == 7 && matches!(fields.clone().nth(1), Some([] | [b'x' | b'*' | b'!']))
 }
 
 /// A call, an index, a member: `get("x")`, `row[0]`, `config.password`.

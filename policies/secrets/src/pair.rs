@@ -11,8 +11,8 @@ const LINES: usize = 3;
 
 /// Fields that hold the name.
 #[rustfmt::skip]
-const NAMES: [&str; 12] = [
-    "name", "key", "id", "field", "property", "variable", "var", "env", "param", "parameter", "option", "header",
+const NAMES: [&str; 13] = [
+    "name", "key", "id", "field", "property", "variable", "var", "env", "param", "parameter", "option", "header", "type",
 ];
 /// Fields that hold the value.
 const VALUES: [&str; 5] = ["value", "string", "val", "content", "default"];

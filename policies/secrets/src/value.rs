@@ -1,8 +1,7 @@
 //! What a value is, whatever key it stands under.
 
-use crate::words;
-
 use crate::nothing::{is_name_of_something, is_nothing};
+use crate::words;
 use crate::{judge, shape};
 
 /// What a value may be, from what cannot be a secret to what must be one.

@@ -49,20 +49,20 @@ pub(crate) const VALUES: [&str; 154] = [
 
 /// Parts of what only stands for a value, or tells to fill one in.
 #[rustfmt::skip]
-pub(crate) const PLACEHOLDERS: [&str; 40] = [
+pub(crate) const PLACEHOLDERS: [&str; 41] = [
     "changeme", "change-me", "change_me", "change.me", "change me", "changeit", "change-it", "change_it",
     "change-this", "changethis", "change_this", "change this", "change-in", "change_in", "replaceme", "replace-",
     "replace_", "replace ", "your-", "your_", "yourpass", "yoursecret", "yourtoken", "yourapi", "your ",
     "xxxx", "todo", "fixme", "placeholder", "example", "dummy", "redacted", "insert-", "insert_", "notset",
-    "not-set", "not_set", "_here", "-here", "to-be-",
+    "not-set", "not_set", "_here", "-here", "to-be-", "required",
 ];
 
 /// Beginnings of what may be shown to anybody.
 #[rustfmt::skip]
-pub(crate) const PUBLIC: [&str; 16] = [
+pub(crate) const PUBLIC: [&str; 19] = [
     "ssh-rsa ", "ssh-ed25519 ", "ssh-dss ", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "age1", "-----begin cert",
     "-----begin public", "-----begin rsa public", "-----begin dh", "sha256:", "sha512:", "sha1:", "md5:",
-    "pk_live_",
+    "pk_live_", "pk_test_", "pk.eyj", "phc_",
 ];
 
 /// Extensions of files that hold secrets, or that configuration names.

@@ -86,3 +86,8 @@ fn values_under_their_keys_are_judged_as_their_reasons_say() {
 fn files_of_applications_are_judged_as_their_reasons_say() {
     run("apps.yaml", 110);
 }
+
+#[test]
+fn programs_commands_and_other_forms_are_judged_as_their_reasons_say() {
+    run("code.yaml", 75);
+}
