@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &Audit) -> Result<u8> {
         let wish = Wish {
             own_policies: !arguments.policies.are_given(),
             namespaces: arguments.namespaces.clone(),
+            fixes: arguments.fix_hints,
             requests_per_second: arguments.requests_per_second,
             page: arguments.page_size.and_then(|size| size.try_into().ok()),
             ..Wish::default()

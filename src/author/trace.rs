@@ -193,7 +193,7 @@ fn shown(time: Duration) -> String {
 fn outcome(policy: Policy, request: &Request) -> String {
     let is_mutating = policy.is_mutating();
     let set = match PolicySet::new(vec![policy], BTreeSet::new()) {
-        Ok(set) => set,
+        Ok(set) => set.for_files(),
         Err(duplicate) => return format!("{duplicate}\n"),
     };
     let mut request = request.clone();

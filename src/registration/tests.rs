@@ -66,6 +66,18 @@ fn values<'v>(configuration: &'v Value, pointer: &str) -> Vec<&'v Value> {
 }
 
 #[test]
+fn what_is_for_files_only_is_not_registered() {
+    let mut offline = policy("a", "Fail", true, json!([rule(&["secrets"])]));
+    let description = Arc::make_mut(offline.description.as_mut().expect("a description"));
+    description.offline = true;
+    let other = policy("b", "Ignore", false, json!([rule(&["pods"])]));
+    let [validating, mutating] = configured(vec![offline, other]);
+    assert_eq!(values(&validating, "/failurePolicy"), ["Ignore"]);
+    assert_eq!(values(&validating, "/rules/0/resources/0"), ["pods"]);
+    assert!(mutating.get("webhooks").is_none(), "{mutating}");
+}
+
+#[test]
 fn each_path_that_has_a_policy_is_an_entry_with_its_failure_policy() {
     let [validating, mutating] = configured(vec![
         policy("a", "Fail", false, json!([rule(&["pods"])])),
