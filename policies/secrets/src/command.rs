@@ -59,7 +59,7 @@ pub(crate) fn short_flag(text: &[u8], hit: &Range<usize>) -> Option<(Range<usize
     let line = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
     let line = &rest[..line];
     let is_flag =
-        |at: &usize| line[*at..].starts_with(flag.as_bytes()) && *at > 0 && line[at - 1] == b' ';
+        |at: &usize| line[*at..].starts_with(flag.as_bytes()) && (*at == 0 || line[at - 1] == b' ');
     let at = (0..line.len()).find(is_flag)? + flag.len();
     let mut start = hit.end + at;
     let blanks = assign::skip_blanks(text, start) - start;

@@ -111,10 +111,13 @@ fn flow_item(text: &[u8], at: usize, limit: usize) -> (Option<Item>, usize) {
 }
 
 fn flow_text(text: &[u8], at: usize, limit: usize) -> (Range<usize>, usize) {
-    if let Some((quote, first)) = assign::quote_at(text, at) {
-        if let Some(end) = assign::end_of_quoted(text, first, quote) {
-            return (first..end, end + 1 + quote.escapes);
-        }
+    let quoted = assign::quote_at(text, at).and_then(|(quote, first)| {
+        let end = assign::end_of_quoted(text, first, quote)?;
+        // A value that is cut has no quote at its end.
+        Some((first..end, text.len().min(end + 1 + quote.escapes)))
+    });
+    if let Some(found) = quoted {
+        return found;
     }
     let ends = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b'\n' | b':' | b'=');
     let end = text[at..limit].iter().position(ends).unwrap_or(limit - at);

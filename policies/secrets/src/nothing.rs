@@ -43,7 +43,7 @@ fn is_sealed(value: &[u8]) -> bool {
 /// Keys that are made to be shown, and certificates.
 fn is_public(value: &[u8]) -> bool {
     let begins = |start: &&str| shape::starts_with(value, start);
-    words::PUBLIC.iter().any(|start| begins(start))
+    words::PUBLIC.iter().any(begins)
 }
 
 /// A path, or the name of a file.
@@ -53,7 +53,7 @@ fn is_file(value: &[u8]) -> bool {
     }
     let begins = |start: &&str| shape::starts_with(value, start);
     let drive = value.len() > 3 && value[1] == b':' && value[2] == b'\\';
-    let rooted = ["./", "../", "~/", "/"].iter().any(|start| begins(start));
+    let rooted = ["./", "../", "~/", "/"].iter().any(begins);
     let is_random = |part: &[u8]| shape::is_random(part);
     if drive || rooted {
         let slash = |byte: &u8| matches!(byte, b'/' | b'\\');
@@ -68,10 +68,7 @@ fn is_file(value: &[u8]) -> bool {
         && words::EXTENSIONS
             .iter()
             .any(|known| end.eq_ignore_ascii_case(known.as_bytes()));
-    let is_relative = value.contains(&b'/')
-        && value
-            .split(|byte| *byte == b'/')
-            .all(|part| is_plain_word(part));
+    let is_relative = value.contains(&b'/') && value.split(|byte| *byte == b'/').all(is_plain_word);
     has_extension || is_relative
 }
 
