@@ -241,3 +241,6 @@ impl fmt::Debug for Item {
         write!(f, "{}..={}", self.least, self.most)
     }
 }
+
+#[cfg(test)]
+mod tests;
