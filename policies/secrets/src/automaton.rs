@@ -4,8 +4,11 @@
 //! instance of a policy searches with it as it was snapshot.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, StartKind};
+use aho_corasick::automaton::Automaton as _;
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Anchored, MatchKind, StartKind};
 
 use crate::rules::Rule;
 
@@ -80,7 +83,7 @@ const MARKS: [(&str, Mark); 31] = [
 /// The automaton, and what its keywords mean.
 #[derive(Debug)]
 pub(crate) struct Automaton {
-    keywords: AhoCorasick,
+    keywords: DFA,
     marks: Vec<Vec<Mark>>,
 }
 
@@ -108,9 +111,8 @@ impl Automaton {
             let longest = words.max_by_key(|word| word.len()).unwrap_or_default();
             add(longest, Mark::Name);
         }
-        let automaton = AhoCorasick::builder()
+        let automaton = DFA::builder()
             .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::DFA))
             .match_kind(MatchKind::Standard)
             .start_kind(StartKind::Unanchored)
             .build(keywords.keys())
@@ -121,16 +123,27 @@ impl Automaton {
         })
     }
 
-    /// Where a keyword is, and what it may be a part of; in the order of
-    /// their ends.
-    pub(crate) fn hits<'t>(
-        &'t self,
-        text: &'t str,
-    ) -> impl Iterator<Item = (std::ops::Range<usize>, Mark)> + 't {
-        let hits = self.keywords.find_overlapping_iter(text);
-        hits.flat_map(|hit| {
-            let marks = &self.marks[hit.pattern().as_usize()];
-            marks.iter().map(move |mark| (hit.range(), *mark))
-        })
+    /// Tells `take` where keywords are, and what each may be a part of, in the
+    /// order of their ends, until it says that it has enough.
+    pub(crate) fn each(&self, text: &[u8], mut take: impl FnMut(&Range<usize>, Mark) -> bool) {
+        let Ok(mut state) = self.keywords.start_state(Anchored::No) else {
+            return;
+        };
+        for (index, byte) in text.iter().enumerate() {
+            state = self.keywords.next_state(Anchored::No, state, *byte);
+            if !self.keywords.is_match(state) {
+                continue;
+            }
+            for nth in 0..self.keywords.match_len(state) {
+                let pattern = self.keywords.match_pattern(state, nth);
+                let end = index + 1;
+                let hit = end - self.keywords.pattern_len(pattern)..end;
+                for mark in &self.marks[pattern.as_usize()] {
+                    if !take(&hit, *mark) {
+                        return;
+                    }
+                }
+            }
+        }
     }
 }

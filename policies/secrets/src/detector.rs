@@ -8,7 +8,7 @@ use crate::judge::{self, Case, Style};
 use crate::own::Patterns;
 use crate::rules::{self, Rule};
 use crate::scan::{BEGINNING, Scan};
-use crate::{Fault, Found, Kind, Options, base64, blob, name};
+use crate::{Confidence, Fault, Found, Kind, Options, base64, blob, name};
 
 /// Finds secrets. Build it once: that takes milliseconds.
 pub struct Detector {
@@ -58,7 +58,14 @@ impl Detector {
         let mut found = Scan::new(self, key, text).run(true);
         let value = text.trim();
         if !value.contains('\n') {
-            let own = self.under(key, value);
+            let mut own = self.under(key, value);
+            let is_variable = judge::is_plain_password(key.as_bytes(), value.as_bytes());
+            let likely = own
+                .as_mut()
+                .filter(|own| own.kind == Kind::Password && is_variable);
+            if let Some(own) = likely {
+                own.confidence = Confidence::High;
+            }
             add(&mut found, own);
         }
         found

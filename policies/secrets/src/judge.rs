@@ -131,3 +131,28 @@ pub(crate) fn style(format: Format, before: Before, value: &Value) -> Option<Sty
 pub(crate) fn is_key_name(text: &[u8]) -> bool {
     name::classify(text, &[]).is_some()
 }
+
+/// Words that are in use as passwords, and as what is no password yet.
+const DEFAULTS: [&str; 9] = [
+    "secret", "passw", "token", "admin", "root", "test", "guest", "default", "user",
+];
+
+/// Whether an entry can be nothing but a password, though it is a word:
+/// `POSTGRES_PASSWORD: daylight` as a variable of its own, and no default.
+pub(crate) fn is_plain_password(name: &[u8], value: &[u8]) -> bool {
+    let is_named = ["_PASSWORD", "_PASSWD", "_PASSPHRASE"]
+        .iter()
+        .any(|end| name.ends_with(end.as_bytes()));
+    let says = |word: &&str| shape::contains(value, word);
+    let own = name.to_ascii_lowercase();
+    let repeats = own
+        .split(|byte| *byte == b'_')
+        .any(|word| word.len() > 2 && value.to_ascii_lowercase().starts_with(word));
+    let is_graded = matches!(value::grade(value), Grade::Plain | Grade::Mixed);
+    is_variable(name)
+        && is_named
+        && is_graded
+        && value.len() >= 6
+        && !repeats
+        && !DEFAULTS.iter().any(|word| says(&word))
+}

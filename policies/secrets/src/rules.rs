@@ -55,7 +55,12 @@ fn rule(line: &'static str) -> Result<Rule, String> {
         None => (Confidence::High, title),
     };
     let items = items(pattern)?;
-    let keyword = longest_literal(&items).ok_or_else(|| format!("`{pattern}` has no keyword"))?;
+    let keyword = keyword(&items).ok_or_else(|| format!("`{pattern}` has no keyword"))?;
+    // What is before it is read backwards, and has to be as plain.
+    let mut before = items[..keyword.start].windows(2);
+    if before.any(|pair| pair[1].least != pair[1].most && pair[0].overlaps(&pair[1])) {
+        return Err(format!("`{pattern}` can match in two ways backwards"));
+    }
     Ok(Rule {
         title,
         confidence,
@@ -105,7 +110,13 @@ fn items(pattern: &str) -> Result<Vec<Item>, String> {
     Ok(items)
 }
 
-fn longest_literal(items: &[Item]) -> Option<Range<usize>> {
+/// The literal that a pattern begins with, if that is three signs long; else
+/// its longest.
+fn keyword(items: &[Item]) -> Option<Range<usize>> {
+    let first = items.iter().take_while(|item| item.is_sign()).count();
+    if first > 2 {
+        return Some(0..first);
+    }
     let mut best: Option<Range<usize>> = None;
     let mut start = 0;
     for index in 0..=items.len() {
@@ -241,3 +252,6 @@ impl fmt::Debug for Item {
         write!(f, "{}..={}", self.least, self.most)
     }
 }
+
+#[cfg(test)]
+mod tests;

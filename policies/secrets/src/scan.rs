@@ -59,12 +59,11 @@ impl<'t> Scan<'t> {
 
     /// Everything in the text; what base64 in it holds too, if `decodes`.
     pub(crate) fn run(mut self, decodes: bool) -> Vec<Found> {
-        for (hit, mark) in self.detector.automaton.hits(self.text) {
-            self.mark(&hit, mark);
-            if self.hits.len() >= MOST {
-                break;
-            }
-        }
+        let detector = self.detector;
+        detector.automaton.each(self.bytes(), |hit, mark| {
+            self.mark(hit, mark);
+            self.hits.len() < MOST
+        });
         if decodes {
             self.decode();
         }
