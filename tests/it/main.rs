@@ -44,10 +44,10 @@ mod support;
 mod times;
 /// Findings on the corpora against `truth.json`.
 mod truth;
+mod truth_configmaps;
 /// Policies on literals of containers and on Secrets in files, on the corpora
 /// against `truth.json`.
 mod truth_literals;
-mod truth_configmaps;
 /// Policies on bindings, routes and namespaces on the corpora against `truth.json`.
 mod truth_objects;
 /// `probes` on the corpora against `truth.json`.

@@ -95,7 +95,7 @@ fn what_is_found_to_be_secret_is_masked_on_the_lines_that_are_shown() {
     assert!(carets.contains(&(start("'web:latest'"), 12)), "{human}");
     // An alias says the same in another place: that line is not shown.
     let pod = format!(
-        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web, namespace: shop}}\nx: &p {TOKEN}\nspec:\n  containers:\n    \
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web, namespace: shop, annotations: {{a: &p {TOKEN}}}}}\nspec:\n  containers:\n    \
          - {{name: web, env: [{{name: DB_PASSWORD, value: *p}}], image: 'web:latest', args: [{TOKEN}]}}\n"
     );
     check(&[&scratch.file("b.yaml", pod)]);

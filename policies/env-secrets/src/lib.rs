@@ -186,10 +186,7 @@ impl Judging<'_> {
     }
 
     /// The secrets in the words of a command: the index of each, and its word.
-    fn words<'w>(
-        &self,
-        words: impl Iterator<Item = &'w Text<'w>>,
-    ) -> Vec<(usize, &'w str, Found)> {
+    fn words<'w>(&self, words: impl Iterator<Item = &'w Text<'w>>) -> Vec<(usize, &'w str, Found)> {
         let words: Vec<&str> = words.map(|word| &**word).collect();
         let found = match words.is_empty() {
             true => vec![],

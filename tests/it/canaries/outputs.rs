@@ -14,7 +14,7 @@ use portcullis::wasm::Engine;
 use portcullis::{load, source};
 use serde_json::{Value, json};
 
-use super::{Bench, Output};
+use super::{Bench, Output, parrots};
 use crate::author;
 use crate::serve::{Server, eventually};
 use crate::support::{Scratch, portcullis, root, run, stderr, stdout};
@@ -36,6 +36,9 @@ fn review(object: &Value, old: &Value, is_dry_run: bool) -> Vec<u8> {
     }});
     review.to_string().into_bytes()
 }
+
+/// Which of the reviews has an object of another shape.
+const MISSHAPEN: usize = 3;
 
 /// Reviews of an object, good and bad.
 fn reviews(object: &Value) -> Vec<Vec<u8>> {
@@ -81,11 +84,14 @@ pub(super) fn of_the_webhook(scratch: Scratch, bench: &Bench) -> Vec<Output> {
         ),
     ] {
         let mut connection = server.connect();
-        for body in bench
-            .objects
-            .iter()
-            .flat_map(|placed| reviews(&placed.object))
-        {
+        let bodies = bench.objects.iter().flat_map(|placed| {
+            let mut bodies = reviews(&placed.object);
+            if parrots::repeat(bench, placed) {
+                bodies.remove(MISSHAPEN);
+            }
+            bodies
+        });
+        for body in bodies {
             for path in paths {
                 let answer = connection.post(path, &body);
                 answers.push_str(&answer.head);

@@ -42,6 +42,16 @@ pub(super) fn write(scratch: &Scratch, bench: &Bench) {
     }
 }
 
+/// Whether a policy repeats what this object holds: it knows it as it should
+/// be, and not as a part of some longer text.
+pub(super) fn repeat(bench: &Bench, placed: &Placed) -> bool {
+    let is_first = |place: &str| {
+        let first = bench.objects.iter().find(|one| one.place == place);
+        first.is_some_and(|first| first.canaries == placed.canaries)
+    };
+    REPEATED.iter().any(|(.., place)| is_first(place))
+}
+
 fn texts<'b>(bench: &'b Bench, placed: &Placed) -> impl Iterator<Item = &'b str> {
     bench.canaries[placed.canaries.clone()]
         .iter()

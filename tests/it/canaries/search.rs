@@ -145,5 +145,5 @@ fn a_value_is_found_in_every_form_and_at_every_place() {
         assert!(hits.iter().any(|hit| hit.canary == 1), "{text}");
         assert!(hits.iter().all(|hit| hit.canary == 1), "{text}");
     }
-    assert!(search.hits(b"canary\"wit, another-value-of").is_empty());
+    assert!(search.hits(b"canary\"wit, another-va").is_empty());
 }
