@@ -129,6 +129,16 @@ fn is_code(value: &[u8]) -> bool {
 
 /// A host, an address, a member of an object.
 pub(crate) fn is_name_of_something(value: &[u8]) -> bool {
+    let mail = value.iter().rposition(|byte| *byte == b'@');
+    match mail {
+        Some(0) => false,
+        Some(at) => value[at + 1..].contains(&b'.') && is_place(&value[at + 1..]),
+        None => is_place(value),
+    }
+}
+
+/// `db.internal:5432`, `home.attic.light`
+fn is_place(value: &[u8]) -> bool {
     let host = value.split(|byte| *byte == b':').next().unwrap_or_default();
     let labels = || host.split(|byte| *byte == b'.');
     let is_label = |label: &[u8]| {
@@ -142,15 +152,11 @@ pub(crate) fn is_name_of_something(value: &[u8]) -> bool {
         labels().count() > 1 && labels().all(is_label) && labels().next_back().is_some_and(is_top);
     let rest = &value[host.len()..];
     let is_port = rest.is_empty() || rest.len() > 1 && shape::is_digits(&rest[1..]);
-    let mail = value.iter().position(|byte| *byte == b'@');
-    let is_mail = mail.is_some_and(|at| {
-        at > 0 && is_name_of_something(&value[at + 1..]) && value[at + 1..].contains(&b'.')
-    });
     let is_plain = |label: &[u8]| {
         label
             .iter()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
     };
     let is_topic = labels().count() > 2 && labels().all(|label| is_label(label) && is_plain(label));
-    is_host && is_port || is_mail || is_topic
+    is_host && is_port || is_topic
 }
