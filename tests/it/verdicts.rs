@@ -140,6 +140,8 @@ fn every_request_is_decided_alike_with_and_without_the_cache() {
     );
     for profile in [Profile::Observe, Profile::Starter, Profile::Strict] {
         let mut found = source::policies(&pack, profile, &[]).expect("policies");
+        // Who holds a grant is asked each time.
+        found.retain(|found| found.resource.spec.grants.is_empty());
         for found in &mut found {
             // A busy machine must not make a difference.
             found.resource.spec.limits.deadline_milliseconds = 10_000;
