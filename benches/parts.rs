@@ -168,7 +168,8 @@ fn configmap(size: usize) -> Value {
 fn secrets_of_a_configmap(bencher: Bencher<'_, '_>, size: usize) {
     let mut ready = ready("configmap-secrets", &json!({}));
     let (admission, namespace) = (configmap(size), Value::Null);
-    let request = Request::new(&admission, &namespace);
+    let admission = admission.as_object().expect("a request");
+    let request = Request::new(admission, &namespace);
     ready.projection = ready.reads.project(&request, Redaction::None);
     let deadline = Instant::now() + Duration::from_secs(1);
     let verdict = ready.program.evaluate(&ready.projection, deadline);

@@ -173,8 +173,7 @@ fn find(member: &str, key: &str, is_file: bool, found: &Found, report: &mut Repo
         under.unwrap_or_default(),
         found.confidence.name(),
     );
-    let remedy = "put it into a Secret, and refer to that with `secretKeyRef`, `envFrom` or a volume; \
-                  if it is none, add the entry to the setting `allow`";
+    let remedy = "put it into a Secret, or name the entry in the setting `allow` if it is none";
     report.find(Code::of(found.confidence), place, remedy, message);
 }
 

@@ -154,5 +154,5 @@ pub(crate) fn is_plain_password(name: &[u8], value: &[u8]) -> bool {
         && is_graded
         && value.len() >= 6
         && !repeats
-        && !DEFAULTS.iter().any(|word| says(&word))
+        && !DEFAULTS.iter().any(says)
 }
