@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test, in groups with a time to keep to.
 
 mod plane;
+mod targets;
 
 use std::time::{Duration, Instant};
 
@@ -136,7 +137,7 @@ fn soak(number: &str) -> Result<()> {
         .parse()
         .context("--soak wants a number of requests")?;
     build::all(&[])?;
-    let mut soak = cargo(&["test", "--package", "portcullis", "--test", "it", "--"]);
+    let mut soak = targets::integration();
     soak.args(["times::soak", "--nocapture"]);
     run(soak.env("PORTCULLIS_SOAK", number.to_string()))
 }
@@ -162,27 +163,11 @@ fn install(extent: Extent) -> Result<()> {
 }
 
 fn verdicts(extent: Extent) -> Result<()> {
-    let mut units = cargo(&["test", "--workspace", "--quiet"]);
-    units.args(["--exclude", "portcullis", "--exclude", "portcullis-cluster"]);
-    cases(&mut units, extent);
-    run(&mut units)?;
-    run(&mut cargo(&[
-        "test",
-        "--package",
-        "portcullis",
-        "--lib",
-        "--bins",
-        "--quiet",
-    ]))?;
-    let mut integration = cargo(&[
-        "test",
-        "--package",
-        "portcullis",
-        "--test",
-        "it",
-        "--quiet",
-        "--",
-    ]);
+    for mut units in targets::units()? {
+        cases(&mut units, extent);
+        run(&mut units)?;
+    }
+    let mut integration = targets::integration();
     for module in HOSTILE.iter().chain(&SECRETS) {
         integration.args(["--skip", module]);
     }
@@ -196,8 +181,7 @@ fn verdicts(extent: Extent) -> Result<()> {
 
 /// What is found as a secret, and that none is shown.
 fn secrets(_: Extent) -> Result<()> {
-    let test = ["test", "--package", "portcullis", "--test", "it", "--quiet"];
-    run(cargo(&test).arg("--").args(SECRETS))
+    run(targets::integration().args(SECRETS))
 }
 
 /// How many cases property tests try: they print the seed of a failure.
@@ -212,15 +196,6 @@ fn cases(command: &mut std::process::Command, extent: Extent) {
 }
 
 fn hostile(extent: Extent) -> Result<()> {
-    let test = [
-        "test",
-        "--package",
-        "portcullis",
-        "--test",
-        "it",
-        "--quiet",
-        "--",
-    ];
     // Deadlines are held to within milliseconds: nothing else runs beside them.
     let runs: [&[&str]; 4] = [
         &["guests::", "--test-threads=1"],
@@ -234,7 +209,7 @@ fn hostile(extent: Extent) -> Result<()> {
             println!("times:: (load) is skipped by --fast");
             continue;
         }
-        let mut command = cargo(&test);
+        let mut command = targets::integration();
         if extent == Extent::Full {
             // Stricter figures, and minutes instead of seconds.
             command.env("PORTCULLIS_FULL", "1");

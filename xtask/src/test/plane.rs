@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::Extent;
-use crate::shell::{cargo, run as run_one};
+use super::{Extent, targets};
+use crate::shell::run as run_one;
 use crate::{bench, cluster};
 
 /// Tests that take long. CI runs one of [`SHARE`].
@@ -56,13 +56,7 @@ pub(super) fn run(extent: Extent) -> Result<()> {
         Extent::Ci | Extent::Fast => left_to_other_runs()?,
     };
     on_planes(extent, &left)?;
-    run_one(&mut cargo(&[
-        "test",
-        "--workspace",
-        "--lib",
-        "--quiet",
-        "cluster::tests",
-    ]))?;
+    run_one(targets::tests(&["--lib"]).arg(targets::ON_PLANE))?;
     if extent == Extent::Full {
         // Whether it measures, and every row is in force; no figures.
         let quick = ["--cluster", "--debug", "--seconds", "0.2", "--rounds", "1"];
@@ -129,10 +123,8 @@ fn on_planes(extent: Extent, left: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// `--workspace`, and not the package alone: cargo would build its dependencies
-/// anew with fewer features.
 fn tests(extent: Extent, left: &[&str]) -> Command {
-    let mut tests = cargo(&["test", "--workspace", "--test", "cluster", "--quiet", "--"]);
+    let mut tests = targets::cluster();
     if extent == Extent::Full {
         tests.env("PORTCULLIS_FULL", "1");
     }
