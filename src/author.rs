@@ -160,9 +160,13 @@ fn resource(
     })
 }
 
-/// What a policy with these reads and grants is shown.
-fn redaction(reads: &Reads, resource: &Resource) -> Result<Redaction, Failure> {
-    load::redaction(reads, &resource.spec).map_err(|failure| {
+/// What a policy with this description and these grants is shown.
+fn redaction(
+    description: &Description,
+    reads: &Reads,
+    resource: &Resource,
+) -> Result<Redaction, Failure> {
+    load::redaction(description, reads, &resource.spec).map_err(|failure| {
         Failure::host(failure.cause, format!("{failure}, here `--grant values`"))
     })
 }

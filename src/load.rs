@@ -156,7 +156,7 @@ pub fn check_description(description: &Description) -> Result<Reads, Failure> {
 pub fn ready(loaded: &Loaded, description: &Description, spec: &Spec) -> Result<Ready, Failure> {
     let reads = check_description(description)?;
     check_codes(description, spec)?;
-    let redaction = redaction(&reads, spec)?;
+    let redaction = redaction(description, &reads, spec)?;
     let program = loaded.program(&spec.settings, spec.limits)?;
     Ok(Ready {
         reads: Arc::new(reads),
@@ -189,24 +189,29 @@ fn check_codes(description: &Description, spec: &Spec) -> Result<(), Failure> {
     Err(Failure::host(Cause::Settings, message))
 }
 
-/// What of a request's values a policy with these reads is shown.
+/// What of a request's values a policy with this description is shown.
 ///
 /// # Errors
 ///
-/// Reads that need a grant which the operator did not give.
-pub fn redaction(reads: &Reads, spec: &Spec) -> Result<Redaction, Failure> {
+/// It needs a grant, or has reads that need one, and the operator did not give
+/// it.
+pub fn redaction(
+    description: &Description,
+    reads: &Reads,
+    spec: &Spec,
+) -> Result<Redaction, Failure> {
     if spec.grants.contains(&Grant::Values) {
         return Ok(Redaction::None);
     }
-    let whole = reads.whole_objects();
-    if whole.is_empty() {
-        return Ok(Redaction::Blank);
-    }
-    let members: Vec<&str> = whole.into_iter().collect();
-    let message = format!(
-        "it reads all of `{}`, values of Secrets included: if you trust it with them, \
-         write `spec.grants: [values]`",
-        members.join("`, `")
-    );
+    let members: Vec<&str> = reads.whole_objects().into_iter().collect();
+    let sees = match members[..] {
+        _ if description.needs_values => "judges values of Secrets and ConfigMaps".to_owned(),
+        [] => return Ok(Redaction::Blank),
+        _ => {
+            let members = members.join("`, `");
+            format!("reads all of `{members}`, values of Secrets included")
+        }
+    };
+    let message = format!("it {sees}: if you trust it with them, write `spec.grants: [values]`");
     Err(Failure::host(Cause::Grant, message))
 }

@@ -41,6 +41,10 @@ pub struct Description {
     /// what it reports is as it should be there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub offline: bool,
+    /// Whether it judges the values of Secrets and ConfigMaps: without the
+    /// operator's grant `values` it would judge blanks, and does not load.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_values: bool,
     /// Kinds of effects it may ask for; each needs the operator's grant.
     #[serde(default)]
     pub effects: BTreeSet<String>,

@@ -53,6 +53,13 @@ pub struct Within {
     pub column: u32,
 }
 
+impl std::fmt::Display for Within {
+    /// `line 3`, as people are told.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}", self.line)
+    }
+}
+
 /// What a policy would change: a patch or a whole object, never both.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -9,11 +9,7 @@ use super::{Extent, Position};
 /// Finds what `tokens` lead to, or the nearest that would hold it. Lines are
 /// counted from the start of `text`.
 pub(crate) fn locate(text: &str, tokens: &[String]) -> Extent {
-    let mut walk = Walk {
-        events: Parser::new_from_str(text),
-        found: Span::default(),
-        last: Span::default(),
-    };
+    let mut walk = Walk::new(text);
     walk.descend(tokens);
     walk.extent()
 }
@@ -30,11 +26,7 @@ pub(crate) struct Written<'t> {
 /// The scalar that `tokens` lead to; none where there is something else, or an
 /// alias of it.
 pub(crate) fn written<'t>(text: &'t str, tokens: &[String]) -> Option<Written<'t>> {
-    let mut walk = Walk {
-        events: Parser::new_from_str(text),
-        found: Span::default(),
-        last: Span::default(),
-    };
+    let mut walk = Walk::new(text);
     match walk.descend(tokens)? {
         Event::Scalar(text, style, ..) => Some(Written {
             text,
@@ -48,11 +40,7 @@ pub(crate) fn written<'t>(text: &'t str, tokens: &[String]) -> Option<Written<'t
 /// From where to where everything stands that `tokens` lead to: the end is the
 /// first place after it.
 pub(crate) fn span(text: &str, tokens: &[String]) -> Option<(Position, Position)> {
-    let mut walk = Walk {
-        events: Parser::new_from_str(text),
-        found: Span::default(),
-        last: Span::default(),
-    };
+    let mut walk = Walk::new(text);
     let event = walk.descend(tokens)?;
     let start = walk.found.start;
     walk.pass(event)?;
@@ -62,11 +50,7 @@ pub(crate) fn span(text: &str, tokens: &[String]) -> Option<(Position, Position)
 /// Where each element of the list `name` stands, of an object; none where there
 /// is no list.
 pub(crate) fn elements(text: &str, name: &str) -> Vec<Position> {
-    let mut walk = Walk {
-        events: Parser::new_from_str(text),
-        found: Span::default(),
-        last: Span::default(),
-    };
+    let mut walk = Walk::new(text);
     let mut places = Vec::new();
     let Some((Event::MappingStart(..), _)) = walk.next() else {
         return places;
@@ -96,6 +80,14 @@ struct Walk<'t> {
 }
 
 impl<'t> Walk<'t> {
+    fn new(text: &'t str) -> Walk<'t> {
+        Walk {
+            events: Parser::new_from_str(text),
+            found: Span::default(),
+            last: Span::default(),
+        }
+    }
+
     /// The next event that is a value or the end of one. None at the end, or
     /// where the text is broken: what was found so far stands.
     fn next(&mut self) -> Option<(Event<'t>, Span)> {

@@ -67,6 +67,7 @@ fn description() -> Description {
         mutating: false,
         mutating_settings: BTreeSet::new(),
         offline: false,
+        needs_values: false,
         effects: BTreeSet::new(),
         settings: Value::Null,
     }

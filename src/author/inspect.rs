@@ -123,6 +123,7 @@ fn load(engine: &Arc<Engine>, bytes: &[u8]) -> Result<String, Failure> {
 
 fn needs(description: &Description) -> Needs {
     let values = match load::check_description(description) {
+        _ if description.needs_values => Values::Needed,
         Ok(reads) if !reads.whole_objects().is_empty() => Values::Needed,
         _ if description.reads.iter().any(|read| may_hold_values(read)) => Values::Blank,
         _ => Values::Unread,
@@ -213,7 +214,7 @@ impl Values {
     fn text(self) -> &'static str {
         match self {
             Values::Needed => {
-                "it reads whole objects, and does not load without `spec.grants: [values]`"
+                "it judges values of Secrets and ConfigMaps, and does not load without `spec.grants: [values]`"
             }
             Values::Blank => {
                 "of Secrets and ConfigMaps it sees keys, and values only with `spec.grants: [values]`"

@@ -35,7 +35,7 @@ pub fn test(engine: &Arc<Engine>, arguments: &Test) -> Result<Tested, Error> {
     let description = loaded.description();
     let reads = load::check_description(description).map_err(refused)?;
     let resource = resource(description, Map::new(), &arguments.grants).map_err(refused)?;
-    let redaction = redaction(&reads, &resource).map_err(refused)?;
+    let redaction = redaction(description, &reads, &resource).map_err(refused)?;
     let trial = loaded.trial().map_err(refused)?;
     let runner = Runner {
         description,

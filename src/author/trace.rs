@@ -44,7 +44,7 @@ pub fn trace(engine: &Arc<Engine>, arguments: &Trace) -> Result<String, Error> {
     let description = loaded.description();
     let reads = load::check_description(description).map_err(refused)?;
     let resource = resource(description, settings, &arguments.grants).map_err(refused)?;
-    redaction(&reads, &resource).map_err(refused)?;
+    redaction(description, &reads, &resource).map_err(refused)?;
     let started = Instant::now();
     let ready = load::ready(&loaded, description, &resource.spec).map_err(refused)?;
     let init = started.elapsed();

@@ -9,6 +9,8 @@ pub mod due;
 pub mod events;
 pub mod preview;
 pub mod reports;
+#[cfg(test)]
+mod samples;
 pub mod summary;
 pub mod within;
 

@@ -214,7 +214,7 @@ impl Judged {
 fn place(finding: &portcullis_contract::Finding) -> String {
     let mut place = pointer::field_path(&finding.path);
     if let Some(within) = finding.within {
-        let _ = write!(place, ", line {}", within.line);
+        let _ = write!(place, ", {within}");
     }
     place
 }

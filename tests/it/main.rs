@@ -12,6 +12,8 @@ mod cases;
 mod check;
 /// Compiled code, and the state that evaluations start from.
 mod code;
+/// The corpora, their truths, and what `check` finds in them.
+mod corpora;
 /// PolicyExemptions in files.
 mod exemptions;
 /// Every parser that meets the outside, on mutated inputs.

@@ -5,6 +5,7 @@ mod sarif;
 
 use serde_json::{Value, json};
 
+use crate::corpora::CORPORA;
 use crate::support::{Scratch, portcullis, root, stdout};
 
 const BAD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: bad, namespace: shop}\nspec: {containers: [{name: a, image: 'a:latest'}]}\n";
@@ -67,7 +68,7 @@ fn everything() -> (Scratch, Vec<String>) {
 /// Each corpus, by its folder.
 fn corpora() -> [std::path::PathBuf; 3] {
     let folder = root().join("tests/data/corpora");
-    ["pesuga-homelab", "home-k3s", "bank-of-anthos"].map(|corpus| folder.join(corpus))
+    CORPORA.map(|corpus| folder.join(corpus))
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Scratch, run, stderr, stdout};
+use crate::support::{Scratch, root, run, stderr, stdout};
 
 const TOKEN: &str = "v9Xq2LmT7rBz4KwN8sYc";
 
@@ -137,6 +137,33 @@ fn a_hint_is_a_secret_without_its_value_and_the_pod_that_reads_it() {
         assert!(human.contains(part), "{part}\n{human}");
     }
     assert!(!check(&[&file]).contains("instead, a Secret"));
+}
+
+#[test]
+fn what_judges_values_does_not_load_without_the_grant() {
+    let scratch = Scratch::new();
+    let file = scratch.file(
+        "a.yaml",
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n",
+    );
+    for name in ["configmap-secrets", "plain-secret-in-git"] {
+        let pack = std::fs::read_to_string(root().join(format!("pack/starter/{name}.yaml")));
+        let mut policy = pack.expect("a policy");
+        assert!(check_with(&scratch, &policy, &file).contains("1 object"));
+        policy = policy.replace("grants: [values]", "grants: []");
+        let said = check_with(&scratch, &policy, &file);
+        let part = format!(
+            "policy `{name}`: it judges values of Secrets and ConfigMaps: if you trust it with \
+             them, write `spec.grants: [values]`"
+        );
+        assert!(said.contains(&part), "{said}");
+    }
+}
+
+fn check_with(scratch: &Scratch, policy: &str, file: &str) -> String {
+    let policy = scratch.file("policy.yaml", policy);
+    let output = run(&["check", "--profile", "none", "--policies", &policy, file]);
+    stdout(&output) + &stderr(&output)
 }
 
 #[test]

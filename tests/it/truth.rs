@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{portcullis, root, stdout};
-
-const CORPORA: [&str; 3] = ["pesuga-homelab", "home-k3s", "bank-of-anthos"];
+use crate::corpora::{CORPORA, file, findings, findings_of, index, report, text, truth};
 
 /// File, document, container.
 type Row = (String, u64, String);
@@ -23,11 +21,9 @@ const MUTABLE: [&str; 4] = [
 fn the_corpora_are_judged_as_their_truth_says() {
     for corpus in CORPORA {
         let report = report(corpus, &[]);
-        let truth = truth(corpus);
         compare(
             corpus,
             "image-latest",
-            &truth,
             &found(&report, "deny", &["image-latest"]),
         );
         let denied = findings(&report).filter(|finding| finding["action"] == "deny");
@@ -36,12 +32,7 @@ fn the_corpora_are_judged_as_their_truth_says() {
                 .into_iter()
                 .all(|finding| finding["policy"] == "image-tags")
         );
-        compare(
-            corpus,
-            "image-mutable",
-            &truth,
-            &found(&report, "warn", &MUTABLE),
-        );
+        compare(corpus, "image-mutable", &found(&report, "warn", &MUTABLE));
     }
 }
 
@@ -51,18 +42,12 @@ const RESOURCES_DEVIATIONS: [(&str, &str, u64, &str, &str); 0] = [];
 
 #[test]
 fn missing_resources_are_found_as_the_truth_says() {
-    let policies = root().join("tests/data/truth/resources");
-    let policies = policies.to_str().expect("UTF-8");
     assert!(RESOURCES_DEVIATIONS.len() <= 5);
     for corpus in CORPORA {
-        // The truth counts kube-system too, which is passed over by default.
-        let arguments = ["--profile", "none", "--policies", policies];
-        let report = report(
-            corpus,
-            &[&arguments[..], &["--exclude-namespace", "none"]].concat(),
-        );
+        let report = findings_of(corpus, "tests/data/truth/resources");
         let expected = missing(corpus);
-        let found = findings(&report)
+        let found = report
+            .iter()
             .filter(|finding| finding["code"] == "resources-missing")
             .map(|finding| (row(finding), named(finding)))
             .collect();
@@ -92,16 +77,11 @@ fn listed(
 
 /// The rows of the rule `resources`, each with the fields it lacks.
 fn missing(corpus: &str) -> BTreeSet<(Row, BTreeSet<String>)> {
-    let truth = truth(corpus);
-    let rows = truth["rules"]["resources"].as_array().expect("rows");
+    let rows = truth(corpus, "resources");
     let row = |row: &Value| {
         let missing = row["missing"].as_array().expect("fields").iter();
         let missing = missing.map(|field| field.as_str().expect("text").to_owned());
-        let place = (
-            format!("manifests/{}", text(row, "file")),
-            index(row, "doc"),
-            text(row, "container"),
-        );
+        let place = (file(row), index(row, "doc"), text(row, "container"));
         (place, missing.collect())
     };
     let missing: BTreeSet<_> = rows.iter().map(row).collect();
@@ -120,33 +100,9 @@ fn named(finding: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-fn report(corpus: &str, arguments: &[&str]) -> Value {
-    let folder = root().join("tests/data/corpora").join(corpus);
-    let mut check = portcullis(&["check", "--output", "json", "manifests"]);
-    check.args(arguments).current_dir(&folder);
-    let output = check.output().expect("starts");
-    let report: Value = serde_json::from_str(&stdout(&output)).expect("a report");
-    assert_eq!(report["failures"], serde_json::json!([]), "{corpus}");
-    report
-}
-
-fn truth(corpus: &str) -> Value {
-    let file = root()
-        .join("tests/data/corpora")
-        .join(corpus)
-        .join("truth.json");
-    serde_json::from_slice(&std::fs::read(file).expect("a truth")).expect("JSON")
-}
-
-fn compare(corpus: &str, rule: &str, truth: &Value, found: &BTreeSet<Row>) {
-    let rows = truth["rules"][rule].as_array().expect("rows");
-    let row = |row: &Value| {
-        (
-            format!("manifests/{}", text(row, "file")),
-            index(row, "doc"),
-            text(row, "container"),
-        )
-    };
+fn compare(corpus: &str, rule: &str, found: &BTreeSet<Row>) {
+    let rows = truth(corpus, rule);
+    let row = |row: &Value| (file(row), index(row, "doc"), text(row, "container"));
     let expected: BTreeSet<Row> = rows.iter().map(row).collect();
     assert_eq!(
         expected.len(),
@@ -174,22 +130,10 @@ fn found(report: &Value, action: &str, codes: &[&str]) -> BTreeSet<Row> {
     rows.collect()
 }
 
-fn findings(report: &Value) -> impl Iterator<Item = &Value> {
-    report["findings"].as_array().expect("findings").iter()
-}
-
 fn row(finding: &Value) -> Row {
     (
         text(finding, "file"),
         index(finding, "document"),
         text(finding, "container"),
     )
-}
-
-fn text(value: &Value, member: &str) -> String {
-    value[member].as_str().expect("text").to_owned()
-}
-
-fn index(value: &Value, member: &str) -> u64 {
-    value[member].as_u64().expect("a number")
 }

@@ -4,11 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
-use crate::support::{portcullis, root, stdout};
-
-const CORPORA: [&str; 3] = ["pesuga-homelab", "home-k3s", "bank-of-anthos"];
+use crate::corpora::{CORPORA, file, findings_of, index, text, truth};
 
 /// Corpus, file, document, key.
 type Entry = (String, String, u64, String);
@@ -66,17 +62,9 @@ impl Corpora {
     }
 
     fn label(&mut self, corpus: &str) {
-        let file = root().join("tests/data/corpora").join(corpus);
-        let truth = std::fs::read(file.join("truth.json")).expect("a truth");
-        let truth: Value = serde_json::from_slice(&truth).expect("JSON");
-        for row in truth["rules"]["configmap-secrets"]
-            .as_array()
-            .expect("rows")
-        {
-            let text = |member: &str| row[member].as_str().expect("text").to_owned();
-            let document = row["doc"].as_u64().expect("a number");
-            let file = format!("manifests/{}", text("file"));
-            let entry = (corpus.to_owned(), file, document, text("key"));
+        for row in truth(corpus, "configmap-secrets") {
+            let (document, key) = (index(&row, "doc"), text(&row, "key"));
+            let entry = (corpus.to_owned(), file(&row), document, key);
             match row["label"].as_str() {
                 Some("positive") => self.positive.insert(entry),
                 Some("either") => self.either.insert(entry),
@@ -86,22 +74,14 @@ impl Corpora {
     }
 
     fn judge(&mut self, corpus: &str) {
-        let mut check = portcullis(&["check", "--output", "json", "manifests"]);
-        check.args(["--profile", "none", "--exclude-namespace", "none"]);
-        let policy = root().join("pack/strict/configmap-secrets.yaml");
-        check.arg("--policies").arg(policy);
-        let folder = root().join("tests/data/corpora").join(corpus);
-        let output = check.current_dir(folder).output().expect("starts");
-        let report: Value = serde_json::from_str(&stdout(&output)).expect("a report");
-        assert_eq!(report["failures"], serde_json::json!([]), "{corpus}");
-        for finding in report["findings"].as_array().expect("findings") {
-            let text = |member: &str| finding[member].as_str().expect("text").to_owned();
-            let path = text("path");
+        for finding in findings_of(corpus, "pack/strict/configmap-secrets.yaml") {
+            let path = text(&finding, "path");
             let key = path.rsplit('/').next().expect("a key");
             let key = key.replace("~1", "/").replace("~0", "~");
-            let document = finding["document"].as_u64().expect("a number");
-            let entry = (corpus.to_owned(), text("file"), document, key);
-            self.found.entry(text("code")).or_default().insert(entry);
+            let (file, document) = (text(&finding, "file"), index(&finding, "document"));
+            let entry = (corpus.to_owned(), file, document, key);
+            let of_code = self.found.entry(text(&finding, "code")).or_default();
+            of_code.insert(entry);
         }
     }
 }

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::support::{portcullis, root, stdout};
-
-const CORPORA: [&str; 3] = ["pesuga-homelab", "home-k3s", "bank-of-anthos"];
+use crate::corpora::{self, CORPORA, file, findings_of, index, text};
 
 /// Corpus, file, document, container, and the name or the kind of place.
 type Row = (String, String, u64, String, String);
@@ -109,26 +107,22 @@ fn compare(rule: &str, truth: &BTreeMap<Row, String>, found: &BTreeSet<Row>) {
 fn truth(rule: &str, place: impl Fn(&Value) -> (String, String)) -> BTreeMap<Row, String> {
     let mut rows = BTreeMap::new();
     for corpus in CORPORA {
-        let file = root()
-            .join("tests/data/corpora")
-            .join(corpus)
-            .join("truth.json");
-        let truth: Value =
-            serde_json::from_slice(&std::fs::read(file).expect("a truth")).expect("JSON");
-        for row in truth["rules"][rule].as_array().expect("rows") {
-            let (one, other) = place(row);
-            let file = format!("manifests/{}", text(row, "file"));
-            let document = row["doc"].as_u64().expect("a number");
-            rows.insert(
-                (corpus.to_owned(), file, document, one, other),
-                text(row, "label"),
+        for row in corpora::truth(corpus, rule) {
+            let (one, other) = place(&row);
+            let place = (
+                corpus.to_owned(),
+                file(&row),
+                index(&row, "doc"),
+                one,
+                other,
             );
+            rows.insert(place, text(&row, "label"));
         }
     }
     rows
 }
 
-/// What a policy finds, kube-system included.
+/// What a policy finds.
 fn found(
     policy: &str,
     codes: &[&str],
@@ -136,35 +130,11 @@ fn found(
 ) -> BTreeSet<Row> {
     let mut rows = BTreeSet::new();
     for corpus in CORPORA {
-        let pack = root().join(format!("pack/starter/{policy}.yaml"));
-        let mut check = portcullis(&[
-            "check",
-            "--output",
-            "json",
-            "--profile",
-            "none",
-            "--policies",
-        ]);
-        check
-            .arg(pack)
-            .args(["--exclude-namespace", "none", "manifests"]);
-        let output = check
-            .current_dir(root().join("tests/data/corpora").join(corpus))
-            .output();
-        let report: Value =
-            serde_json::from_str(&stdout(&output.expect("starts"))).expect("a report");
-        assert_eq!(report["failures"], serde_json::json!([]), "{corpus}");
-        for finding in report["findings"].as_array().expect("findings") {
+        for finding in findings_of(corpus, &format!("pack/starter/{policy}.yaml")) {
             if codes.contains(&finding["code"].as_str().expect("a code")) {
-                let (one, other) = place(finding).expect("a place");
-                let document = finding["document"].as_u64().expect("a number");
-                rows.insert((
-                    corpus.to_owned(),
-                    text(finding, "file"),
-                    document,
-                    one,
-                    other,
-                ));
+                let (one, other) = place(&finding).expect("a place");
+                let (file, document) = (text(&finding, "file"), index(&finding, "document"));
+                rows.insert((corpus.to_owned(), file, document, one, other));
             }
         }
     }
@@ -177,8 +147,4 @@ fn named(finding: &Value) -> Option<String> {
         .split('`')
         .nth(1)
         .map(str::to_owned)
-}
-
-fn text(value: &Value, member: &str) -> String {
-    value[member].as_str().unwrap_or_default().to_owned()
 }

@@ -4,11 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
-use crate::support::{portcullis, root, stdout};
-
-const CORPORA: [&str; 3] = ["pesuga-homelab", "home-k3s", "bank-of-anthos"];
+use crate::corpora::{CORPORA, findings, index, report, text, truth};
+use crate::support::root;
 
 /// Corpus, file, document.
 type Row = (String, String, u64);
@@ -134,13 +131,9 @@ fn row(corpus: &str, file: &str, document: u64) -> Row {
 fn expected(rule: &str) -> BTreeSet<Row> {
     let mut rows = BTreeSet::new();
     for corpus in CORPORA {
-        let truth = root().join("tests/data/corpora").join(corpus);
-        let truth = std::fs::read(truth.join("truth.json")).expect("a truth");
-        let truth: Value = serde_json::from_slice(&truth).expect("JSON");
-        for found in truth["rules"][rule].as_array().expect("rows") {
-            let document = found["doc"].as_u64().expect("a number");
-            let file = found["file"].as_str().expect("a file");
-            assert!(rows.insert(row(corpus, file, document)), "twice: {found}");
+        for found in truth(corpus, rule) {
+            let place = row(corpus, &text(&found, "file"), index(&found, "doc"));
+            assert!(rows.insert(place), "twice: {found}");
         }
     }
     rows
@@ -161,21 +154,15 @@ fn found(arguments: &[&str]) -> BTreeMap<&'static str, BTreeSet<Row>> {
     found
 }
 
-/// Objects by the codes that they have, kube-system included.
+/// Objects by the codes that they have.
 fn codes(arguments: &[&str]) -> BTreeMap<String, BTreeSet<Row>> {
     let mut codes: BTreeMap<String, BTreeSet<Row>> = BTreeMap::new();
     for corpus in CORPORA {
-        let mut check = portcullis(&["check", "--output", "json", "manifests"]);
-        check.args(["--exclude-namespace", "none"]).args(arguments);
-        let folder = root().join("tests/data/corpora").join(corpus);
-        let output = check.current_dir(folder).output().expect("starts");
-        let report: Value = serde_json::from_str(&stdout(&output)).expect("a report");
-        assert_eq!(report["failures"], serde_json::json!([]), "{corpus}");
-        for finding in report["findings"].as_array().expect("findings") {
-            let text = |member: &str| finding[member].as_str().expect("text").to_owned();
-            let document = finding["document"].as_u64().expect("a number");
-            let row = (corpus.to_owned(), text("file"), document);
-            codes.entry(text("code")).or_default().insert(row);
+        let report = report(corpus, arguments);
+        for finding in findings(&report) {
+            let document = index(finding, "document");
+            let row = (corpus.to_owned(), text(finding, "file"), document);
+            codes.entry(text(finding, "code")).or_default().insert(row);
         }
     }
     codes

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::support::{Scratch, portcullis, root, run, stdout};
+use crate::corpora::{CORPORA, file, findings_of, index, text, truth};
+use crate::support::{Scratch, run, stdout};
 
 /// File, document, container.
 type Place = (String, u64, String);
@@ -19,7 +20,7 @@ const DEVIATIONS: [(&str, &str, u64, &str, &str); 0] = [];
 #[test]
 fn probes_finds_the_containers_that_the_truth_lists_and_no_others() {
     let mut deviations = BTreeSet::new();
-    for corpus in ["pesuga-homelab", "home-k3s", "bank-of-anthos"] {
+    for corpus in CORPORA {
         let (expected, found) = (expected(corpus), found(corpus));
         assert!(!expected.is_empty(), "{corpus} has no row");
         let places = expected.keys().chain(found.keys());
@@ -88,19 +89,9 @@ fn updated(old: &Value, new: &Value) -> Value {
 }
 
 fn expected(corpus: &str) -> Rows {
-    let truth = root()
-        .join("tests/data/corpora")
-        .join(corpus)
-        .join("truth.json");
-    let truth = std::fs::read(truth).expect("a truth");
-    let truth: Value = serde_json::from_slice(&truth).expect("JSON");
     let mut rows = Rows::new();
-    for row in truth["rules"]["probes"].as_array().expect("rows") {
-        let place = (
-            format!("manifests/{}", text(row, "file")),
-            index(row, "doc"),
-            text(row, "container"),
-        );
+    for row in truth(corpus, "probes") {
+        let place = (file(&row), index(&row, "doc"), text(&row, "container"));
         let missing = row["missing"].as_array().expect("a list").iter();
         let missing = missing.map(|probe| probe.as_str().expect("text").to_owned());
         let before = rows.insert(place, missing.collect());
@@ -111,23 +102,8 @@ fn expected(corpus: &str) -> Rows {
 
 /// What `check` reports, kube-system included.
 fn found(corpus: &str) -> Rows {
-    let policies = root().join("tests/data/truth/probes");
-    let mut check = portcullis(&[
-        "check",
-        "--output",
-        "json",
-        "--profile",
-        "none",
-        "manifests",
-    ]);
-    check.arg("--policies").arg(policies);
-    check.args(["--exclude-namespace", "none"]);
-    let folder = root().join("tests/data/corpora").join(corpus);
-    let output = check.current_dir(folder).output().expect("starts");
-    let report: Value = serde_json::from_str(&stdout(&output)).expect("a report");
-    assert_eq!(report["failures"], serde_json::json!([]), "{corpus}");
     let mut rows = Rows::new();
-    for finding in report["findings"].as_array().expect("findings") {
+    for finding in &findings_of(corpus, "tests/data/truth/probes") {
         let missing = match finding["code"].as_str().expect("a code") {
             "probe-readiness-missing" => "readinessProbe",
             "probe-liveness-missing" => "livenessProbe",
@@ -147,12 +123,4 @@ fn found(corpus: &str) -> Rows {
         assert!(is_new, "{corpus}: a finding stands twice: {finding}");
     }
     rows
-}
-
-fn text(value: &Value, member: &str) -> String {
-    value[member].as_str().expect("text").to_owned()
-}
-
-fn index(value: &Value, member: &str) -> u64 {
-    value[member].as_u64().expect("a number")
 }

@@ -1,6 +1,6 @@
 //! The settings.
 
-use portcullis_sdk::{Fault, Settings as Validate};
+use portcullis_sdk::{Fault, Settings as Validate, names};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,11 +65,7 @@ impl Settings {
     }
 
     pub(crate) fn exempts(&self, role: &str) -> bool {
-        let fits = |entry: &String| match entry.strip_suffix('*') {
-            Some(beginning) => role.starts_with(beginning),
-            None => role == entry,
-        };
-        self.exempt_roles.iter().any(fits)
+        names::fit(&self.exempt_roles, role)
     }
 }
 
@@ -89,17 +85,13 @@ impl Validate for Settings {
                 format!("`{entry}` {problem}"),
             ));
         }
-        let lists = [("roles", &self.roles), ("exemptRoles", &self.exempt_roles)];
-        for (member, list) in lists {
-            for (index, entry) in list.iter().enumerate() {
-                let star = entry.find('*');
-                let may_have = member == "exemptRoles" && star == Some(entry.len() - 1);
-                if entry.is_empty() || star.is_some() && !may_have {
-                    let problem = format!("`{entry}` is no name of a role: write it whole");
-                    faults.push(Fault::new(format!("/{member}/{index}"), problem));
-                }
+        for (index, entry) in self.roles.iter().enumerate() {
+            if entry.is_empty() || entry.contains('*') {
+                let problem = format!("`{entry}` is no name of a role: write it whole");
+                faults.push(Fault::new(format!("/roles/{index}"), problem));
             }
         }
+        faults.extend(names::faults("exemptRoles", &self.exempt_roles));
         faults
     }
 }

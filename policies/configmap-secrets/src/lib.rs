@@ -14,7 +14,7 @@ mod code;
 mod settings;
 
 pub use code::Code;
-pub use settings::{Allowed, Pattern, Settings, Sureness, Treatment};
+pub use settings::{Allowed, Settings, Treatment};
 
 /// ## What it does
 ///
@@ -51,7 +51,7 @@ pub use settings::{Allowed, Pattern, Settings, Sureness, Treatment};
 /// by `validationActions` and `overrides`, by its code. The page
 /// `docs/secret-detection.md` has all the rules.
 ///
-/// It has to see values: without `grants: [values]` it finds nothing.
+/// It has to see values: without `grants: [values]` it does not load.
 ///
 /// ## Examples
 ///
@@ -118,6 +118,8 @@ impl Policy for ConfigmapSecrets {
     type Settings = Settings;
     type Code = Code;
 
+    const NEEDS_VALUES: bool = true;
+
     fn matches() -> MatchConstraints {
         MatchConstraints::from_iter([Rule::writes("", &["configmaps"])])
     }
@@ -161,9 +163,8 @@ fn find(member: &str, key: &str, is_file: bool, found: &Found, report: &mut Repo
     let place = Place::at(pointer::join(&format!("/{member}"), key));
     let name = found.name.as_deref().filter(|name| *name != key);
     let under = name.map(|name| format!(" under `{}`", shown(name)));
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let place = match found.at.filter(|_| is_file) {
-        Some(at) => place.within(count(at.line), count(at.column)),
+        Some(at) => place.within(at.line, at.column),
         None => place,
     };
     let message = format!(

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use portcullis_sdk::{Fault, Settings as Validate};
-use portcullis_secrets::{Confidence, Detector, Options};
+use portcullis_secrets::{Confidence, Detector, Options, Pattern};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -28,7 +28,7 @@ pub struct Settings {
     /// Built when the settings are read, so that no request builds it.
     #[serde(skip)]
     #[schemars(skip)]
-    detector: OnceCell<Option<Detector>>,
+    detector: OnceCell<Detector>,
 }
 
 /// What becomes of a finding.
@@ -55,33 +55,6 @@ pub struct Allowed {
     pub key: Option<String>,
 }
 
-/// A token by its looks.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Pattern {
-    /// What to call it.
-    pub name: String,
-    /// A regular expression of ASCII text, without look-around:
-    /// `acme_[0-9a-f]{32}`.
-    pub regex: String,
-    /// How sure a match is.
-    #[serde(default)]
-    pub confidence: Sureness,
-}
-
-/// How sure a match is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Sureness {
-    /// It may be a secret.
-    Low,
-    /// It most likely is one.
-    Medium,
-    /// It is one.
-    #[default]
-    High,
-}
-
 /// What every namespace holds, and nobody put there: certificates only.
 const EVERYWHERE: [&str; 3] = [
     "kube-root-ca.crt",
@@ -89,7 +62,7 @@ const EVERYWHERE: [&str; 3] = [
     "istio-ca-root-cert",
 ];
 
-/// The memory that a detector takes and gives back when it is built, in
+/// The memory that is taken and given back when the settings are read, in
 /// bytes, so that most requests find it there: a text of 200 KB is read once
 /// as the request and once without its escapes.
 const ROOM: usize = 1 << 20;
@@ -123,26 +96,12 @@ impl Settings {
 
     /// What finds secrets; None only for settings that were refused.
     pub(crate) fn detector(&self) -> Option<&Detector> {
-        let build = || {
-            let detector = Detector::new(&self.options()).ok();
-            drop(std::hint::black_box(Vec::<u8>::with_capacity(ROOM)));
-            detector
-        };
-        self.detector.get_or_init(build).as_ref()
+        self.detector.get()
     }
 
     fn options(&self) -> Options {
-        let pattern = |pattern: &Pattern| portcullis_secrets::Pattern {
-            name: pattern.name.clone(),
-            regex: pattern.regex.clone(),
-            confidence: match pattern.confidence {
-                Sureness::Low => Confidence::Low,
-                Sureness::Medium => Confidence::Medium,
-                Sureness::High => Confidence::High,
-            },
-        };
         Options {
-            patterns: self.patterns.iter().map(pattern).collect(),
+            patterns: self.patterns.clone(),
             key_names: self.key_names.clone(),
         }
     }
@@ -193,12 +152,14 @@ impl Validate for Settings {
                 }
             }
         }
-        let unusable = Detector::new(&self.options()).err().unwrap_or_default();
-        let unusable = unusable.into_iter();
-        faults.extend(unusable.map(|fault| Fault::new(fault.path, fault.message)));
-        if faults.is_empty() {
-            self.detector();
+        match Detector::new(&self.options()) {
+            Ok(detector) => drop(self.detector.set(detector)),
+            Err(problems) => {
+                let problems = problems.into_iter();
+                faults.extend(problems.map(|fault| Fault::new(fault.path, fault.message)));
+            }
         }
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(ROOM)));
         faults
     }
 }

@@ -15,7 +15,7 @@ mod settings;
 
 pub use code::Code;
 use container::{Container, Handler, Variable};
-pub use settings::{Pattern, Settings, Sureness};
+pub use settings::Settings;
 
 /// ## What it does
 ///
@@ -206,10 +206,9 @@ impl Judging<'_> {
 
     /// Inside of the text, if it has several lines.
     fn place(&self, pointer: String, at: Option<At>, text: &str) -> Place {
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mut place = Place::at(pointer);
         if let Some(At { line, column }) = at.filter(|_| text.trim_end().contains('\n')) {
-            place = place.within(count(line), count(column));
+            place = place.within(line, column);
         }
         match self.container {
             "" => place,

@@ -98,6 +98,7 @@ impl Policy for PlainSecretInGit {
     type Settings = Settings;
     type Code = Code;
 
+    const NEEDS_VALUES: bool = true;
     const OFFLINE: bool = true;
 
     fn matches() -> MatchConstraints {

@@ -35,6 +35,7 @@ pub fn description<P: Policy>() -> Description {
             .map(ToString::to_string)
             .collect(),
         offline: P::OFFLINE,
+        needs_values: P::NEEDS_VALUES,
         effects: P::EFFECTS.iter().map(ToString::to_string).collect(),
         settings: serde_json::to_value(settings).unwrap_or(Value::Null),
     }

@@ -91,6 +91,7 @@ pub mod cases;
 pub mod guest;
 pub mod image;
 mod kind;
+pub mod names;
 pub mod pod;
 mod policy;
 pub mod quantity;

@@ -27,6 +27,9 @@ pub trait Policy: Page {
     /// Whether it judges manifests in files only (`portcullis check`): no
     /// cluster asks it, since what it reports is as it should be there.
     const OFFLINE: bool = false;
+    /// Whether it judges the values of Secrets and ConfigMaps: without the
+    /// grant `values`, which shows them to it, it does not load.
+    const NEEDS_VALUES: bool = false;
     /// Kinds of effects it may ask for.
     const EFFECTS: &'static [&'static str] = &[];
 

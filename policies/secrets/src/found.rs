@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 /// A secret in a text. No member can hold a value, so that it may be shown,
 /// logged and compared freely.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,19 +23,23 @@ pub struct Found {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At {
     /// The line.
-    pub line: usize,
+    pub line: u32,
     /// The character in the line.
-    pub column: usize,
+    pub column: u32,
 }
 
-/// How sure a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// How sure a match is.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
 pub enum Confidence {
     /// It may be a secret: worth a line in a log.
     Low,
     /// It most likely is one, as a dictionary word under `DB_PASSWORD`.
     Medium,
     /// It is one: safe to be moved without asking.
+    #[default]
     High,
 }
 

@@ -1,5 +1,8 @@
 //! What an operator may add.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::Confidence;
 
 /// What is looked for besides what is built in.
@@ -12,14 +15,18 @@ pub struct Options {
     pub key_names: Vec<String>,
 }
 
-/// A token by its looks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A token by its looks: as settings have it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(description = "A token by its looks.")]
 pub struct Pattern {
-    /// As a message names it.
+    /// What to call it.
     pub name: String,
-    /// A regular expression of ASCII text without look-around: `acme_[0-9a-f]{32}`.
+    /// A regular expression of ASCII text, without look-around:
+    /// `acme_[0-9a-f]{32}`.
     pub regex: String,
     /// How sure a match is.
+    #[serde(default)]
     pub confidence: Confidence,
 }
 

@@ -7,7 +7,7 @@ use crate::At;
 pub(crate) struct Places<'t> {
     text: &'t str,
     done: usize,
-    line: usize,
+    line: u32,
     start: usize,
 }
 
@@ -24,11 +24,9 @@ impl<'t> Places<'t> {
     /// The place of an offset that is not before the last one.
     pub(crate) fn at(&mut self, offset: usize) -> At {
         let bytes = self.text.as_bytes();
-        for (index, _) in memchr::memchr_iter(b'\n', &bytes[self.done..offset])
-            .map(|index| (index + self.done, ()))
-        {
-            self.line += 1;
-            self.start = index + 1;
+        for index in memchr::memchr_iter(b'\n', &bytes[self.done..offset]) {
+            self.line = self.line.saturating_add(1);
+            self.start = self.done + index + 1;
         }
         self.done = offset;
         let before = &bytes[self.start..offset];
@@ -36,7 +34,7 @@ impl<'t> Places<'t> {
         let column = before.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
         At {
             line: self.line,
-            column: column + 1,
+            column: u32::try_from(column + 1).unwrap_or(u32::MAX),
         }
     }
 }

@@ -301,9 +301,9 @@ proptest! {
                 let shown = format!("{found:?}");
                 prop_assert!(!shown.contains(&value), "{shown}");
                 let at = found.at.expect("a place");
-                let line = whole.split('\n').nth(at.line - 1);
+                let line = whole.split('\n').nth(at.line as usize - 1);
                 let column = line.map(|line| line.chars().count());
-                prop_assert!(column >= Some(at.column - 1), "{at:?}: {whole}");
+                prop_assert!(column >= Some(at.column as usize - 1), "{at:?}: {whole}");
             }
             let _ = detector.words(&[&text, &whole]);
             let _ = detector.literal(name, &whole);

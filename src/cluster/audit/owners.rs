@@ -228,7 +228,7 @@ impl Made {
             count => format!(" and {} more", count - 1),
         };
         let place = portcullis_contract::pointer::field_path(&first.path);
-        let line = first.within.map(|within| format!(", line {}", within.line));
+        let line = first.within.map(|within| format!(", {within}"));
         let line = line.unwrap_or_default();
         let place = match place.as_str() {
             "" => String::new(),

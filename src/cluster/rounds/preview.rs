@@ -163,34 +163,12 @@ fn about(namespace: &str) -> ObjectReference {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_contract::Level;
-
     use super::*;
-    use crate::finding::{Finding, Place};
+    use crate::cluster::rounds::samples;
+    use crate::finding::Finding;
 
     fn finding(code: &str, name: &str, action: Action) -> Finding {
-        Finding {
-            policy: "p".into(),
-            code: code.into(),
-            level: Level::Error,
-            action,
-            message: "it is bad".into(),
-            remedy: "mend it".into(),
-            place: Place::default(),
-            object: Identity {
-                api_version: "apps/v1".into(),
-                kind: "Deployment".into(),
-                namespace: Some("shop".into()),
-                name: name.into(),
-            },
-            path: "/spec".into(),
-            container: Some("a".into()),
-            within: None,
-            fix: None,
-            fingerprint: "f".into(),
-            excerpt: None,
-            exemption: None,
-        }
+        samples::finding(code, Some("shop"), name, action)
     }
 
     #[test]

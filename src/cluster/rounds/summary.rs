@@ -145,34 +145,11 @@ fn result(finding: &Finding, at: i64) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_contract::Level;
-
     use super::*;
-    use crate::finding::{Identity, Place};
+    use crate::cluster::rounds::samples;
 
     fn finding(namespace: Option<&str>, name: &str, action: Action) -> Finding {
-        Finding {
-            policy: "p".into(),
-            code: "c".into(),
-            level: Level::Error,
-            action,
-            message: "it is bad".into(),
-            remedy: "mend it".into(),
-            place: Place::default(),
-            object: Identity {
-                api_version: "apps/v1".into(),
-                kind: "Deployment".into(),
-                namespace: namespace.map(Into::into),
-                name: name.into(),
-            },
-            path: "/spec".into(),
-            container: Some("a".into()),
-            within: None,
-            fix: None,
-            fingerprint: "f".into(),
-            exemption: None,
-            excerpt: None,
-        }
+        samples::finding("c", namespace, name, action)
     }
 
     fn report(findings: Vec<Finding>) -> Report {
