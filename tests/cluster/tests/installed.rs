@@ -20,6 +20,8 @@ mod replicas;
 mod rights;
 /// What is there is audited again and again.
 mod rounds;
+/// What is found to be secret, and is not shown.
+mod values;
 
 pub(crate) use exemptions::from_now;
 pub(crate) use rounds::define_reports;

@@ -39,14 +39,14 @@ fn findings(installation: &Installation<'_>, namespace: &Namespace<'_>) -> Vec<f
     installation.metric(&series).expect("metrics")
 }
 
-fn get(namespace: &Namespace<'_>, arguments: &[&str]) -> Value {
+pub(super) fn get(namespace: &Namespace<'_>, arguments: &[&str]) -> Value {
     let arguments = [&["get", "-o", "json"], arguments].concat();
     let answer = namespace.kubectl(User::Admin, &arguments, "").unwrap();
     serde_json::from_str(&answer.stdout).unwrap_or_default()
 }
 
 /// Events about what was found, as people see them.
-fn events(namespace: &Namespace<'_>) -> Vec<Value> {
+pub(super) fn events(namespace: &Namespace<'_>) -> Vec<Value> {
     let list = get(namespace, &["events.events.k8s.io"]);
     let items = list["items"].as_array().into_iter().flatten();
     let ours = items.filter(|event| event["reportingController"] == "portcullis");
