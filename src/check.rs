@@ -71,7 +71,7 @@ fn given(
     report: &mut Report,
     warn: &mut impl FnMut(String),
 ) -> Vec<judge::Given> {
-    let (name, text, stream) = (file.name, file.text, file.stream);
+    let (name, stream) = (file.name, file.stream);
     let broken = stream.broken.iter();
     let broken = broken.map(|broken| broken_document(&name, broken));
     report.failures.extend(broken);
@@ -88,7 +88,6 @@ fn given(
     }
     let take = |object| judge::Given {
         file: Arc::clone(&name),
-        text: Arc::clone(&text),
         object,
     };
     stream.objects.into_iter().map(take).collect()

@@ -11,13 +11,15 @@
 mod document;
 mod locate;
 mod scalar;
+mod source;
 mod split;
 mod within;
 
-use std::cell::LazyCell;
 use std::sync::Arc;
 
 use serde_json::Value;
+
+use source::Source;
 
 /// A place in a file: line and column from 1, columns in characters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +51,7 @@ pub struct Object {
     /// Line of its document's first line, from 0.
     first_line: u32,
     /// Its document.
-    text: Arc<str>,
+    source: Arc<Source>,
 }
 
 /// Why a document was passed over.
@@ -201,7 +203,7 @@ impl Stream {
             document: part.document,
             item: None,
             first_line: part.first_line,
-            text: Arc::from(part.text),
+            source: Arc::new(Source::new(part.text)),
         };
         match identify(&whole.value) {
             Err(problem) => self.refuse(&whole, problem),
@@ -221,8 +223,6 @@ impl Stream {
         let Some(items) = list.value.get("items").and_then(Value::as_array) else {
             return self.refuse(list, "`items` is no list".into());
         };
-        // Read once for all that is broken: a list may be long.
-        let places = LazyCell::new(|| locate::elements(&list.text, "items"));
         for (index, item) in items.iter().enumerate() {
             match identify(item) {
                 Ok(_) => self.objects.push(Object {
@@ -230,15 +230,10 @@ impl Stream {
                     document: list.document,
                     item: Some(index),
                     first_line: list.first_line,
-                    text: Arc::clone(&list.text),
+                    source: Arc::clone(&list.source),
                 }),
                 Err(problem) => {
-                    let mut position = match places.get(index) {
-                        Some(place) => *place,
-                        // An alias stands for the list.
-                        None => locate::locate(&list.text, &["items".to_owned()]).start,
-                    };
-                    position.line += list.first_line;
+                    let position = list.position(&format!("/items/{index}"));
                     let message = format!("item {index} of the list: {problem}");
                     self.refuse_at(list.document, position, message);
                 }
@@ -293,9 +288,10 @@ impl Object {
 
     /// The same, with its width on that line.
     ///
-    /// The document is read anew: few objects are ever asked.
+    /// The first question about a document reads it anew, for all of its
+    /// objects: most are never asked.
     pub fn extent(&self, pointer: &str) -> Extent {
-        let mut extent = locate::locate(&self.text, &self.tokens(pointer));
+        let mut extent = self.source.outline().extent(&self.tokens(pointer));
         extent.start.line += self.first_line;
         extent
     }
@@ -304,11 +300,10 @@ impl Object {
     /// within the text, from 1. None where that cannot be told for sure: the
     /// text is not there, is written with escapes, or elsewhere (an alias).
     pub fn inside(&self, pointer: &str, at: Position) -> Option<Position> {
-        let scalar = locate::written(&self.text, &self.tokens(pointer))?;
-        if self.value.pointer(pointer)?.as_str()? != scalar.text {
-            return None;
-        }
-        let mut found = within::locate(&self.text, &scalar, at)?;
+        let text = self.value.pointer(pointer)?.as_str()?;
+        let outline = self.source.outline();
+        let scalar = outline.written(&self.tokens(pointer), text)?;
+        let mut found = within::locate(&self.source, &scalar, at)?;
         found.line += self.first_line;
         Some(found)
     }
@@ -317,10 +312,17 @@ impl Object {
     /// brackets included: its first place, and the first after it. None where
     /// it does not stand there (a merge key).
     pub fn span(&self, pointer: &str) -> Option<(Position, Position)> {
-        let (mut start, mut end) = locate::span(&self.text, &self.tokens(pointer))?;
+        let (mut start, mut end) = self.source.outline().span(&self.tokens(pointer))?;
         start.line += self.first_line;
         end.line += self.first_line;
         Some((start, end))
+    }
+
+    /// A line of its document, by its number in the file, from 1; without its
+    /// end.
+    pub fn line(&self, number: u32) -> Option<&str> {
+        let number = number.checked_sub(self.first_line)?.checked_sub(1)?;
+        self.source.line(usize::try_from(number).ok()?)
     }
 
     /// The way from the document to what a pointer into the object means.

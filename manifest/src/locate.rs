@@ -1,95 +1,134 @@
-//! Where a value stands in the text of its document.
+//! Where each value stands in the text of its document.
 
-use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput};
 
 use super::{Extent, Position};
 
-/// Finds what `tokens` lead to, or the nearest that would hold it. Lines are
-/// counted from the start of `text`.
-pub(crate) fn locate(text: &str, tokens: &[String]) -> Extent {
-    let mut walk = Walk::new(text);
-    walk.descend(tokens);
-    walk.extent()
+/// Where everything of a document stands. Of a text that was read before:
+/// where it is broken, or nested too deeply, the outline ends.
+#[derive(Debug)]
+pub(crate) struct Outline {
+    /// The document's own value first, every other after what holds it.
+    nodes: Vec<Node>,
+}
+
+/// A value: where its first event stands, and where its last one ends.
+#[derive(Debug)]
+struct Node {
+    span: Span,
+    end: Position,
+    held: Held,
+}
+
+/// What a value holds.
+#[derive(Debug)]
+enum Held {
+    /// A text; its digest, as written it may have several lines.
+    Scalar(ScalarStyle, u64),
+    List(Vec<usize>),
+    /// Of a key that stands twice, both.
+    Map(Vec<(Box<str>, usize)>),
+    /// An alias.
+    Nothing,
 }
 
 /// A scalar as it is written.
 pub(crate) struct Written<'t> {
     /// What it says.
-    pub(crate) text: Cow<'t, str>,
+    pub(crate) text: &'t str,
     pub(crate) style: ScalarStyle,
     /// From its first character (of a block: of its content) to the end of it.
     pub(crate) span: Span,
 }
 
-/// The scalar that `tokens` lead to; none where there is something else, or an
-/// alias of it.
-pub(crate) fn written<'t>(text: &'t str, tokens: &[String]) -> Option<Written<'t>> {
-    let mut walk = Walk::new(text);
-    match walk.descend(tokens)? {
-        Event::Scalar(text, style, ..) => Some(Written {
-            text,
-            style,
-            span: walk.found,
-        }),
-        _ => None,
+impl Outline {
+    pub(crate) fn of(text: &str) -> Outline {
+        let mut reader = Reader {
+            events: Parser::new_from_str(text),
+            last: Span::default(),
+            nodes: Vec::new(),
+        };
+        if let Some((event, span)) = reader.next() {
+            // Broken: what was found so far stands.
+            let _ = reader.node(&event, span, 0);
+        }
+        Outline {
+            nodes: reader.nodes,
+        }
+    }
+
+    /// Where what `tokens` lead to stands, or the nearest that would hold it.
+    pub(crate) fn extent(&self, tokens: &[String]) -> Extent {
+        let (node, _) = self.descend(tokens);
+        node.map_or_else(|| extent(&Span::default()), |node| extent(&node.span))
+    }
+
+    /// The scalar that `tokens` lead to, if it says `text`; none where there is
+    /// something else, or an alias of it.
+    pub(crate) fn written<'t>(&self, tokens: &[String], text: &'t str) -> Option<Written<'t>> {
+        let node = self.node(tokens)?;
+        match node.held {
+            Held::Scalar(style, said) if said == digest(text) => Some(Written {
+                text,
+                style,
+                span: node.span,
+            }),
+            _ => None,
+        }
+    }
+
+    /// From where to where everything stands that `tokens` lead to: the end is
+    /// the first place after it.
+    pub(crate) fn span(&self, tokens: &[String]) -> Option<(Position, Position)> {
+        let node = self.node(tokens)?;
+        Some((position(&node.span.start), node.end))
+    }
+
+    /// What `tokens` lead to, if all of the way is there.
+    fn node(&self, tokens: &[String]) -> Option<&Node> {
+        let (node, is_whole) = self.descend(tokens);
+        node.filter(|_| is_whole)
+    }
+
+    /// The deepest that `tokens` lead to, and whether that is all of the way.
+    fn descend(&self, tokens: &[String]) -> (Option<&Node>, bool) {
+        let Some(mut node) = self.nodes.first() else {
+            return (None, false);
+        };
+        for token in tokens {
+            let child = match &node.held {
+                Held::List(list) => token.parse().ok().and_then(|index: usize| list.get(index)),
+                // Of a key that stands twice, the first.
+                Held::Map(map) => map
+                    .iter()
+                    .find(|(key, _)| **key == **token)
+                    .map(|(_, child)| child),
+                Held::Scalar(..) | Held::Nothing => None,
+            };
+            let Some(child) = child.and_then(|child| self.nodes.get(*child)) else {
+                return (Some(node), false);
+            };
+            node = child;
+        }
+        (Some(node), true)
     }
 }
 
-/// From where to where everything stands that `tokens` lead to: the end is the
-/// first place after it.
-pub(crate) fn span(text: &str, tokens: &[String]) -> Option<(Position, Position)> {
-    let mut walk = Walk::new(text);
-    let event = walk.descend(tokens)?;
-    let start = walk.found.start;
-    walk.pass(event)?;
-    Some((position(&start), position(&walk.last.end)))
-}
+/// Levels that are gone into: more than any document that was read has.
+const MAX_DEPTH: usize = 256;
 
-/// Where each element of the list `name` stands, of an object; none where there
-/// is no list.
-pub(crate) fn elements(text: &str, name: &str) -> Vec<Position> {
-    let mut walk = Walk::new(text);
-    let mut places = Vec::new();
-    let Some((Event::MappingStart(..), _)) = walk.next() else {
-        return places;
-    };
-    let Some((Event::SequenceStart(..), _)) = walk.member(name) else {
-        return places;
-    };
-    while let Some((event, span)) = walk.next() {
-        if matches!(event, Event::SequenceEnd) {
-            break;
-        }
-        walk.found = span;
-        places.push(walk.extent().start);
-        if walk.pass(event).is_none() {
-            break;
-        }
-    }
-    places
-}
-
-struct Walk<'t> {
+struct Reader<'t> {
     events: Parser<'t, StrInput<'t>>,
-    /// The deepest place that was reached.
-    found: Span,
     /// The last event that was read.
     last: Span,
+    nodes: Vec<Node>,
 }
 
-impl<'t> Walk<'t> {
-    fn new(text: &'t str) -> Walk<'t> {
-        Walk {
-            events: Parser::new_from_str(text),
-            found: Span::default(),
-            last: Span::default(),
-        }
-    }
-
+impl<'t> Reader<'t> {
     /// The next event that is a value or the end of one. None at the end, or
-    /// where the text is broken: what was found so far stands.
+    /// where the text is broken.
     fn next(&mut self) -> Option<(Event<'t>, Span)> {
         loop {
             match self.events.next_event()?.ok()? {
@@ -103,79 +142,80 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// What is there, if all of the way is.
-    fn descend(&mut self, tokens: &[String]) -> Option<Event<'t>> {
-        let (mut event, mut span) = self.next()?;
-        self.found = span;
-        for token in tokens {
-            (event, span) = match event {
-                Event::MappingStart(..) => self.member(token)?,
-                Event::SequenceStart(..) => self.element(token.parse().ok()?)?,
-                _ => return None,
-            };
-            self.found = span;
+    /// Reads a value with all that it holds. None where the text ends before
+    /// it: what was read of it stands.
+    fn node(&mut self, event: &Event<'t>, span: Span, depth: usize) -> Option<()> {
+        let held = match event {
+            Event::Scalar(text, style, ..) => Held::Scalar(*style, digest(text)),
+            Event::SequenceStart(..) => Held::List(Vec::new()),
+            Event::MappingStart(..) => Held::Map(Vec::new()),
+            _ => Held::Nothing,
+        };
+        let own = self.nodes.len();
+        let end = position(&span.end);
+        self.nodes.push(Node { span, end, held });
+        match event {
+            Event::SequenceStart(..) if depth < MAX_DEPTH => self.elements(own, depth)?,
+            Event::MappingStart(..) if depth < MAX_DEPTH => self.members(own, depth)?,
+            Event::SequenceStart(..) | Event::MappingStart(..) => return None,
+            _ => return Some(()),
         }
-        Some(event)
+        self.nodes.get_mut(own)?.end = position(&self.last.end);
+        Some(())
     }
 
-    /// The value of a key. Of a key that stands twice, the first.
-    fn member(&mut self, name: &str) -> Option<(Event<'t>, Span)> {
+    fn elements(&mut self, own: usize, depth: usize) -> Option<()> {
         loop {
-            let (key, _) = self.next()?;
-            let is_wanted = match &key {
-                Event::MappingEnd => return None,
-                Event::Scalar(text, ..) => text == name,
-                _ => false,
-            };
-            self.pass(key)?;
-            let (value, span) = self.next()?;
-            if is_wanted {
-                return Some((value, span));
-            }
-            self.pass(value)?;
-        }
-    }
-
-    fn element(&mut self, index: usize) -> Option<(Event<'t>, Span)> {
-        for _ in 0..index {
-            let (event, _) = self.next()?;
+            let (event, span) = self.next()?;
             if matches!(event, Event::SequenceEnd) {
-                return None;
-            }
-            self.pass(event)?;
-        }
-        let (event, span) = self.next()?;
-        (!matches!(event, Event::SequenceEnd)).then_some((event, span))
-    }
-
-    /// Passes over the rest of a value.
-    fn pass(&mut self, event: Event<'t>) -> Option<()> {
-        let mut open = 0_usize;
-        let mut event = event;
-        loop {
-            match event {
-                Event::MappingStart(..) | Event::SequenceStart(..) => open += 1,
-                Event::MappingEnd | Event::SequenceEnd => open -= 1,
-                _ => {}
-            }
-            if open == 0 {
                 return Some(());
             }
-            event = self.next()?.0;
+            let child = self.nodes.len();
+            if let Held::List(list) = &mut self.nodes.get_mut(own)?.held {
+                list.push(child);
+            }
+            self.node(&event, span, depth + 1)?;
         }
     }
 
-    fn extent(&self) -> Extent {
-        let (start, end) = (&self.found.start, &self.found.end);
-        let width = if start.line() == end.line() {
-            end.col().saturating_sub(start.col())
-        } else {
-            1
-        };
-        Extent {
-            start: position(start),
-            width: count(width).max(1),
+    fn members(&mut self, own: usize, depth: usize) -> Option<()> {
+        loop {
+            let (key, span) = self.next()?;
+            let name = match &key {
+                Event::MappingEnd => return Some(()),
+                Event::Scalar(text, ..) => Some(text.as_ref().into()),
+                key => {
+                    // No path leads to what stands under such a key.
+                    self.node(key, span, depth + 1)?;
+                    None
+                }
+            };
+            let (event, span) = self.next()?;
+            let child = self.nodes.len();
+            if let (Some(name), Held::Map(map)) = (name, &mut self.nodes.get_mut(own)?.held) {
+                map.push((name, child));
+            }
+            self.node(&event, span, depth + 1)?;
         }
+    }
+}
+
+fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn extent(span: &Span) -> Extent {
+    let (start, end) = (&span.start, &span.end);
+    let width = if start.line() == end.line() {
+        end.col().saturating_sub(start.col())
+    } else {
+        1
+    };
+    Extent {
+        start: position(start),
+        width: count(width).max(1),
     }
 }
 

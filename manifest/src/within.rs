@@ -7,10 +7,11 @@ use saphyr_parser::ScalarStyle;
 
 use super::Position;
 use super::locate::Written;
+use super::source::Source;
 
 /// Where line and column `at` (from 1) of the scalar stand in `source`, with
 /// lines counted from its start.
-pub(crate) fn locate(source: &str, scalar: &Written<'_>, at: Position) -> Option<Position> {
+pub(crate) fn locate(source: &Source, scalar: &Written<'_>, at: Position) -> Option<Position> {
     match scalar.style {
         ScalarStyle::Literal => literal(source, scalar, at),
         ScalarStyle::Folded => folded(source, scalar, at, scalar.span.start.col()),
@@ -22,7 +23,7 @@ pub(crate) fn locate(source: &str, scalar: &Written<'_>, at: Position) -> Option
 
 /// One line of the source for each line of the text. Lines before the first
 /// that is not empty are before the scalar's start.
-fn literal(source: &str, scalar: &Written<'_>, at: Position) -> Option<Position> {
+fn literal(source: &Source, scalar: &Written<'_>, at: Position) -> Option<Position> {
     let text = scalar.text.lines().nth(index(at.line)?)?;
     let leading = scalar
         .text
@@ -31,7 +32,7 @@ fn literal(source: &str, scalar: &Written<'_>, at: Position) -> Option<Position>
         .count();
     let first = scalar.span.start.line().checked_sub(leading)?;
     let line = first + index(at.line)?;
-    let written = source.lines().nth(line.checked_sub(1)?)?;
+    let written = source.line(line.checked_sub(1)?)?;
     let indent = written.strip_suffix(text)?;
     let is_indent = indent.bytes().all(|byte| byte == b' ');
     let is_within = index(at.column)? <= text.chars().count();
@@ -40,17 +41,16 @@ fn literal(source: &str, scalar: &Written<'_>, at: Position) -> Option<Position>
 
 /// Each line of the source is a piece of the text, and only white space is
 /// between them: whatever else is there (an escape) ends the search.
-fn folded(source: &str, scalar: &Written<'_>, at: Position, indent: usize) -> Option<Position> {
-    let (text, wanted) = (&*scalar.text, offset(&scalar.text, at)?);
+fn folded(source: &Source, scalar: &Written<'_>, at: Position, indent: usize) -> Option<Position> {
+    let (text, wanted) = (scalar.text, offset(scalar.text, at)?);
     let (start, end) = (scalar.span.start, scalar.span.end);
     let is_block = scalar.style == ScalarStyle::Folded;
     let is_quoted = !is_block && scalar.style != ScalarStyle::Plain;
     let mut done = 0;
-    let lines = source
-        .lines()
-        .enumerate()
-        .skip(start.line().checked_sub(1)?);
-    for (number, line) in lines.take(end.line().saturating_sub(start.line()) + 1) {
+    for number in start.line().checked_sub(1)?..end.line() {
+        let Some(line) = source.line(number) else {
+            break;
+        };
         let is_first = number + 1 == start.line();
         let from = if is_first {
             start.col() + usize::from(is_quoted)

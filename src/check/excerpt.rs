@@ -74,8 +74,7 @@ pub(super) fn of(given: &Given, pointer: &str, secrets: &Secrets) -> Option<Exce
         return None;
     }
     let extent = given.object.extent(pointer);
-    let index = usize::try_from(extent.start.line).ok()?.checked_sub(1)?;
-    let line = given.text.lines().nth(index)?;
+    let line = given.object.line(extent.start.line)?;
     let hidden = secrets.on(extent.start.line, line.chars().count());
     let text = masked(line, &hidden);
     // Repeated elsewhere on the line: none of it is shown.

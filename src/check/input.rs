@@ -36,7 +36,6 @@ impl From<&str> for Input {
 /// A file that was read.
 pub(super) struct File {
     pub(super) name: Arc<str>,
-    pub(super) text: Arc<str>,
     pub(super) stream: manifest::Stream,
 }
 
@@ -135,10 +134,8 @@ fn file(input: &Input) -> Result<File, Failure> {
     };
     let bytes = bytes.map_err(|error| unread(&name, &error))?;
     let stream = manifest::read(&bytes);
-    let text = Arc::from(String::from_utf8_lossy(&bytes));
     Ok(File {
         name: name.into(),
-        text,
         stream,
     })
 }

@@ -17,7 +17,6 @@ use crate::review;
 /// An object and where it is from.
 pub(super) struct Given {
     pub(super) file: Arc<str>,
-    pub(super) text: Arc<str>,
     pub(super) object: Object,
 }
 

@@ -24,6 +24,8 @@ mod guests;
 mod judge;
 /// Engines in every layout of memory, each forced.
 mod layouts;
+/// Thousands of objects in one document.
+mod lists;
 /// Changes: RFC 6902 against a second implementation, chains of policies.
 mod mutation;
 /// What holds of the project itself: dependencies, documents.
