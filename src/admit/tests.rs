@@ -10,7 +10,7 @@ use super::admission::{MATCH, OVERRIDES, READS};
 use super::verdicts::{Verdicts, remember};
 use super::*;
 use crate::policy::spec::{API_VERSION, KIND, Resource};
-use crate::policy::{Cause, Evaluate, Ready};
+use crate::policy::{Asked, Cause, Evaluate, Ready};
 
 /// A policy that finds `bad` in everything, of these members of a spec.
 fn policy(spec: Value, reads: &str) -> Policy {
@@ -33,6 +33,7 @@ fn policy(spec: Value, reads: &str) -> Policy {
         program: Ok(Ready {
             reads: Arc::new(Reads::parse([reads]).expect("reads")),
             redaction: Redaction::Blank,
+            sight: Arc::default(),
             program,
         }),
     }
@@ -65,6 +66,7 @@ fn description() -> Description {
         mutating: false,
         mutating_settings: BTreeSet::new(),
         effects: BTreeSet::new(),
+        lookups: vec![],
         settings: Value::Null,
     }
 }
@@ -88,6 +90,7 @@ fn on_a_pod<T>(known: Known, ask: impl FnOnce(&Subject<'_>, Scope, Instant) -> T
         attributes: &attributes,
         namespace: &namespace,
         known,
+        others: None,
     };
     let scope = Scope {
         phase: Phase::Validate,
@@ -140,7 +143,7 @@ fn what_hangs_on_the_name_alone_is_judged() {
 struct Constant;
 
 impl Evaluate for Constant {
-    fn evaluate(&self, _: &str, _: Instant) -> Result<Verdict, Failure> {
+    fn judge(&self, _: Asked<'_>, _: Instant) -> Result<Verdict, Failure> {
         Ok(Verdict::default())
     }
 

@@ -8,7 +8,8 @@
 //!
 //! Invariants: only what a program answered is kept, never a failure; a policy
 //! with the grant `values` is always asked, so that no digest of a value stays
-//! in memory; what is kept is what the program said, before the host removes
+//! in memory, and so is one that looks other objects up, of which its verdict
+//! is made, too; what is kept is what the program said, before the host removes
 //! values from it, since those are the request's and not the projection's.
 
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use std::time::Instant;
 use aws_lc_rs::digest::{Context, SHA256};
 use portcullis_contract::{Redaction, Verdict};
 
-use crate::policy::{Evaluate, Failure, Policy};
+use crate::policy::{Asked, Evaluate, Failure, Policy};
 
 /// Parts of the cache, each with a lock of its own.
 const SHARDS: usize = 16;
@@ -162,14 +163,14 @@ impl Remembering {
 }
 
 impl Evaluate for Remembering {
-    fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
-        let key = self.key(request);
+    fn judge(&self, asked: Asked<'_>, deadline: Instant) -> Result<Verdict, Failure> {
+        let key = self.key(asked.request);
         let known = self.verdicts.get(&key);
         (self.verdicts.on_lookup)(known.is_some());
         if let Some(verdict) = known {
             return Ok(verdict);
         }
-        let verdict = self.program.evaluate(request, deadline)?;
+        let verdict = self.program.judge(asked, deadline)?;
         self.verdicts.put(key, &verdict);
         Ok(verdict)
     }
@@ -179,14 +180,14 @@ impl Evaluate for Remembering {
     }
 
     /// Counts what it finds, and what it can have answered: whoever gets
-    /// nothing here will ask [`Evaluate::evaluate`], and nobody else will.
-    fn at_once(&self, request: &str, deadline: Instant) -> Option<Result<Verdict, Failure>> {
-        let key = self.key(request);
+    /// nothing here will ask [`Evaluate::judge`], and nobody else will.
+    fn at_once(&self, asked: Asked<'_>, deadline: Instant) -> Option<Result<Verdict, Failure>> {
+        let key = self.key(asked.request);
         if let Some(verdict) = self.verdicts.get(&key) {
             (self.verdicts.on_lookup)(true);
             return Some(Ok(verdict));
         }
-        let result = self.program.at_once(request, deadline)?;
+        let result = self.program.at_once(asked, deadline)?;
         (self.verdicts.on_lookup)(false);
         if let Ok(verdict) = &result {
             self.verdicts.put(key, verdict);

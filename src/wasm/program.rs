@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis_contract::{Description, Verdict};
+use portcullis_contract::{Description, LOOKUPS, Verdict};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -11,11 +11,13 @@ use super::code::{self, Source, Start};
 use super::engine::Engine;
 use super::inspect::{Inspected, inspect};
 use super::instances::{Instances, Living};
+use super::lookups::Looking;
 use super::output;
 use super::snapshot::{self, Snapshot};
 use super::trial::Trial;
+use crate::policy::lookup::{Around, Sight};
 use crate::policy::spec::Limits;
-use crate::policy::{Cause, Evaluate, Failure};
+use crate::policy::{Asked, Cause, Evaluate, Failure};
 
 /// How long `describe` and `init` may take.
 pub(super) const LOAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -29,6 +31,7 @@ pub struct Loaded {
 }
 
 /// A component with its settings: what a policy runs.
+#[derive(Clone)]
 pub struct Program {
     pub(super) instances: Arc<Instances>,
     pub(super) start: Start,
@@ -39,6 +42,8 @@ pub struct Program {
     pub(super) mutates: bool,
     /// See [`Evaluate::identity`].
     pub(super) identity: Option<[u8; 32]>,
+    /// What it may look up; None for one that asks for nothing.
+    pub(super) sight: Option<Arc<Sight>>,
 }
 
 impl Loaded {
@@ -46,7 +51,7 @@ impl Loaded {
     ///
     /// # Errors
     ///
-    /// What is no component; imports; no embedded description, or one that
+    /// What is no component; imports other than lookups; no embedded description, or one that
     /// cannot be read.
     pub fn new(engine: &Arc<Engine>, bytes: &[u8]) -> Result<Loaded, Failure> {
         let inspected = inspect(bytes)?;
@@ -100,6 +105,7 @@ impl Loaded {
             description: Arc::clone(&self.description),
             mutates,
             identity: Some(identity),
+            sight: None,
         };
         let mut living = program.instance(Instant::now() + LOAD_DEADLINE)?;
         check(&program.instances, &mut living, &program.description)?;
@@ -154,10 +160,22 @@ pub(super) fn text(settings: &Map<String, Value>) -> String {
 }
 
 pub(super) fn refuse_imports(inspected: &Inspected) -> Result<(), Failure> {
-    if inspected.imports.is_empty() {
+    let looks_up = inspected.description.as_ref();
+    let looks_up = looks_up.is_none_or(|description| !description.lookups.is_empty());
+    let is_known = |import: &&String| looks_up && *import == LOOKUPS;
+    let unknown = inspected.imports.iter().filter(|import| !is_known(import));
+    let imports: Vec<&str> = unknown.map(String::as_str).collect();
+    if imports.is_empty() {
         return Ok(());
     }
-    let imports = inspected.imports.join("`, `");
+    if imports == [LOOKUPS] {
+        let message = format!(
+            "it imports `{LOOKUPS}`, and its description names nothing that it looks up: name it \
+             in `lookups`"
+        );
+        return Err(Failure::guest(Cause::Import, message));
+    }
+    let imports = imports.join("`, `");
     let message = format!(
         "it imports `{imports}`, and a policy may import nothing that it was not granted: \
          build it for wasm32-unknown-unknown, without WASI"
@@ -179,6 +197,17 @@ pub(super) fn check(
 }
 
 impl Program {
+    /// The same, which may look these up.
+    #[must_use]
+    pub fn seeing(self, sight: &Arc<Sight>) -> Program {
+        let asks = !self.description.lookups.is_empty();
+        Program {
+            identity: self.identity.filter(|_| sight.is_blind()),
+            sight: asks.then(|| Arc::clone(sight)),
+            ..self
+        }
+    }
+
     /// What every evaluation starts from.
     pub fn start(&self) -> Start {
         self.start
@@ -193,14 +222,22 @@ impl Program {
 }
 
 impl Evaluate for Program {
-    fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
+    fn judge(&self, asked: Asked<'_>, deadline: Instant) -> Result<Verdict, Failure> {
         let mut living = self.instance(deadline)?;
-        let answer = self.instances.evaluate(&mut living, request)?;
+        living.0.data_mut().looking = self.sight.as_ref().map(|sight| Looking {
+            sight: Arc::clone(sight),
+            around: Around {
+                namespace: asked.namespace.map(str::to_owned),
+                others: asked.others.cloned(),
+            },
+        });
+        let answer = self.instances.evaluate(&mut living, asked.request)?;
         output::verdict(&answer, &self.description, self.mutates)
     }
 
-    /// A program imports nothing (see [`refuse_imports`]), so that its verdict
-    /// hangs on its bytes, its settings and the request alone.
+    /// A program imports nothing but lookups (see [`refuse_imports`]). Where
+    /// none is granted, its verdict hangs on its bytes, its settings and the
+    /// request alone.
     fn identity(&self) -> Option<[u8; 32]> {
         self.identity
     }

@@ -57,6 +57,7 @@ impl Trial {
             mutates,
             // What is tried out is not remembered.
             identity: None,
+            sight: None,
         })
     }
 

@@ -6,6 +6,7 @@ mod caches;
 pub(crate) mod children;
 mod judging;
 mod loading;
+mod lookups;
 mod marks;
 mod named;
 mod patches;

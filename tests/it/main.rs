@@ -40,6 +40,8 @@ mod support;
 mod times;
 /// Findings on the corpora against `truth.json`.
 mod truth;
+/// What policies look up on the corpora, against `truth.json`.
+mod truth_lookups;
 /// Policies on bindings, routes and namespaces on the corpora against `truth.json`.
 mod truth_objects;
 /// `probes` on the corpora against `truth.json`.

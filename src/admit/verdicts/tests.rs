@@ -16,9 +16,9 @@ struct Echo {
 }
 
 impl Evaluate for Echo {
-    fn evaluate(&self, request: &str, _: Instant) -> Result<Verdict, Failure> {
+    fn judge(&self, asked: Asked<'_>, _: Instant) -> Result<Verdict, Failure> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        match request {
+        match asked.request {
             "fail" => Err(Failure::guest(Cause::Trap, "as this test wants")),
             "" => Ok(Verdict::default()),
             text => Ok(finding(&format!("{text} {:?}", self.identity))),
@@ -50,6 +50,7 @@ fn behind(
         program: Ok(Ready {
             reads: Arc::new(Reads::default()),
             redaction,
+            sight: Arc::default(),
             program: Arc::new(Echo {
                 identity,
                 asked: Arc::clone(&asked),
