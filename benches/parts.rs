@@ -129,6 +129,54 @@ fn sixteen_evaluations_in_turns(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| all.iter().for_each(evaluate));
 }
 
+/// Bytes of the ConfigMaps that secrets are looked for in.
+const CONFIGMAPS: [usize; 2] = [4 * 1024, 200 * 1024];
+
+/// Files as charts put them into ConfigMaps: sections, comments, a secret now
+/// and then, and much that looks like one.
+fn configmap(size: usize) -> Value {
+    let section = |number: usize| {
+        format!(
+            "# Section {number} of the configuration, as its chart writes it.\n\
+             [section{number}]\nenabled = true\nhost = db-{number}.shop.svc.cluster.local\n\
+             port = 5432\nuser = app\npassword_file = /run/secrets/db-{number}\n\
+             token_ttl = 15m\nurl = https://sso.home.lan/realms/home/protocol/openid-connect\n\
+             allowed_keys = name,namespace,labels,annotations,ownerReferences\n\
+             message = \"the quick brown fox jumps over the lazy dog, again and again\"\n\n"
+        )
+    };
+    let secret = "[database]\npassword = Tr0ub4dor&3\nurl = postgres://app:Vf83kLs0q@db:5432/app\n";
+    let mut text = secret.to_owned();
+    for number in 0.. {
+        if text.len() > size {
+            break;
+        }
+        text += &section(number);
+    }
+    json!({
+        "uid": "u", "operation": "CREATE", "name": "web", "namespace": "shop",
+        "kind": {"group": "", "version": "v1", "kind": "ConfigMap"},
+        "object": {
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "web", "namespace": "shop"},
+            "data": {"LOG_LEVEL": "info", "app.ini": text},
+        },
+    })
+}
+
+#[divan::bench(args = CONFIGMAPS)]
+fn secrets_of_a_configmap(bencher: Bencher<'_, '_>, size: usize) {
+    let mut ready = ready("configmap-secrets", &json!({}));
+    let (admission, namespace) = (configmap(size), Value::Null);
+    let admission = admission.as_object().expect("a request");
+    let request = Request::new(admission, &namespace);
+    ready.projection = ready.reads.project(&request, Redaction::None);
+    let deadline = Instant::now() + Duration::from_secs(1);
+    let verdict = ready.program.evaluate(&ready.projection, deadline);
+    assert_eq!(verdict.expect("a verdict").findings.len(), 2);
+    bencher.bench_local(|| evaluate(&ready));
+}
+
 #[divan::bench]
 fn patch_of_two_fields(bencher: Bencher<'_, '_>) {
     let object = request(REVIEWS[0]).admission["object"].clone();

@@ -119,7 +119,8 @@ pub fn go_on(
 /// failurePolicy answers.
 pub fn refuse(set: &PolicySet, subject: &Subject<'_>, scope: Scope, failure: &Failure) -> Decision {
     let mut decision = Decision::default();
-    for policy in set.policies().iter().filter(|policy| scope.asks(policy)) {
+    let asked = set.policies().iter();
+    for policy in asked.filter(|policy| scope.asks(policy) && set.asks(policy)) {
         let constraints = policy.constraints();
         if constraints.is_none_or(|constraints| reaches(constraints, subject)) {
             decision.failures.push(Broken {

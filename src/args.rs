@@ -141,6 +141,10 @@ pub struct Check {
     /// Show findings that are only audited
     #[arg(long)]
     pub show_audit: bool,
+    /// With each secret that is found, show what to write instead: a Secret
+    /// without its value, and what changes in the pods that use it
+    #[arg(long)]
+    pub fix_hints: bool,
     /// PolicyExemptions among the manifests do not count, only those of
     /// --policies
     #[arg(long)]

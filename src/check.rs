@@ -4,6 +4,7 @@
 //! through `admit` as in the webhook. Knows files and findings; decides
 //! nothing.
 
+mod excerpt;
 mod exemptions;
 mod input;
 mod judge;
@@ -15,6 +16,7 @@ pub use exemptions::Trust;
 pub use input::{Input, STDIN};
 
 use crate::finding::{Failure, Report, Skipped};
+use crate::fix;
 use crate::policy::PolicySet;
 use crate::policy::lookup::Inventory;
 use crate::progress::Progress;
@@ -23,14 +25,23 @@ use world::World;
 /// Judges everything that `inputs` hold, on as many threads as there are
 /// cores. Warnings of the reader (a key that stands twice) go to `warn`.
 pub fn check(set: &PolicySet, inputs: &[Input], warn: impl FnMut(String)) -> Report {
-    check_trusting(set, inputs, Trust::AsApplied, warn)
+    check_as(set, inputs, Wish::default(), warn)
 }
 
-/// [`check`], with or without the exemptions among the inputs.
-pub fn check_trusting(
+/// What is asked of a check besides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wish {
+    /// Whether exemptions among the inputs count.
+    pub trust: Trust,
+    /// Whether what to write instead of a secret is told.
+    pub fixes: bool,
+}
+
+/// [`check`], as is wished.
+pub fn check_as(
     set: &PolicySet,
     inputs: &[Input],
-    trust: Trust,
+    wish: Wish,
     mut warn: impl FnMut(String),
 ) -> Report {
     let read = input::read(inputs);
@@ -41,43 +52,50 @@ pub fn check_trusting(
     report.failures.extend(policy_failures(set));
     let mut objects = Vec::new();
     for file in read.files {
-        report.failures.extend(
-            file.stream
-                .broken
-                .iter()
-                .map(|broken| broken_document(&file.name, broken)),
-        );
-        report
-            .skipped
-            .extend(file.stream.skipped.iter().map(|skipped| Skipped {
-                file: file.name.to_string(),
-                document: skipped.document,
-                line: skipped.line,
-                code: skipped.skip.code().to_owned(),
-            }));
-        for warning in &file.stream.warnings {
-            let (line, column) = (warning.position.line, warning.position.column);
-            warn(format!(
-                "{}:{line}:{column}: {}",
-                file.name, warning.message
-            ));
-        }
-        let (name, text) = (file.name, file.text);
-        let take = |object| judge::Given {
-            file: Arc::clone(&name),
-            text: Arc::clone(&text),
-            object,
-        };
-        objects.extend(file.stream.objects.into_iter().map(take));
+        objects.extend(given(file, &mut report, &mut warn));
     }
-    let exempting = exemptions::of(set, &objects, trust);
-    judge_all(&exempting, &objects, &mut report);
+    let exempting = exemptions::of(set, &objects, wish.trust).for_files();
+    judge_all(&exempting, &objects, wish, &mut report);
+    if wish.fixes {
+        let uses = objects.iter();
+        let uses = uses.flat_map(|given| fix::uses(&given.object.value));
+        report.complete_fixes(&uses.collect::<Vec<_>>());
+    }
     exemptions::settle(&mut report, &exempting, &objects);
     report.finish(report.judged.len());
     report
 }
 
-fn judge_all(set: &PolicySet, objects: &[judge::Given], report: &mut Report) {
+/// The objects of a file; what is wrong with it is told.
+fn given(
+    file: input::File,
+    report: &mut Report,
+    warn: &mut impl FnMut(String),
+) -> Vec<judge::Given> {
+    let (name, text, stream) = (file.name, file.text, file.stream);
+    let broken = stream.broken.iter();
+    let broken = broken.map(|broken| broken_document(&name, broken));
+    report.failures.extend(broken);
+    let skipped = stream.skipped.iter().map(|skipped| Skipped {
+        file: name.to_string(),
+        document: skipped.document,
+        line: skipped.line,
+        code: skipped.skip.code().to_owned(),
+    });
+    report.skipped.extend(skipped);
+    for warning in &stream.warnings {
+        let (line, column) = (warning.position.line, warning.position.column);
+        warn(format!("{name}:{line}:{column}: {}", warning.message));
+    }
+    let take = |object| judge::Given {
+        file: Arc::clone(&name),
+        text: Arc::clone(&text),
+        object,
+    };
+    stream.objects.into_iter().map(take).collect()
+}
+
+fn judge_all(set: &PolicySet, objects: &[judge::Given], wish: Wish, report: &mut Report) {
     let values = objects.iter().map(|given| &given.object.value);
     let world = World::new(values, Inventory::new(set.views()));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -85,7 +103,14 @@ fn judge_all(set: &PolicySet, objects: &[judge::Given], report: &mut Report) {
     let progress = Progress::of(objects.len());
     let parts = std::thread::scope(|scope| {
         let (world, progress) = (&world, &progress);
-        let judge = |part| scope.spawn(move || judge::judge(set, world, part, || progress.step()));
+        let judge = |part| {
+            let judging = judge::Judging {
+                set,
+                world,
+                fixes: wish.fixes,
+            };
+            scope.spawn(move || judging.judge(part, || progress.step()))
+        };
         let running: Vec<_> = objects.chunks(share).map(judge).collect();
         // A panic of one part is one of all: nothing was judged for sure.
         running

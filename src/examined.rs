@@ -30,6 +30,7 @@ pub(crate) fn doctor(arguments: &Doctor) -> Result<u8> {
             namespace: typed.namespace.clone(),
             registration: typed.registration.clone(),
             service,
+            served_at: arguments.served_at.clone(),
         };
         let seen = look::look(&client, &place).await?;
         anyhow::Ok(doctor::diagnose(&seen))
@@ -57,6 +58,7 @@ pub(crate) fn smoke(arguments: &Smoke) -> Result<u8> {
         let base = live::base(&client, home).await?;
         let set = policies::of_cluster(&client, &engine, pack, base, home, excluded).await?;
         let set = set.context("the cluster has no kind WasmPolicy: nothing of ours is in force")?;
+        live::exempt(&client, &set, std::slice::from_ref(&arguments.target)).await?;
         let wish = Wish {
             home: home.clone(),
             registration: typed.registration.clone(),

@@ -12,11 +12,12 @@ pub mod json;
 pub mod junit;
 pub mod sarif;
 
-use portcullis_contract::{Level, PatchOperation, pointer};
+use portcullis_contract::{Level, PatchOperation, Within, pointer};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::fix::{self, Fix};
 use crate::policy::action::Action;
 use crate::policy::decision::plain;
 use exempting::{Exempted, Exempting};
@@ -84,11 +85,18 @@ pub struct Finding {
     pub path: String,
     /// The container concerned, where there is one.
     pub container: Option<String>,
+    /// Where in the text at `path` it is, if that holds a text of its own; the
+    /// line and the column of a file are those of that very place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<Within>,
     /// The same for the same finding on the same object, wherever it stands.
     pub fingerprint: String,
     /// By what it is forgiven, if it is; `action` is then `audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exemption: Option<Exempted>,
+    /// What to write instead of a secret, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Box<Fix>>,
     /// The lines to show, if there are any.
     #[serde(skip)]
     pub excerpt: Option<Excerpt>,
@@ -109,14 +117,19 @@ impl Finding {
     }
 
     /// What it is about: ``Deployment shop/web, container `web`,
-    /// spec.template.spec.containers[0].image``.
+    /// spec.template.spec.containers[0].image``, and the line of a text that
+    /// stands there.
     pub fn subject(&self) -> String {
         let container = match &self.container {
             Some(container) => format!(", container `{container}`"),
             None => String::new(),
         };
         let place = pointer::field_path(&self.path);
-        plain(&format!("{}{container}, {place}", self.object))
+        let line = match self.within {
+            Some(within) => format!(", line {}", within.line),
+            None => String::new(),
+        };
+        plain(&format!("{}{container}, {place}{line}", self.object))
     }
 }
 
@@ -187,9 +200,13 @@ impl Identity {
 /// A line of source, with what to point at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
-    /// The line, without its end.
+    /// The line, without its end, and without what must not be shown.
     pub text: String,
-    /// How many characters are meant, from the finding's column.
+    /// Where in it the finding starts, from 1, in characters.
+    pub column: u32,
+    /// How many characters of it are meant.
+    pub marked: u32,
+    /// How many characters of the file are meant, from the finding's column.
     pub width: u32,
 }
 
@@ -316,6 +333,14 @@ impl Report {
             failures: self.failures.len(),
             skipped: self.skipped.len() + passed_over,
         };
+    }
+
+    /// Adds to what is to be written instead of secrets what changes where they
+    /// are used: call it once all uses are known.
+    pub fn complete_fixes(&mut self, uses: &[fix::Use]) {
+        for fix in self.findings.iter_mut().filter_map(|one| one.fix.as_mut()) {
+            fix.complete(uses);
+        }
     }
 
     fn objects_with(&self, action: Action) -> usize {

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::admit::{self, Known, Phase, Scope, Subject, admit};
 use crate::finding::{Excerpt, Finding, Identity, Place, fingerprint};
+use crate::fix::Fix;
 use crate::policy::decision::{Decision, Judged};
 use crate::policy::{Attributes, Others, PolicySet, attributes, patch};
 
@@ -164,9 +165,18 @@ pub fn finding(
         object: object.clone(),
         path: finding.path.clone(),
         container,
+        within: finding.within,
         exemption: judged.exempted.as_deref().map(Into::into),
+        fix: None,
         excerpt,
     }
+}
+
+/// What to write instead of the secrets that were found in an object.
+pub fn fix(findings: &[Judged], object: &Value) -> Option<Box<Fix>> {
+    let secret = findings.iter().filter(|judged| judged.secret);
+    let paths: Vec<&str> = secret.map(|judged| judged.finding.path.as_str()).collect();
+    Fix::of(object, &paths).map(Box::new)
 }
 
 /// What an object is, as it is written.

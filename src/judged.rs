@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use portcullis::args::{self, Output};
-use portcullis::check::{Input, Trust, check_trusting};
+use portcullis::check::{Input, Trust, Wish, check_as};
 use portcullis::finding::baseline::Baseline;
 use portcullis::finding::{Report, human, json, junit, sarif};
 use portcullis::{admit, replay};
@@ -27,7 +27,11 @@ pub(crate) fn check(arguments: &args::Check) -> Result<u8> {
         true => Trust::OfPoliciesAlone,
         false => Trust::AsApplied,
     };
-    let mut report = check_trusting(&set, &inputs, trust, warn);
+    let wish = Wish {
+        trust,
+        fixes: arguments.fix_hints,
+    };
+    let mut report = check_as(&set, &inputs, wish, warn);
     let known = apply_baseline(arguments, &mut report)?;
     let code = report.exit_code(arguments.fail_on, arguments.allow_broken);
     print(&match arguments.output {

@@ -15,6 +15,7 @@ pub mod certs;
 pub mod check;
 pub mod cluster;
 pub mod finding;
+pub mod fix;
 pub mod judge;
 pub mod load;
 pub mod pack;

@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &Audit) -> Result<u8> {
         let wish = Wish {
             own_policies: !arguments.policies.are_given(),
             namespaces: arguments.namespaces.clone(),
+            fixes: arguments.fix_hints,
             requests_per_second: arguments.requests_per_second,
             page: arguments.page_size.and_then(|size| size.try_into().ok()),
             ..Wish::default()
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &Audit) -> Result<u8> {
 /// Puts the exemptions of the cluster in force, besides those of the policies'
 /// files. Without the right to read them, what they forgive is told like all
 /// else.
-async fn exempt(client: &Client, set: &PolicySet, namespaces: &[String]) -> Result<()> {
+pub(crate) async fn exempt(client: &Client, set: &PolicySet, namespaces: &[String]) -> Result<()> {
     let listed = match exemptions::list(client, namespaces).await {
         Ok(listed) => listed,
         Err(kube::Error::Api(error)) => {

@@ -4,6 +4,7 @@
 //! neither knows of the other. A policy that cannot be loaded stays in the
 //! set as one that fails: it never vanishes.
 
+mod again;
 pub mod taker;
 pub mod watch;
 

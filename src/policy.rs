@@ -162,6 +162,12 @@ impl Policy {
             .action
     }
 
+    /// Whether it judges manifests in files only.
+    pub fn is_offline(&self) -> bool {
+        let description = self.description.as_ref();
+        description.is_some_and(|description| description.offline)
+    }
+
     /// Whether the policy may ask for changes, with the settings that it has.
     pub fn is_mutating(&self) -> bool {
         self.description

@@ -141,7 +141,8 @@ impl Registration {
         excluded: &BTreeSet<String>,
     ) -> Option<Value> {
         let is_asked = |policy: &&Policy| {
-            policy.spec.failure_policy == group
+            set.asks(policy)
+                && policy.spec.failure_policy == group
                 && (phase == Phase::Validate || policy.is_mutating())
         };
         let asked: Vec<&Policy> = set.policies().iter().filter(is_asked).collect();

@@ -24,6 +24,7 @@ mod output;
 mod program;
 mod snapshot;
 mod trial;
+mod until;
 
 pub use assemble::assemble;
 pub use code::Start;

@@ -27,7 +27,7 @@ use portcullis_manifest as manifest;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::{MatchConstraints, Operation, PatchOperation, Verdict};
+use crate::{MatchConstraints, Operation, PatchOperation, Verdict, Within};
 
 pub use answers::Answers;
 
@@ -77,6 +77,7 @@ struct ExpectedFinding {
     code: String,
     path: String,
     container: Option<String>,
+    within: Option<Within>,
     message: Option<String>,
     remedy: Option<String>,
 }
@@ -304,6 +305,7 @@ impl ExpectedFinding {
         self.code == found.code
             && self.path == found.path
             && self.container == found.container
+            && (self.within.is_none() || self.within == found.within)
             && contains(&found.message, &self.message)
             && contains(&found.remedy, &self.remedy)
     }

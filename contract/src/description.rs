@@ -37,6 +37,10 @@ pub struct Description {
     /// server need not call it twice. Empty: no setting is needed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub mutating_settings: BTreeSet<String>,
+    /// Whether it judges manifests in files only: no cluster asks it, since
+    /// what it reports is as it should be there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offline: bool,
     /// Kinds of effects it may ask for; each needs the operator's grant.
     #[serde(default)]
     pub effects: BTreeSet<String>,
@@ -58,6 +62,10 @@ pub struct Code {
     /// What it means and why it matters, Markdown; the first sentence stands
     /// by itself.
     pub meaning: String,
+    /// Whether what stands at the path of such a finding is a secret: the host
+    /// shows it nowhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
 }
 
 /// How bad a finding is, in the policy's own eyes. What it leads to is the

@@ -35,7 +35,7 @@ pub use description::{Code, Description, Level};
 pub use lookups::{Lookup, Query};
 pub use redaction::Redaction;
 pub use request::Request;
-pub use verdict::{Changes, Effect, Finding, PatchOperation, Verdict};
+pub use verdict::{Changes, Effect, Finding, PatchOperation, Verdict, Within};
 
 /// The version of the WIT package that this crate speaks.
 pub const INTERFACE: &str = "0.1.0";

@@ -37,6 +37,20 @@ pub struct Finding {
     /// The container concerned, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+    /// Where in the text at `path` it is, if that holds a text of its own: a
+    /// file in a ConfigMap, a script among the arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Within>,
+}
+
+/// A place in a text that an object holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Within {
+    /// From 1; lines end with `\n`.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
 }
 
 /// What a policy would change: a patch or a whole object, never both.

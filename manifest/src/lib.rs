@@ -12,6 +12,7 @@ mod document;
 mod locate;
 mod scalar;
 mod split;
+mod within;
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -294,18 +295,43 @@ impl Object {
     ///
     /// The document is read anew: few objects are ever asked.
     pub fn extent(&self, pointer: &str) -> Extent {
+        let mut extent = locate::locate(&self.text, &self.tokens(pointer));
+        extent.start.line += self.first_line;
+        extent
+    }
+
+    /// Where a place inside the text at a JSON Pointer stands: `at` counts
+    /// within the text, from 1. None where that cannot be told for sure: the
+    /// text is not there, is written with escapes, or elsewhere (an alias).
+    pub fn inside(&self, pointer: &str, at: Position) -> Option<Position> {
+        let scalar = locate::written(&self.text, &self.tokens(pointer))?;
+        if self.value.pointer(pointer)?.as_str()? != scalar.text {
+            return None;
+        }
+        let mut found = within::locate(&self.text, &scalar, at)?;
+        found.line += self.first_line;
+        Some(found)
+    }
+
+    /// From where to where the value at a JSON Pointer stands, quotes and
+    /// brackets included: its first place, and the first after it. None where
+    /// it does not stand there (a merge key).
+    pub fn span(&self, pointer: &str) -> Option<(Position, Position)> {
+        let (mut start, mut end) = locate::span(&self.text, &self.tokens(pointer))?;
+        start.line += self.first_line;
+        end.line += self.first_line;
+        Some((start, end))
+    }
+
+    /// The way from the document to what a pointer into the object means.
+    fn tokens(&self, pointer: &str) -> Vec<String> {
         let unescape = |token: &str| token.replace("~1", "/").replace("~0", "~");
         let item = self
             .item
             .map(|index| ["items".to_owned(), index.to_string()]);
-        let tokens: Vec<String> = item
-            .into_iter()
-            .flatten()
-            .chain(pointer.split('/').skip(1).map(unescape))
-            .collect();
-        let mut extent = locate::locate(&self.text, &tokens);
-        extent.start.line += self.first_line;
-        extent
+        let item = item.into_iter().flatten();
+        item.chain(pointer.split('/').skip(1).map(unescape))
+            .collect()
     }
 }
 

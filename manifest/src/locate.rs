@@ -1,6 +1,8 @@
 //! Where a value stands in the text of its document.
 
-use saphyr_parser::{Event, Parser, Span, StrInput};
+use std::borrow::Cow;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput};
 
 use super::{Extent, Position};
 
@@ -10,9 +12,51 @@ pub(crate) fn locate(text: &str, tokens: &[String]) -> Extent {
     let mut walk = Walk {
         events: Parser::new_from_str(text),
         found: Span::default(),
+        last: Span::default(),
     };
     walk.descend(tokens);
     walk.extent()
+}
+
+/// A scalar as it is written.
+pub(crate) struct Written<'t> {
+    /// What it says.
+    pub(crate) text: Cow<'t, str>,
+    pub(crate) style: ScalarStyle,
+    /// From its first character (of a block: of its content) to the end of it.
+    pub(crate) span: Span,
+}
+
+/// The scalar that `tokens` lead to; none where there is something else, or an
+/// alias of it.
+pub(crate) fn written<'t>(text: &'t str, tokens: &[String]) -> Option<Written<'t>> {
+    let mut walk = Walk {
+        events: Parser::new_from_str(text),
+        found: Span::default(),
+        last: Span::default(),
+    };
+    match walk.descend(tokens)? {
+        Event::Scalar(text, style, ..) => Some(Written {
+            text,
+            style,
+            span: walk.found,
+        }),
+        _ => None,
+    }
+}
+
+/// From where to where everything stands that `tokens` lead to: the end is the
+/// first place after it.
+pub(crate) fn span(text: &str, tokens: &[String]) -> Option<(Position, Position)> {
+    let mut walk = Walk {
+        events: Parser::new_from_str(text),
+        found: Span::default(),
+        last: Span::default(),
+    };
+    let event = walk.descend(tokens)?;
+    let start = walk.found.start;
+    walk.pass(event)?;
+    Some((position(&start), position(&walk.last.end)))
 }
 
 /// Where each element of the list `name` stands, of an object; none where there
@@ -21,6 +65,7 @@ pub(crate) fn elements(text: &str, name: &str) -> Vec<Position> {
     let mut walk = Walk {
         events: Parser::new_from_str(text),
         found: Span::default(),
+        last: Span::default(),
     };
     let mut places = Vec::new();
     let Some((Event::MappingStart(..), _)) = walk.next() else {
@@ -46,6 +91,8 @@ struct Walk<'t> {
     events: Parser<'t, StrInput<'t>>,
     /// The deepest place that was reached.
     found: Span,
+    /// The last event that was read.
+    last: Span,
 }
 
 impl<'t> Walk<'t> {
@@ -56,12 +103,16 @@ impl<'t> Walk<'t> {
             match self.events.next_event()?.ok()? {
                 (Event::StreamStart | Event::DocumentStart(_) | Event::Nothing, _) => {}
                 (Event::StreamEnd | Event::DocumentEnd, _) => return None,
-                event => return Some(event),
+                (event, span) => {
+                    self.last = span;
+                    return Some((event, span));
+                }
             }
         }
     }
 
-    fn descend(&mut self, tokens: &[String]) -> Option<()> {
+    /// What is there, if all of the way is.
+    fn descend(&mut self, tokens: &[String]) -> Option<Event<'t>> {
         let (mut event, mut span) = self.next()?;
         self.found = span;
         for token in tokens {
@@ -72,7 +123,7 @@ impl<'t> Walk<'t> {
             };
             self.found = span;
         }
-        Some(())
+        Some(event)
     }
 
     /// The value of a key. Of a key that stands twice, the first.
@@ -123,20 +174,27 @@ impl<'t> Walk<'t> {
     }
 
     fn extent(&self) -> Extent {
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX - 1);
         let (start, end) = (&self.found.start, &self.found.end);
         let width = if start.line() == end.line() {
             end.col().saturating_sub(start.col())
         } else {
             1
         };
-        let start = Position {
-            line: count(start.line()).max(1),
-            column: count(start.col()) + 1,
-        };
         Extent {
-            start,
+            start: position(start),
             width: count(width).max(1),
         }
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX - 1)
+}
+
+/// The parser counts lines from 1 and columns from 0.
+fn position(marker: &Marker) -> Position {
+    Position {
+        line: count(marker.line()).max(1),
+        column: count(marker.col()) + 1,
     }
 }

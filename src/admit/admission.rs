@@ -18,7 +18,8 @@ use crate::policy::action::{NamespaceLabels, actions};
 use crate::policy::decision::{Broken, Evaluation};
 use crate::policy::scrub::Values;
 use crate::policy::{
-    Cause, Decision, Failure, Judged, Policy, PolicySet, Ready, exemption, matching, patch, ratchet,
+    Cause, Decision, Failure, Judged, Policy, PolicySet, Ready, exemption, matching, patch,
+    ratchet, scrub,
 };
 
 pub use programs::Answers;
@@ -85,13 +86,16 @@ impl<'a> Admission<'a> {
         let labels = Labels::of(self.subject);
         if !self.passes_unjudged(set) {
             for policy in set.policies() {
-                self.ask(policy, labels.view());
+                if set.asks(policy) {
+                    self.ask(policy, labels.view());
+                }
                 if self.missed.get() {
                     return Err(self.answers.into_inner());
                 }
             }
         }
         let mut decision = self.decision;
+        scrub::found::hide(&mut decision, &self.object);
         if !decision.findings.is_empty() {
             // After every cache and every forgiveness that hangs on less.
             let objects = [&*self.object, self.subject.old_object()];
@@ -179,9 +183,9 @@ impl Admission<'_> {
         let softening = self.softening(policy, &verdict.findings, deadline)?;
         let description = policy.description.as_deref();
         for (finding, most) in verdict.findings.into_iter().zip(softening) {
-            let level = description
+            let (level, secret) = description
                 .and_then(|description| description.code(&finding.code))
-                .map(|code| code.level)
+                .map(|code| (code.level, code.secret))
                 .ok_or_else(|| undeclared(&finding.code))?;
             let (mut actions, by_override) = actions(&policy.spec, &finding.code, level, labels);
             if by_override && is_lost {
@@ -197,6 +201,7 @@ impl Admission<'_> {
                 level,
                 actions,
                 guessed: guessed || by_override,
+                secret,
                 exempted: None,
             });
         }

@@ -46,6 +46,7 @@ fn finding() -> Finding {
         remedy: "mend it".into(),
         path: "/spec".into(),
         container: None,
+        within: None,
     }
 }
 
@@ -62,9 +63,11 @@ fn description() -> Description {
             code: "bad".into(),
             level: Level::Error,
             meaning: String::new(),
+            secret: false,
         }],
         mutating: false,
         mutating_settings: BTreeSet::new(),
+        offline: false,
         effects: BTreeSet::new(),
         lookups: vec![],
         settings: Value::Null,
@@ -137,6 +140,23 @@ fn what_hangs_on_the_name_alone_is_judged() {
     let decision = decide(policy(spec, "object.metadata.name"), Known::Lost);
     assert!(decision.failures.is_empty(), "{decision:?}");
     assert_eq!(decision.findings.len(), 1);
+}
+
+#[test]
+fn what_is_for_files_only_is_asked_of_files_only() {
+    let mut offline = policy(json!({}), "object.metadata.name");
+    let description = Arc::make_mut(offline.description.as_mut().expect("a description"));
+    description.offline = true;
+    let set = PolicySet::new(vec![offline], BTreeSet::new()).expect("a set");
+    let ask = |set: &PolicySet| {
+        on_a_pod(Known::Whole, |subject, scope, deadline| {
+            let failure = Failure::host(Cause::Overload, "busy");
+            let refused = refuse(set, subject, scope, &failure).failures.len();
+            (admit(set, subject, scope, deadline).findings.len(), refused)
+        })
+    };
+    assert_eq!(ask(&set), (0, 0));
+    assert_eq!(ask(&set.for_files()), (1, 1));
 }
 
 /// Always says the same, so that it may be remembered.

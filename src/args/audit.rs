@@ -37,6 +37,10 @@ pub struct Audit {
     /// Show findings that are only audited
     #[arg(long)]
     pub show_audit: bool,
+    /// With each secret that is found, show what to write instead: a Secret
+    /// without its value, and what changes in the pods that use it
+    #[arg(long)]
+    pub fix_hints: bool,
     /// How often the API server is asked at most
     #[arg(long, value_name = "N", default_value_t = 20,
         value_parser = clap::value_parser!(u32).range(1..=1_000))]

@@ -40,6 +40,10 @@ pub struct Doctor {
     /// The Service by which the API server calls [default: what is registered]
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
+    /// Where a replica is reached from here, as by `kubectl port-forward`
+    /// [default: the endpoints of the Service]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub served_at: Option<String>,
     /// How to print what is wrong
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,

@@ -230,7 +230,7 @@ fn milliseconds(time: Duration) -> String {
 fn outcome(policy: Policy, request: &Request, others: Option<&Arc<dyn Others>>) -> String {
     let is_mutating = policy.is_mutating();
     let set = match PolicySet::new(vec![policy], BTreeSet::new()) {
-        Ok(set) => set,
+        Ok(set) => set.for_files(),
         Err(duplicate) => return format!("{duplicate}\n"),
     };
     let mut request = request.clone();

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use portcullis_manifest::Object;
+use portcullis_manifest::{Object, Position};
 use serde_json::Value;
 
+use super::excerpt::{self, Secrets};
 use super::world::World;
 use crate::admit::Known;
-use crate::finding::{self, Change, Excerpt, Failure, Finding, Place, Skipped};
+use crate::finding::{self, Change, Failure, Finding, Place, Skipped};
 use crate::judge::{self, Creation, Outcome, identity};
 use crate::policy::PolicySet;
 use crate::policy::decision::Judged;
@@ -30,18 +31,30 @@ pub(super) struct Part {
     pub(super) judged: Vec<finding::Subject>,
 }
 
-/// Judges a share of the objects.
-pub(super) fn judge(set: &PolicySet, world: &World, given: &[Given], step: impl Fn()) -> Part {
-    let mut part = Part::default();
-    for given in given {
-        part.one(set, world, given);
-        step();
+/// What a share of the objects is judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Judging<'a> {
+    pub(super) set: &'a PolicySet,
+    pub(super) world: &'a World,
+    /// Whether what to write instead of a secret is told.
+    pub(super) fixes: bool,
+}
+
+impl Judging<'_> {
+    /// Judges a share of the objects.
+    pub(super) fn judge(self, given: &[Given], step: impl Fn()) -> Part {
+        let mut part = Part::default();
+        for given in given {
+            part.one(self, given);
+            step();
+        }
+        part
     }
-    part
 }
 
 impl Part {
-    fn one(&mut self, set: &PolicySet, world: &World, given: &Given) {
+    fn one(&mut self, judging: Judging<'_>, given: &Given) {
+        let Judging { set, world, fixes } = judging;
         let value = &given.object.value;
         if world.holds_owner(value) {
             return self.skip(given, "owned");
@@ -68,10 +81,10 @@ impl Part {
             object: identity(value),
         });
         let outcome = creation.judge(set, &namespace, known, world.others());
-        self.take(given, outcome);
+        self.take(given, outcome, fixes);
     }
 
-    fn take(&mut self, given: &Given, outcome: Outcome) {
+    fn take(&mut self, given: &Given, outcome: Outcome, fixes: bool) {
         if !outcome.patch.is_empty() {
             self.changes.push(Change {
                 place: place(given, ""),
@@ -83,9 +96,13 @@ impl Part {
         for (policy, cause) in outcome.failures {
             self.fail(given, Some(policy), cause);
         }
-        let findings = outcome.findings.iter();
+        let secrets = Secrets::of(&given.object, &outcome.findings);
+        let fix = judge::fix(&outcome.findings, &given.object.value).filter(|_| fixes);
         self.findings
-            .extend(findings.map(|judged| finding(given, judged)));
+            .extend(outcome.findings.iter().map(|judged| Finding {
+                fix: fix.clone().filter(|_| judged.secret),
+                ..finding(given, judged, &secrets)
+            }));
     }
 
     fn skip(&mut self, given: &Given, code: &str) {
@@ -110,10 +127,20 @@ impl Part {
     }
 }
 
-fn finding(given: &Given, judged: &Judged) -> Finding {
-    let path = &judged.finding.path;
+fn finding(given: &Given, judged: &Judged, secrets: &Secrets) -> Finding {
+    let found = &judged.finding;
     let object = identity(&given.object.value);
-    judge::finding(judged, &object, place(given, path), excerpt(given, path))
+    let mut place = place(given, &found.path);
+    let Some(within) = found.within else {
+        let excerpt = excerpt::of(given, &found.path, secrets);
+        return judge::finding(judged, &object, place, excerpt);
+    };
+    // The very line of a text; where that cannot be told, the text.
+    let (line, column) = (within.line, within.column);
+    if let Some(at) = given.object.inside(&found.path, Position { line, column }) {
+        (place.line, place.column) = (at.line, at.column);
+    }
+    judge::finding(judged, &object, place, None)
 }
 
 pub(super) fn place(given: &Given, pointer: &str) -> Place {
@@ -125,19 +152,4 @@ pub(super) fn place(given: &Given, pointer: &str) -> Place {
         line: position.line,
         column: position.column,
     }
-}
-
-/// The line of the finding. Those of Secrets and ConfigMaps are never shown:
-/// they hold the values.
-fn excerpt(given: &Given, pointer: &str) -> Option<Excerpt> {
-    if matches!(given.object.kind(), "Secret" | "ConfigMap") {
-        return None;
-    }
-    let extent = given.object.extent(pointer);
-    let index = usize::try_from(extent.start.line).ok()?.checked_sub(1)?;
-    let line = given.text.lines().nth(index)?;
-    Some(Excerpt {
-        text: line.to_owned(),
-        width: extent.width,
-    })
 }

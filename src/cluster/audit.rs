@@ -28,6 +28,7 @@ use crate::check::policy_failures;
 use crate::cluster::namespaces::Metadata;
 use crate::finding::exempting::{self, View};
 use crate::finding::{Failure, Identity, Place, Report};
+use crate::fix;
 use crate::policy::{Action, PolicySet};
 use crate::progress::Progress;
 use judging::Part;
@@ -55,6 +56,8 @@ pub struct Wish {
     /// Whether the policies are those of the cluster, which its exemptions were
     /// written for.
     pub own_policies: bool,
+    /// Whether what to write instead of a secret is told.
+    pub fixes: bool,
     /// Since when policies are in force: what they deny and was created later
     /// has slipped in.
     pub since: BTreeMap<String, Timestamp>,
@@ -157,6 +160,7 @@ struct Auditing {
     found: Found,
     report: Report,
     slipped_in: Vec<SlippedIn>,
+    uses: Vec<fix::Use>,
     objects: usize,
 }
 
@@ -173,6 +177,7 @@ impl Auditing {
                 ..Report::default()
             },
             slipped_in: vec![],
+            uses: vec![],
             objects: 0,
             walk,
         }
@@ -203,6 +208,7 @@ impl Auditing {
         let mut report = self.report;
         let (findings, mut uids) = self.found.finish();
         report.findings = findings;
+        report.complete_fixes(&self.uses);
         let view = (namespaces, knows_policies);
         uids.extend(Self::settle_exemptions(&mut report, &self.walk.set, view));
         report.changes.sort_by(|one, other| {
@@ -253,6 +259,7 @@ impl Auditing {
         self.report.failures.extend(part.failures());
         self.report.changes.extend(part.changes);
         self.slipped_in.extend(part.slipped_in);
+        self.uses.extend(part.uses);
         self.found.merge(part.found);
     }
 

@@ -18,6 +18,8 @@ mod x509;
 
 use std::time::Duration;
 
+pub use x509::expiry;
+
 /// How long things live. A CA signs until a third of its life is left, and a
 /// leaf lives no longer than that third: no leaf outlives its CA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 //! the types that files are read with, so that a cluster and a file take the
 //! same documents.
 
+#[cfg(test)]
+mod earlier;
 mod exemption;
 mod rules;
 mod structural;

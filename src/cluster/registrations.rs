@@ -11,6 +11,8 @@
 
 pub mod api;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::{Value, json};
 
@@ -20,6 +22,8 @@ use crate::registration::Registration;
 
 /// The member of metadata that names owners.
 const OWNERS: &str = "ownerReferences";
+/// The label of what we have written.
+const MARK: (&str, &str) = ("app.kubernetes.io/managed-by", "portcullis");
 /// What we set besides the entries, so that cert-manager finds them.
 const INJECT: &str = "cert-manager.io/inject-ca-from";
 /// Loading a WasmPolicy may compile it, off the path of any other request.
@@ -56,8 +60,7 @@ impl Wish {
         both[0]["webhooks"] = validating.into();
         both[1]["webhooks"] = mutating.into();
         for configuration in &mut both {
-            configuration["metadata"]["labels"] =
-                json!({"app.kubernetes.io/managed-by": "portcullis"});
+            configuration["metadata"]["labels"] = json!({MARK.0: MARK.1});
             if let Some(from) = &self.ca_from {
                 configuration["metadata"]["annotations"] = json!({INJECT: from});
             }
@@ -229,6 +232,12 @@ pub fn bundle_of(live: &Value) -> Option<&str> {
     }
 }
 
+/// The CAs that are in force in every entry of what is there, PEM.
+pub fn ca_of(live: &Value) -> Option<String> {
+    let bundle = STANDARD.decode(bundle_of(live)?).ok()?;
+    String::from_utf8(bundle).ok()
+}
+
 /// What becomes of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -240,6 +249,14 @@ pub enum Fate {
     Away,
     /// It is there though it should stay away.
     Delete,
+}
+
+/// Whether a configuration is there, but nothing of it is ours: the manifests
+/// hold it empty, so that it is deleted with them, and first. Then it is as if
+/// it were not there; and where we had registered it was deleted meanwhile.
+pub fn is_blank(live: &Value) -> bool {
+    let metadata = &live["metadata"];
+    entries(live).is_empty() && metadata[OWNERS].is_null() && metadata["labels"][MARK.0] != MARK.1
 }
 
 /// What becomes of a configuration that is there or not.

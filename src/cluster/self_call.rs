@@ -85,7 +85,8 @@ impl SelfCall {
     }
 }
 
-fn connector(bundle: &str) -> Result<TlsConnector> {
+/// Agrees on TLS with who has a certificate of these CAs, PEM.
+pub(super) fn connector(bundle: &str) -> Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
         roots.add(certificate?)?;

@@ -4,6 +4,13 @@
 //!
 //! Without it, a registration that somebody deleted (the break-glass) could
 //! not be told from one that was never made.
+//!
+//! Versions: a replica of an older version may come to lead, in a rollout or
+//! after a rollback. So later versions only add members, and never give one
+//! another meaning or a new word; and a member that is not known is kept as it
+//! is, so that the newer version finds it when it leads again. To refuse such a
+//! state would stop all writing, and to drop the member would forget, say, who
+//! took a registration away.
 
 pub mod api;
 
@@ -11,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The ConfigMap, in the namespace of the installation.
 pub const NAME: &str = "portcullis-state";
@@ -53,6 +61,9 @@ pub struct Away {
     pub by: String,
     /// When, RFC 3339.
     pub at: String,
+    /// What a later version says besides.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 /// One thing that is so or not, as `metav1.Condition` has it.
@@ -84,7 +95,7 @@ pub struct Base {
 
 /// All of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct State {
     /// What we have written.
     pub registered: BTreeSet<Kind>,
@@ -108,6 +119,9 @@ pub struct State {
     /// Namespaces that keep policies from failing closed (`safety`).
     #[serde(default)]
     pub withheld_by: BTreeSet<String>,
+    /// Members of a later version.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 /// A state that nobody can read.
@@ -170,6 +184,7 @@ impl State {
                 how,
                 by: by.to_owned(),
                 at: at.to_owned(),
+                other: BTreeMap::new(),
             };
             self.away.insert(kind, away);
         }
@@ -200,83 +215,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stored(state: &State) -> ConfigMap {
-        ConfigMap {
-            data: Some(state.data()),
-            ..ConfigMap::default()
-        }
-    }
-
-    #[test]
-    fn what_is_written_is_read_back_and_nothing_is_a_first_start() {
-        let mut state = State::default();
-        assert_eq!(State::parse(None), Ok(State::default()));
-        assert_eq!(
-            State::parse(Some(&ConfigMap::default())),
-            Ok(State::default())
-        );
-        state.registered.insert(Kind::Validating);
-        state.say("Registered", true, "AsAsked", "all", "t0");
-        assert_eq!(State::parse(Some(&stored(&state))), Ok(state.clone()));
-        state.take_away(How::Paused, "jane", "t1");
-        assert!(state.is_paused() && state.registered.is_empty());
-        assert_eq!(State::parse(Some(&stored(&state))), Ok(state));
-    }
-
-    #[test]
-    fn a_state_that_nobody_can_read_is_not_taken_for_a_first_start() {
-        for text in ["", "{", "[]", r#"{"paused": true}"#] {
-            let map = ConfigMap {
-                data: Some([(KEY.to_owned(), text.to_owned())].into()),
-                ..ConfigMap::default()
-            };
-            let error = State::parse(Some(&map)).expect_err(text).to_string();
-            assert!(
-                error.starts_with("ConfigMap portcullis-state, `state.json`: "),
-                "{error}"
-            );
-            assert!(!error.contains('\n'), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_condition_keeps_its_time_until_it_changes() {
-        let mut state = State::default();
-        state.say("Registered", false, "SelfCall", "a", "t0");
-        state.say("FailWithheld", false, "None", "", "t0");
-        state.say("Registered", false, "SelfCall", "b", "t1");
-        let registered = |state: &State| {
-            let condition = state
-                .conditions
-                .iter()
-                .find(|one| one.r#type == "Registered");
-            condition.expect("a condition").clone()
-        };
-        assert_eq!(
-            (
-                registered(&state).since.as_str(),
-                registered(&state).message.as_str()
-            ),
-            ("t0", "b")
-        );
-        state.say("Registered", true, "AsAsked", "", "t2");
-        assert_eq!(registered(&state).since, "t2");
-        assert_eq!(state.conditions.len(), 2);
-    }
-
-    #[test]
-    fn a_profile_is_in_force_since_it_was_first_said_so() {
-        let mut state = State::default();
-        state.say_base(Some("starter"), "2026-01-01T00:00:00Z");
-        state.say_base(Some("starter"), "2026-01-02T00:00:00Z");
-        let since = |state: &State| state.base.as_ref().map(|base| base.since.clone());
-        assert_eq!(since(&state).as_deref(), Some("2026-01-01T00:00:00Z"));
-        state.say_base(Some("strict"), "2026-01-03T00:00:00Z");
-        assert_eq!(since(&state).as_deref(), Some("2026-01-03T00:00:00Z"));
-        state.say_base(None, "2026-01-04T00:00:00Z");
-        assert_eq!(state.base, None);
-    }
-}
+mod tests;

@@ -205,6 +205,8 @@ fn finding(problem: &Problem, object: Identity, place: Place, action: Action) ->
         object,
         path: problem.path.to_owned(),
         container: None,
+        within: None,
+        fix: None,
         exemption: None,
         excerpt: None,
     }

@@ -1,5 +1,7 @@
 //! `--output human`: grouped by file, with the line and a caret.
 
+mod fix;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -25,13 +27,22 @@ pub fn render(report: &Report, show_audit: bool) -> String {
     let mut out = String::new();
     let mut heading = None;
     let shown = |finding: &&Finding| show_audit || finding.action != Action::Audit;
-    for finding in report.findings.iter().filter(shown) {
+    let shown: Vec<&Finding> = report.findings.iter().filter(shown).collect();
+    for (index, finding) in shown.iter().enumerate() {
         let group = group(&finding.place, &finding.object);
         if heading.as_ref() != Some(&group) {
             let _ = writeln!(out, "{BOLD}{group}{BOLD:#}");
             heading = Some(group);
         }
         one(&mut out, finding);
+        // Once an object, after its last finding that has it.
+        let same = |other: &&&Finding| other.object == finding.object;
+        let mut others = shown[index + 1..].iter().take_while(same);
+        if let Some(fix) = &finding.fix
+            && !others.any(|other| other.fix == finding.fix)
+        {
+            fix::render(&mut out, fix);
+        }
     }
     changes(&mut out, report);
     failures(&mut out, report);
@@ -73,7 +84,7 @@ fn excerpt(out: &mut String, finding: &Finding, style: Style) {
     let Some(excerpt) = &finding.excerpt else {
         return;
     };
-    let column = finding.place.column.saturating_sub(1) as usize;
+    let column = excerpt.column.saturating_sub(1) as usize;
     let source: String = plain(&excerpt.text).chars().take(SOURCE_WIDTH).collect();
     let width = source.chars().count();
     if column >= width {
@@ -81,7 +92,7 @@ fn excerpt(out: &mut String, finding: &Finding, style: Style) {
     }
     let number = finding.place.line.to_string();
     let margin = " ".repeat(number.len());
-    let caret = "^".repeat((excerpt.width as usize).clamp(1, width - column));
+    let caret = "^".repeat((excerpt.marked as usize).clamp(1, width - column));
     let indent = " ".repeat(column);
     let _ = writeln!(out, "    {DIM}{number} |{DIM:#} {source}");
     let _ = writeln!(

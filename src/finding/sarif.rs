@@ -143,6 +143,9 @@ fn result<'r>(
             "remedy": plain(&finding.remedy),
         },
     });
+    if let Some(within) = finding.within {
+        result["properties"]["within"] = json!(within);
+    }
     // The program may have been swapped for one that no longer has the code.
     if let Some(index) = rules.index(&finding.policy, &finding.code) {
         result["ruleIndex"] = json!(index);

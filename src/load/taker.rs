@@ -5,10 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 
+use super::again::{Again, failure_of};
 use super::{each, policy};
 use crate::policy::exemption::book::Exemptions;
 use crate::policy::{Failure, Policy, PolicyName, PolicySet, Spec, set};
@@ -62,6 +64,8 @@ pub struct Taker {
     forms: Forms,
     /// And of which earlier ones, where those do not load.
     earlier: Forms,
+    /// Those that are tried again though nobody changed them.
+    again: Again,
 }
 
 impl Taker {
@@ -83,6 +87,7 @@ impl Taker {
             set: Arc::new(ArcSwap::from_pointee(set)),
             forms: Forms::new(),
             earlier: Forms::new(),
+            again: Again::default(),
         }
     }
 
@@ -96,9 +101,16 @@ impl Taker {
         &self.exemptions
     }
 
+    /// Whether a policy is to be loaded again that nobody changed, since what
+    /// kept it from loading may have passed.
+    pub fn is_due(&self) -> bool {
+        self.again.is_due(Instant::now())
+    }
+
     /// Puts these policies, and no others, in force. What is loaded in the
     /// same form already goes on; what does not load goes on in its last good
-    /// form. Whether anything changed.
+    /// form, and is tried again when that [is due](Taker::is_due). Whether
+    /// anything changed.
     ///
     /// # Errors
     ///
@@ -112,10 +124,36 @@ impl Taker {
         let before = self.set.load_full();
         let forms = forms(candidates.iter().copied());
         let is_whole = !before.is_unset() && before.refused().is_none();
-        if is_whole && forms == self.forms && self.has_earlier(candidates, &before) {
+        let is_known = is_whole && forms == self.forms && self.has_earlier(candidates, &before);
+        if is_known && !self.is_due() {
             return Ok(false);
         }
-        let loaded = self.load(candidates, &forms, &before);
+        let set = self.set_of(candidates, &forms, &before)?;
+        let is_changed = |name: &PolicyName| self.forms.get(name) != forms.get(name);
+        self.again.learn(&set, is_changed, Instant::now());
+        let is_news = |policy: &Policy| {
+            let name = &policy.name;
+            is_changed(name) || failure_of(&before, name) != failure_of(&set, name)
+        };
+        let news: Vec<&Policy> = set.policies().iter().filter(|one| is_news(one)).collect();
+        if is_known && news.is_empty() {
+            return Ok(false);
+        }
+        self.tell(&set, &news, &forms);
+        self.set.store(Arc::new(set));
+        self.forms = forms;
+        self.earlier = forms_of_earlier(candidates);
+        Ok(true)
+    }
+
+    /// The set of these, each in the form that is to be in force.
+    fn set_of(
+        &self,
+        candidates: &[&Candidate],
+        forms: &Forms,
+        before: &PolicySet,
+    ) -> Result<PolicySet, set::Duplicate> {
+        let loaded = self.load(candidates, forms, before);
         let set = PolicySet::new(loaded, self.excluded_namespaces.clone())?
             .exempting(Arc::clone(&self.exemptions));
         let earlier = self.load_last_good(candidates, &set);
@@ -126,12 +164,7 @@ impl Taker {
             others.any(|candidate| candidate.found.resource.name == *name)
         };
         let here = |name: &PolicyName| before.get(name.as_str()).filter(|_| !is_another(name));
-        let set = set.or_last_good(|name| earlier.get(name).or_else(|| here(name)));
-        self.tell(&set, &forms);
-        self.set.store(Arc::new(set));
-        self.forms = forms;
-        self.earlier = forms_of_earlier(candidates);
-        Ok(true)
+        Ok(set.or_last_good(|name| earlier.get(name).or_else(|| here(name))))
     }
 
     /// Whether those that do not load go on with what is in force for them.
@@ -183,13 +216,10 @@ impl Taker {
         good.map(|policy| (policy.name.clone(), policy)).collect()
     }
 
-    /// One event a policy that is new, changed or gone.
-    fn tell(&self, set: &PolicySet, forms: &Forms) {
-        for policy in set.policies() {
+    /// One event a policy that is new, changed or gone, or that loads at last.
+    fn tell(&self, set: &PolicySet, news: &[&Policy], forms: &Forms) {
+        for policy in news {
             let name = &policy.name;
-            if self.forms.get(name) == forms.get(name) {
-                continue;
-            }
             match (&policy.program, set.stale(name)) {
                 (Ok(_), None) => tracing::info!(policy = %name, "policy ready"),
                 (Ok(_), Some(failure)) => tracing::error!(

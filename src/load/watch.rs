@@ -160,14 +160,15 @@ impl Watch {
 
     /// Looks at the files once, and loads what changed.
     pub fn poll(&mut self, metrics: &Metrics) {
-        if seen(&self.wanted.look()) == self.seen {
+        let is_due = self.taker.is_due() && self.seen.is_ok();
+        if !is_due && seen(&self.wanted.look()) == self.seen {
             return;
         }
         let Some(look) = self.wanted.settled() else {
             return;
         };
         let now = seen(&look);
-        if now == self.seen {
+        if !is_due && now == self.seen {
             return;
         }
         self.seen = now.clone();

@@ -36,6 +36,9 @@ pub fn sheet(
     codes(&mut out, description, columns);
     settings::table(&mut out, &description.settings);
     matched(&mut out, matches);
+    if description.offline {
+        out.push_str("\nIn files only (`portcullis check`): no cluster asks it.\n");
+    }
     changes(&mut out, description);
     out.push_str("\n## Reads\n\nIt sees these fields of a request, and nothing else:\n\n");
     for read in &description.reads {

@@ -1,6 +1,7 @@
 //! All verdicts of one request, folded.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct Judged {
     pub actions: Actions,
     /// It hangs on a namespace label that is not known here.
     pub guessed: bool,
+    /// What stands at its path is a secret, which nobody is shown.
+    pub secret: bool,
     /// What forgives it, if anything does; it is then an audit line.
     pub exempted: Option<Arc<Exemption>>,
 }
@@ -137,7 +140,7 @@ impl Decision {
     pub fn audit_annotations(&self) -> BTreeMap<String, String> {
         let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for judged in self.findings.iter().filter(|judged| judged.actions.audit) {
-            let place = pointer::field_path(&judged.finding.path);
+            let place = place(&judged.finding);
             let exempted = judged.exempted.as_ref();
             let by = exempted.map_or(String::new(), |by| format!(" exempted by {}", by.name));
             let line = format!("{} {place}{by}", judged.finding.code);
@@ -189,7 +192,7 @@ impl Judged {
     /// What is wrong and what to do, and where.
     fn parts(&self) -> (String, String) {
         let finding = &self.finding;
-        let place = pointer::field_path(&finding.path);
+        let place = place(finding);
         let place = match (&finding.container, place.as_str()) {
             (Some(container), "") => format!(" (container `{container}`)"),
             (Some(container), place) => format!(" (container `{container}`, {place})"),
@@ -205,6 +208,15 @@ impl Judged {
         let what = format!("{}: {}", finding.remedy, finding.message);
         (plain(&what), plain(&format!("{place}{guess} {code}")))
     }
+}
+
+/// Where a finding lies, as people write it: `data["app.yaml"], line 12`.
+fn place(finding: &portcullis_contract::Finding) -> String {
+    let mut place = pointer::field_path(&finding.path);
+    if let Some(within) = finding.within {
+        let _ = write!(place, ", line {}", within.line);
+    }
+    place
 }
 
 impl Broken {

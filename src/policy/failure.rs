@@ -79,6 +79,17 @@ impl Failure {
         Failure::new(Blame::Host, cause, message.as_ref())
     }
 
+    /// Whether it may be gone by itself: time or memory was missing, which a
+    /// busy machine also takes from guests that do no wrong, or the host could
+    /// not do its part.
+    pub fn may_pass(&self) -> bool {
+        match self.cause {
+            Cause::Deadline | Cause::Memory | Cause::Overload => true,
+            Cause::Program => self.blame == Blame::Host,
+            _ => false,
+        }
+    }
+
     /// One line of bounded length, whatever the guest said.
     fn new(blame: Blame, cause: Cause, message: &str) -> Self {
         let message = cut(plain(message), MAX_MESSAGE);

@@ -122,6 +122,7 @@ mod tests {
             remedy: String::new(),
             path: path.into(),
             container: Some("web".into()),
+            within: None,
         };
         let old = json!({"spec": [{"image": "a"}, {"image": "b"}]});
         let moved = json!({"spec": [{"image": "x"}, {"image": "a"}]});

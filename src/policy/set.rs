@@ -26,6 +26,8 @@ pub struct PolicySet {
     /// Why what the operator wrote after this set is not in force.
     refused: Option<String>,
     is_unset: bool,
+    /// Whether it judges manifests in files, and not what a cluster has.
+    is_for_files: bool,
     /// What is forgiven of what they find; it changes without this set.
     exemptions: Arc<Exemptions>,
 }
@@ -59,8 +61,9 @@ fn share_reads(policies: &mut [Policy]) {
 }
 
 /// What the policies look at of objects.
-fn outline(policies: &[Policy]) -> Arc<Outline> {
-    let ready = policies.iter().filter_map(|p| p.program.as_ref().ok());
+fn outline<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> Arc<Outline> {
+    let policies = policies.into_iter();
+    let ready = policies.filter_map(|p| p.program.as_ref().ok());
     Arc::new(Outline::of(ready.map(|ready| &*ready.reads)))
 }
 
@@ -82,12 +85,13 @@ impl PolicySet {
         }
         share_reads(&mut policies);
         Ok(PolicySet {
-            outline: outline(&policies),
+            outline: outline(policies.iter().filter(|policy| !policy.is_offline())),
             policies,
             excluded_namespaces,
             stale: BTreeMap::new(),
             refused: None,
             is_unset: false,
+            is_for_files: false,
             exemptions: Arc::default(),
         })
     }
@@ -95,14 +99,32 @@ impl PolicySet {
     /// No policy at all, until the first are known.
     pub fn empty(excluded_namespaces: BTreeSet<String>) -> Self {
         PolicySet {
-            outline: outline(&[]),
+            outline: outline([]),
             policies: Vec::new(),
             excluded_namespaces,
             stale: BTreeMap::new(),
             refused: None,
             is_unset: true,
+            is_for_files: false,
             exemptions: Arc::default(),
         }
+    }
+
+    /// The same policies, to judge manifests in files: those that no cluster
+    /// asks are asked, too.
+    #[must_use]
+    pub fn for_files(self) -> Self {
+        PolicySet {
+            outline: outline(&self.policies),
+            is_for_files: true,
+            ..self
+        }
+    }
+
+    /// Whether this policy of the set is asked: one that is for files only is
+    /// not asked of what a cluster has.
+    pub fn asks(&self, policy: &Policy) -> bool {
+        self.is_for_files || !policy.is_offline()
     }
 
     /// Whether no policies were ever put in force.
@@ -135,7 +157,8 @@ impl PolicySet {
                 policy.spec.exemptible &= is_exemptible;
             }
         }
-        self.outline = outline(&self.policies);
+        let asked = self.policies.iter();
+        self.outline = outline(asked.filter(|policy| self.is_for_files || !policy.is_offline()));
         self
     }
 
@@ -150,6 +173,7 @@ impl PolicySet {
             stale: self.stale.clone(),
             refused: Some(problem),
             is_unset: self.is_unset,
+            is_for_files: self.is_for_files,
             exemptions: Arc::clone(&self.exemptions),
         }
     }

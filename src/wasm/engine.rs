@@ -4,7 +4,6 @@ use std::fmt;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cpu_time::ThreadTime;
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store, Trap,
     UpdateDeadline,
@@ -14,10 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
 use super::compiler::Child;
+use super::until::{Patience, Until};
 use crate::policy::spec::Limits;
 
 /// The epoch's tick. A deadline is met to about one of them.
-const TICK: Duration = Duration::from_millis(1);
+pub(super) const TICK: Duration = Duration::from_millis(1);
 /// Instances that can be alive at once. Evaluations run on a few threads,
 /// one instance each; the rest keeps slots warm for every policy (wasm.md:
 /// slots >= policies x concurrent evaluations).
@@ -29,9 +29,6 @@ const TABLE_ELEMENTS: usize = 10_000;
 /// Core instances in one component: those of JavaScript and Python have
 /// several.
 const CORE_INSTANCES: u32 = 8;
-/// How many times its deadline a guest may take that a busy machine kept from
-/// running.
-const STARVED: u32 = 4;
 /// A guest's stack.
 const STACK: usize = 512 * 1024;
 
@@ -199,12 +196,14 @@ impl Engine {
         &self.engine
     }
 
-    /// Has what runs in a store stopped at `deadline`: never before it, even if
-    /// the clock makes up for ticks, and hardly later, unless this engine is
+    /// Has what runs in a store stopped then: never before the deadline, even if
+    /// the clock makes up for ticks, and hardly later, unless somebody is
     /// patient.
-    pub(super) fn stop_at<T: 'static>(&self, store: &mut Store<T>, deadline: Instant) {
+    pub(super) fn stop_at<T: 'static>(&self, store: &mut Store<T>, until: Until) {
+        let deadline = until.deadline;
         store.set_epoch_deadline(Engine::ticks_until(deadline));
-        let patience = self.is_patient.then(|| Patience::until(deadline));
+        let is_patient = self.is_patient || until.is_patient;
+        let patience = is_patient.then(|| Patience::until(deadline));
         store.epoch_deadline_callback(move |_| {
             let now = Instant::now();
             let more = patience.as_ref().map(|patience| patience.more(now));
@@ -220,35 +219,6 @@ impl Engine {
     fn ticks_until(deadline: Instant) -> u64 {
         let left = deadline.saturating_duration_since(Instant::now());
         u64::try_from(left.as_millis()).unwrap_or(u64::MAX / 2) + 1
-    }
-}
-
-/// What a guest is owed that a busy machine kept from running.
-struct Patience {
-    given: Duration,
-    used: Duration,
-    last: Instant,
-}
-
-impl Patience {
-    fn until(deadline: Instant) -> Patience {
-        let given = deadline.saturating_duration_since(Instant::now());
-        Patience {
-            given,
-            used: ThreadTime::now().as_duration(),
-            last: deadline + given * (STARVED - 1),
-        }
-    }
-
-    /// Until when it may go on.
-    fn more(&self, now: Instant) -> Instant {
-        let used = ThreadTime::now().as_duration().saturating_sub(self.used);
-        let owed = self.given.saturating_sub(used);
-        if owed > TICK {
-            (now + owed).min(self.last)
-        } else {
-            now
-        }
     }
 }
 
@@ -355,34 +325,4 @@ fn pooled(slots: u32) -> InstanceAllocationStrategy {
         .table_keep_resident(64 * 1024)
         .pagemap_scan(Enabled::Auto);
     InstanceAllocationStrategy::Pooling(pool)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_was_kept_waiting_is_owed_the_time_but_not_for_ever() {
-        let given = Duration::from_secs(100);
-        let deadline = Instant::now() + given;
-        let patience = Patience::until(deadline);
-        // Nothing of it was used.
-        let more = patience.more(deadline);
-        assert!(more > deadline + given * 9 / 10, "{:?}", more - deadline);
-        let late = deadline + given * STARVED;
-        assert!(patience.more(late) <= late);
-    }
-
-    #[test]
-    fn who_used_its_time_is_owed_nothing() {
-        let given = Duration::from_millis(5);
-        let started = Instant::now();
-        let patience = Patience::until(started + given);
-        let used = ThreadTime::now();
-        while used.elapsed() < given {
-            std::hint::spin_loop();
-        }
-        let now = Instant::now();
-        assert_eq!(patience.more(now), now);
-    }
 }

@@ -1,7 +1,6 @@
 //! A component that can be instantiated, and calls into its instances.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde::Deserialize;
 use wasmtime::component::{
@@ -16,6 +15,7 @@ use super::engine::Engine;
 use super::held::Held;
 use super::inspect::description;
 use super::lookups;
+use super::until::Until;
 use crate::policy::spec::Limits;
 use crate::policy::{Cause, Failure};
 
@@ -80,11 +80,11 @@ impl Instances {
     }
 
     /// A fresh instance.
-    pub(super) fn instance(&self, limits: Limits, deadline: Instant) -> Result<Living, Failure> {
+    pub(super) fn instance(&self, limits: Limits, until: Until) -> Result<Living, Failure> {
         let held = Held::new(limits.memory_bytes());
         let mut store = Store::new(self.engine.wasmtime(), held);
         store.limiter(|held| &mut held.limiter);
-        self.engine.stop_at(&mut store, deadline);
+        self.engine.stop_at(&mut store, until);
         match self.instances.instantiate(&mut store) {
             Ok(instance) => Ok((store, instance)),
             Err(error) => Err(blame(&error, &store)),
@@ -97,9 +97,9 @@ impl Instances {
         &self,
         settings: &str,
         limits: Limits,
-        deadline: Instant,
+        until: Until,
     ) -> Result<(Living, Result<(), String>), Failure> {
-        let mut living = self.instance(limits, deadline)?;
+        let mut living = self.instance(limits, until)?;
         let answer: (Result<(), String>,) = call(&mut living, &self.exports.init, (settings,))?;
         Ok((living, answer.0))
     }
@@ -109,9 +109,9 @@ impl Instances {
         &self,
         settings: &str,
         limits: Limits,
-        deadline: Instant,
+        until: Until,
     ) -> Result<Living, Failure> {
-        let (living, answer) = self.init(settings, limits, deadline)?;
+        let (living, answer) = self.init(settings, limits, until)?;
         answer.map_err(|faults| settings_failure(&faults))?;
         Ok(living)
     }

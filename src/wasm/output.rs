@@ -67,6 +67,14 @@ fn check(finding: &Finding, description: &Description) -> Result<(), Failure> {
             finding.code
         )));
     }
+    if let Some(within) = finding.within
+        && (within.line == 0 || within.column == 0)
+    {
+        return Err(output(format!(
+            "the place within the text of a {} counts from 0: lines and columns count from 1",
+            finding.code
+        )));
+    }
     let container = finding.container.as_deref().unwrap_or_default();
     let texts = [
         finding.message.as_str(),

@@ -15,12 +15,18 @@ use super::lookups::Looking;
 use super::output;
 use super::snapshot::{self, Snapshot};
 use super::trial::Trial;
+use super::until::Until;
 use crate::policy::lookup::{Around, Sight};
 use crate::policy::spec::Limits;
 use crate::policy::{Asked, Cause, Evaluate, Failure};
 
-/// How long `describe` and `init` may take.
-pub(super) const LOAD_DEADLINE: Duration = Duration::from_secs(5);
+/// How long `describe` and `init` may take, of the processor's time.
+const LOAD_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Until when a guest may run while it is loaded.
+pub(super) fn loading() -> Until {
+    Until::after(LOAD_DEADLINE)
+}
 
 /// A component that may be a policy: nothing of it ran yet.
 #[derive(Clone)]
@@ -107,7 +113,7 @@ impl Loaded {
             identity: Some(identity),
             sight: None,
         };
-        let mut living = program.instance(Instant::now() + LOAD_DEADLINE)?;
+        let mut living = program.instance(loading())?;
         check(&program.instances, &mut living, &program.description)?;
         Ok(program)
     }
@@ -213,17 +219,17 @@ impl Program {
         self.start
     }
 
-    fn instance(&self, deadline: Instant) -> Result<Living, Failure> {
+    fn instance(&self, until: Until) -> Result<Living, Failure> {
         match self.start {
-            Start::Snapshot => self.instances.instance(self.limits, deadline),
-            Start::Init => self.instances.start(&self.settings, self.limits, deadline),
+            Start::Snapshot => self.instances.instance(self.limits, until),
+            Start::Init => self.instances.start(&self.settings, self.limits, until),
         }
     }
 }
 
 impl Evaluate for Program {
     fn judge(&self, asked: Asked<'_>, deadline: Instant) -> Result<Verdict, Failure> {
-        let mut living = self.instance(deadline)?;
+        let mut living = self.instance(Until::at(deadline))?;
         living.0.data_mut().looking = self.sight.as_ref().map(|sight| Looking {
             sight: Arc::clone(sight),
             around: Around {

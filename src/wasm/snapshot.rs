@@ -7,7 +7,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::FutureExt;
 use wasmtime::Store;
@@ -17,7 +16,7 @@ use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 use super::engine::Engine;
 use super::held::Held;
 use super::instances::Instances;
-use super::program::LOAD_DEADLINE;
+use super::program::loading;
 use crate::policy::spec::Limits;
 use crate::policy::{Cause, Failure};
 
@@ -52,10 +51,9 @@ pub(super) fn take(bytes: &[u8], settings: &str, limits: Limits) -> Result<Snaps
         ));
     };
     let instances = Instances::new(&engine, &component)?;
-    let (mut store, instance) =
-        instances.start(settings, limits, Instant::now() + LOAD_DEADLINE)?;
+    let (mut store, instance) = instances.start(settings, limits, loading())?;
     // What runs from here on is wizer's own and short.
-    engine.stop_at(&mut store, Instant::now() + LOAD_DEADLINE);
+    engine.stop_at(&mut store, loading());
     let snapshot = catch_unwind(AssertUnwindSafe(|| {
         rewrite(&wizer, &context, &mut store, instance)
     }));

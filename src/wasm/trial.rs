@@ -2,7 +2,6 @@
 //! of settings. What is in force comes from `Loaded::program`.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use portcullis_contract::Description;
 use serde_json::{Map, Value};
@@ -10,7 +9,7 @@ use wasmtime::component::Component;
 
 use super::code::{Start, not_ours};
 use super::instances::{Instances, faults, settings_failure};
-use super::program::{LOAD_DEADLINE, Program, check, text};
+use super::program::{Program, check, loading, text};
 use super::snapshot::scratch;
 use crate::policy::Failure;
 use crate::policy::spec::Limits;
@@ -26,7 +25,7 @@ impl Trial {
     /// Compiles a component that is described thus.
     pub(super) fn new(bytes: &[u8], description: &Arc<Description>) -> Result<Trial, Failure> {
         let instances = Arc::new(instances(bytes)?);
-        let mut living = instances.instance(Limits::default(), Instant::now() + LOAD_DEADLINE)?;
+        let mut living = instances.instance(Limits::default(), loading())?;
         check(&instances, &mut living, description)?;
         Ok(Trial {
             instances,
@@ -46,8 +45,7 @@ impl Trial {
     ) -> Result<Program, Failure> {
         let mutates = self.description.mutates(settings);
         let settings = text(settings);
-        self.instances
-            .start(&settings, limits, Instant::now() + LOAD_DEADLINE)?;
+        self.instances.start(&settings, limits, loading())?;
         Ok(Program {
             instances: Arc::clone(&self.instances),
             start: Start::Init,
@@ -69,10 +67,10 @@ impl Trial {
     ///
     /// Whatever kept it from answering, faults that cannot be read included.
     pub fn faults(&self, settings: &Map<String, Value>) -> Result<Vec<(String, String)>, Failure> {
-        let deadline = Instant::now() + LOAD_DEADLINE;
+        let settings = text(settings);
         let (_, answer) = self
             .instances
-            .init(&text(settings), Limits::default(), deadline)?;
+            .init(&settings, Limits::default(), loading())?;
         match answer {
             Ok(()) => Ok(vec![]),
             Err(answer) => faults(&answer).ok_or_else(|| settings_failure(&answer)),
@@ -83,8 +81,7 @@ impl Trial {
 /// What a component says of itself: for the build, which embeds it.
 pub(super) fn describe(bytes: &[u8]) -> Result<Description, Failure> {
     let instances = instances(bytes)?;
-    let deadline = Instant::now() + LOAD_DEADLINE;
-    instances.describe(&mut instances.instance(Limits::default(), deadline)?)
+    instances.describe(&mut instances.instance(Limits::default(), loading())?)
 }
 
 fn instances(bytes: &[u8]) -> Result<Instances, Failure> {

@@ -18,13 +18,13 @@ use crate::support::{Scratch, portcullis, root, run, stderr, stdout};
 /// One build at a time.
 static BUILDING: Mutex<()> = Mutex::new(());
 
-fn building() -> MutexGuard<'static, ()> {
+pub(crate) fn building() -> MutexGuard<'static, ()> {
     BUILDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `portcullis policy ARGUMENTS` in a folder. Nothing is downloaded: the SDK's
 /// dependencies are those of the built-in policies.
-fn policy(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn policy(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = portcullis(&["policy"]);
     command.args(arguments).current_dir(folder);
     guests(&mut command);
@@ -44,7 +44,7 @@ fn output(mut command: Command) -> Output {
 }
 
 /// The crate `owner`, new, in a folder of its own.
-fn owner() -> Scratch {
+pub(crate) fn owner() -> Scratch {
     let scratch = Scratch::new();
     let made = output(policy(scratch.path(), &["new", "owner"]));
     assert!(made.status.success(), "{}", stderr(&made));

@@ -61,13 +61,22 @@ struct Policy {
     in_force: Program,
     reads: Reads,
     description: Arc<Description>,
+    redaction: Redaction,
 }
+
+/// Policies that the pack grants values.
+const GRANTED: [&str; 2] = ["configmap-secrets", "plain-secret-in-git"];
 
 impl Policy {
     fn new(loaded: &Loaded) -> Policy {
         let reads = loaded.description().reads.iter().map(String::as_str);
         let in_force = loaded.program(&Map::new(), Limits::default());
+        let is_granted = GRANTED.contains(&loaded.description().name.as_str());
         Policy {
+            redaction: match is_granted {
+                true => Redaction::None,
+                false => Redaction::Blank,
+            },
             trial: loaded.trial().expect("it runs"),
             in_force: in_force.expect("it loads"),
             reads: Reads::parse(reads).expect("reads"),
@@ -127,7 +136,7 @@ impl Policy {
             ..Request::new(&admission, &namespace)
         };
         let evaluate = |request: &Request<'_>| {
-            let projection = self.reads.project(request, Redaction::Blank);
+            let projection = self.reads.project(request, self.redaction);
             let asked = Asked {
                 request: &projection,
                 namespace: namespace["metadata"]["name"].as_str(),

@@ -4,6 +4,8 @@
 
 /// The author's path: `portcullis policy new`, `test`, `build`, `inspect`, `trace`.
 mod author;
+/// A thousand secrets in objects, and none in any output.
+mod canaries;
 /// Policies' case files, through wasm.
 mod cases;
 /// `portcullis check`: inputs, outputs, exit codes.
@@ -32,6 +34,8 @@ mod registration;
 mod reports;
 /// The 24 recorded AdmissionReviews.
 mod reviews;
+/// Secrets in files: where they are, what is shown, what to write instead.
+mod secrets;
 /// `portcullis serve`: a real client on loopback.
 mod serve;
 /// Finding the executable, scratch folders.
@@ -40,6 +44,10 @@ mod support;
 mod times;
 /// Findings on the corpora against `truth.json`.
 mod truth;
+mod truth_configmaps;
+/// Policies on literals of containers and on Secrets in files, on the corpora
+/// against `truth.json`.
+mod truth_literals;
 /// What policies look up on the corpora, against `truth.json`.
 mod truth_lookups;
 /// Policies on bindings, routes and namespaces on the corpora against `truth.json`.

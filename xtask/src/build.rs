@@ -15,7 +15,7 @@ use crate::shell::{cargo, command, output, root, run};
 /// What policies are compiled for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// Folders of `policies/` that are no policies.
-const TOOLS: [&str; 2] = ["derive", "sdk"];
+const TOOLS: [&str; 3] = ["derive", "sdk", "secrets"];
 
 /// Everything; `--release` makes the binary to install.
 pub(crate) fn all(arguments: &[String]) -> Result<()> {

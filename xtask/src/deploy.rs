@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use portcullis_cluster::{Answer, helm};
+use portcullis_cluster::helm;
 
 use crate::shell::root;
 
@@ -37,16 +37,8 @@ pub(crate) fn deploy(arguments: &[String]) -> Result<()> {
 ///
 /// Helm refuses it.
 pub(crate) fn render(values: &[&str]) -> Result<String> {
-    let chart = helm::chart().display().to_string();
-    let mut arguments = vec!["template", "portcullis", &chart, "--namespace=portcullis"];
-    for value in ["namespace.create=true"].iter().chain(values) {
-        arguments.extend(["--set", value]);
-    }
-    let text = helm::run(&arguments).and_then(Answer::ok)?;
-    let is_ours = |line: &&str| !line.starts_with("# Source: ");
-    let lines: Vec<&str> = text.lines().filter(is_ours).map(str::trim_end).collect();
-    let text = lines.join("\n").replace("\n\n---", "\n---");
-    Ok(format!("{GENERATED}{}\n", text.trim_end()))
+    let options: Vec<&str> = values.iter().flat_map(|value| ["--set", value]).collect();
+    Ok(format!("{GENERATED}{}", helm::manifests(&options)?))
 }
 
 /// What `portcullis crd` prints, in the chart. Helm keeps it, and with it all

@@ -9,8 +9,15 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::shell::{cargo, run};
 use crate::{bench, build, cluster, documents, image};
 
-/// Modules of the integration tests that are hostile; the rest are verdicts.
+/// Modules of the integration tests that are hostile, and those that are about
+/// secrets; the rest are verdicts.
 const HOSTILE: [&str; 4] = ["fuzz::", "guests::", "serve::", "times::"];
+const SECRETS: [&str; 4] = [
+    "canaries::",
+    "secrets::",
+    "truth_configmaps::",
+    "truth_literals::",
+];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Extent {
@@ -26,7 +33,7 @@ struct Group {
     run: fn(Extent) -> Result<()>,
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     Group {
         name: "builds",
         most: minutes(25),
@@ -36,6 +43,11 @@ const GROUPS: [Group; 6] = [
         name: "verdicts",
         most: minutes(5),
         run: verdicts,
+    },
+    Group {
+        name: "secrets",
+        most: minutes(8),
+        run: secrets,
     },
     Group {
         name: "hostile",
@@ -171,7 +183,7 @@ fn verdicts(extent: Extent) -> Result<()> {
         "--quiet",
         "--",
     ]);
-    for module in HOSTILE {
+    for module in HOSTILE.iter().chain(&SECRETS) {
         integration.args(["--skip", module]);
     }
     if extent == Extent::Fast {
@@ -180,6 +192,12 @@ fn verdicts(extent: Extent) -> Result<()> {
     }
     cases(&mut integration, extent);
     run(&mut integration)
+}
+
+/// What is found as a secret, and that none is shown.
+fn secrets(_: Extent) -> Result<()> {
+    let test = ["test", "--package", "portcullis", "--test", "it", "--quiet"];
+    run(cargo(&test).arg("--").args(SECRETS))
 }
 
 /// How many cases property tests try: they print the seed of a failure.

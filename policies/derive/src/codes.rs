@@ -17,12 +17,13 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
     let mut declarations = Vec::new();
     for variant in &data.variants {
         let (ident, name) = (&variant.ident, case::kebab(&variant.ident.to_string()));
-        let (level, meaning) = (level(variant)?, meaning(variant)?);
+        let (Said { level, secret }, meaning) = (said(variant)?, meaning(variant)?);
         names.push(quote!(Self::#ident => #name));
         declarations.push(quote!(::portcullis_sdk::contract::Code {
             code: #name.into(),
             level: ::portcullis_sdk::contract::Level::#level,
             meaning: #meaning.into(),
+            secret: #secret,
         }));
     }
     let ident = &input.ident;
@@ -39,30 +40,36 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
     })
 }
 
-fn level(variant: &Variant) -> Result<TokenStream, Error> {
+/// What the attribute of a code says.
+struct Said {
+    level: TokenStream,
+    secret: bool,
+}
+
+fn said(variant: &Variant) -> Result<Said, Error> {
     if !matches!(variant.fields, Fields::Unit) {
         return Err(Error::new_spanned(variant, "a code holds no fields"));
     }
     let wanted = "say how bad it is: `#[code(error)]`, `#[code(warning)]` or `#[code(info)]`";
-    let mut level = None;
+    let (mut level, mut secret) = (None, false);
     for attribute in variant
         .attrs
         .iter()
         .filter(|attribute| attribute.path().is_ident("code"))
     {
         attribute.parse_nested_meta(|meta| {
-            level = Some(
-                match meta.path.get_ident().map(ToString::to_string).as_deref() {
-                    Some("error") => quote!(Error),
-                    Some("warning") => quote!(Warning),
-                    Some("info") => quote!(Info),
-                    _ => return Err(meta.error(wanted)),
-                },
-            );
+            match meta.path.get_ident().map(ToString::to_string).as_deref() {
+                Some("error") => level = Some(quote!(Error)),
+                Some("warning") => level = Some(quote!(Warning)),
+                Some("info") => level = Some(quote!(Info)),
+                Some("secret") => secret = true,
+                _ => return Err(meta.error(wanted)),
+            }
             Ok(())
         })?;
     }
-    level.ok_or_else(|| Error::new_spanned(variant, wanted))
+    let level = level.ok_or_else(|| Error::new_spanned(variant, wanted))?;
+    Ok(Said { level, secret })
 }
 
 fn meaning(variant: &Variant) -> Result<String, Error> {

@@ -23,7 +23,8 @@ pub fn reads(input: TokenStream) -> TokenStream {
 
 /// The codes of a policy: one a unit variant, named in kebab-case, with
 /// `#[code(error)]`, `#[code(warning)]` or `#[code(info)]`, and its doc
-/// comment as meaning.
+/// comment as meaning. `#[code(error, secret)]` says that what stands at the
+/// path of such a finding is a secret, which the host then shows nowhere.
 #[proc_macro_derive(Codes, attributes(code))]
 pub fn codes(input: TokenStream) -> TokenStream {
     expand(parse_macro_input!(input as DeriveInput), codes::derive)

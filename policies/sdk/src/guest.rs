@@ -34,6 +34,7 @@ pub fn description<P: Policy>() -> Description {
             .iter()
             .map(ToString::to_string)
             .collect(),
+        offline: P::OFFLINE,
         effects: P::EFFECTS.iter().map(ToString::to_string).collect(),
         lookups: P::lookups(),
         settings: serde_json::to_value(settings).unwrap_or(Value::Null),

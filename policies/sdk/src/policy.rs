@@ -24,6 +24,9 @@ pub trait Policy: Page {
     /// object and not twice, and a change that it asks for all the same is a
     /// failure.
     const MUTATING_SETTINGS: &'static [&'static str] = &[];
+    /// Whether it judges manifests in files only (`portcullis check`): no
+    /// cluster asks it, since what it reports is as it should be there.
+    const OFFLINE: bool = false;
     /// Kinds of effects it may ask for.
     const EFFECTS: &'static [&'static str] = &[];
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use portcullis_contract::{Changes, Effect, Finding, PatchOperation, Verdict};
+use portcullis_contract::{Changes, Effect, Finding, PatchOperation, Verdict, Within};
 
 use crate::Codes;
 
@@ -19,6 +19,7 @@ pub struct Report<C> {
 pub struct Place {
     pointer: String,
     container: Option<String>,
+    within: Option<Within>,
 }
 
 impl Place {
@@ -27,6 +28,7 @@ impl Place {
         Place {
             pointer: pointer.into(),
             container: None,
+            within: None,
         }
     }
 
@@ -35,6 +37,16 @@ impl Place {
     pub fn in_container(self, name: impl Into<String>) -> Self {
         Place {
             container: Some(name.into()),
+            ..self
+        }
+    }
+
+    /// The same, at a place inside the text that stands there; `line` and
+    /// `column` (in characters) count from 1.
+    #[must_use]
+    pub fn within(self, line: u32, column: u32) -> Self {
+        Place {
+            within: Some(Within { line, column }),
             ..self
         }
     }
@@ -66,6 +78,7 @@ impl<C: Codes> Report<C> {
             remedy: remedy.into(),
             path: place.pointer,
             container: place.container,
+            within: place.within,
         });
     }
 

@@ -11,7 +11,8 @@ use super::owners::{self, Found, Owner};
 use super::page::{self, Head};
 use super::world::World;
 use super::{SlippedIn, Wish};
-use crate::finding::{Change, Failure, Identity, PassedOver, Place};
+use crate::finding::{Change, Failure, Finding, Identity, PassedOver, Place};
+use crate::fix::{self, Fix};
 use crate::judge::{self, Creation, Outcome, identity};
 use crate::policy::decision::Judged;
 use crate::policy::exemption::selector::Candidate;
@@ -50,6 +51,8 @@ pub(super) struct Part {
     pub(super) slipped_in: Vec<SlippedIn>,
     /// What mutating policies would change.
     pub(super) changes: Vec<Change>,
+    /// Where pods use ConfigMaps, if that is needed.
+    pub(super) uses: Vec<fix::Use>,
     /// How many were passed over, by the reason.
     passed: BTreeMap<&'static str, usize>,
     /// Policies that broke, none for the request itself: on how many objects,
@@ -101,7 +104,11 @@ impl Judging {
         }
         let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
         let uid = uid.unwrap_or_default();
-        self.part.take(outcome, &who, uid, owner.as_ref());
+        let fix = judge::fix(&outcome.findings, &object).filter(|_| self.wish.fixes);
+        if self.wish.fixes && owner.is_none() {
+            self.part.uses.extend(fix::uses(&object));
+        }
+        self.part.take(outcome, (&who, uid), owner.as_ref(), fix);
     }
 
     /// As an AdmissionReview would hold it: lists leave out what is the same
@@ -187,7 +194,13 @@ impl Part {
         self.broken.entry(policy).or_insert_with(first).0 += 1;
     }
 
-    fn take(&mut self, outcome: Outcome, object: &Identity, uid: &str, owner: Option<&Owner>) {
+    fn take(
+        &mut self,
+        outcome: Outcome,
+        (object, uid): (&Identity, &str),
+        owner: Option<&Owner>,
+        fix: Option<Box<Fix>>,
+    ) {
         self.objects += 1;
         // What a controller made is changed where its template is.
         if !outcome.patch.is_empty() && owner.is_none() {
@@ -202,7 +215,10 @@ impl Part {
             self.fail(Some(policy), object, &cause);
         }
         for judged in &outcome.findings {
-            let finding = judge::finding(judged, object, Place::default(), None);
+            let finding = Finding {
+                fix: fix.clone().filter(|_| judged.secret),
+                ..judge::finding(judged, object, Place::default(), None)
+            };
             self.found.add(finding, uid, owner);
         }
     }

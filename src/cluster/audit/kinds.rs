@@ -28,13 +28,14 @@ pub struct Selection {
     pub failures: Vec<Failure>,
 }
 
-/// The kinds of which a CREATE would reach a policy of the set, whatever the
-/// labels of object and namespace. A policy whose constraints are not known
+/// The kinds of which a CREATE would reach a policy of the set that is asked
+/// in a cluster, whatever the labels of object and namespace. A policy whose constraints are not known
 /// matches nothing here: it is a failure anyway.
 pub fn select(set: &PolicySet, groups: &[APIGroupDiscovery]) -> Selection {
     let wanted: Vec<Wanted> = set
         .policies()
         .iter()
+        .filter(|policy| set.asks(policy))
         .filter_map(|policy| policy.constraints().map(Wanted::of))
         .collect();
     let mut selection = Selection::default();

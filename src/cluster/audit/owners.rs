@@ -228,9 +228,11 @@ impl Made {
             count => format!(" and {} more", count - 1),
         };
         let place = portcullis_contract::pointer::field_path(&first.path);
+        let line = first.within.map(|within| format!(", line {}", within.line));
+        let line = line.unwrap_or_default();
         let place = match place.as_str() {
             "" => String::new(),
-            place => format!("{place} of "),
+            place => format!("{place}{line} of "),
         };
         let found = plain(&format!("found in {place}{kind} `{name}`{more}"));
         let container = first.container.as_deref();
@@ -239,6 +241,8 @@ impl Made {
             message: format!("{}; {found}, which it controls", first.message),
             // That is a place in the other object.
             path: String::new(),
+            within: None,
+            fix: None,
             object,
             ..first
         }

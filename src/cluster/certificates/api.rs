@@ -146,15 +146,17 @@ impl Keeper {
             field_manager: Some(MANAGER.to_owned()),
             ..PostParams::default()
         };
-        let data = Some(contents.data());
         let written = match secret {
-            Some(secret) => {
+            Some(mut secret) => {
+                let before = secret.data.take().unwrap_or_default();
                 // With the resourceVersion that was read.
+                let data = Some(contents.data_over(before));
                 let changed = Secret { data, ..secret };
                 self.secrets.replace(NAME, &parameters, &changed).await
             }
             None => {
                 let owner = self.anchor.owner().await?;
+                let data = Some(contents.data());
                 self.secrets.create(&parameters, &new(data, owner)).await
             }
         };

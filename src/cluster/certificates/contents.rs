@@ -19,6 +19,9 @@ use super::x509::{Certificate, split};
 use super::{Facts, Lifetimes};
 use crate::certs::{self, Ca, Pair};
 
+/// The entries that are ours.
+const ENTRIES: [&str; 5] = ["ca.crt", "ca.key", "tls.crt", "tls.key", "published"];
+
 /// What is wrong with the contents of a Secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{key}` {problem}")]
@@ -81,6 +84,15 @@ impl Contents {
         contents.facts(&[])?;
         contents.check_keys()?;
         Ok(contents)
+    }
+
+    /// The data of the Secret in the place of what was there. Entries that are
+    /// not known are a later version's, and stay.
+    pub fn data_over(&self, before: BTreeMap<String, ByteString>) -> BTreeMap<String, ByteString> {
+        let others = before
+            .into_iter()
+            .filter(|(key, _)| !ENTRIES.contains(&&**key));
+        others.chain(self.data()).collect()
     }
 
     /// The data of the Secret.

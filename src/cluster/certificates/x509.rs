@@ -67,6 +67,12 @@ impl Certificate {
     }
 }
 
+/// When a certificate expires, Unix seconds; None if it is none.
+pub fn expiry(der: &[u8]) -> Option<i64> {
+    let (_, parsed) = X509Certificate::from_der(der).ok()?;
+    Some(parsed.validity().not_after.timestamp())
+}
+
 fn common_name(certificate: &X509Certificate<'_>) -> Option<String> {
     let mut names = certificate.subject().iter_common_name();
     names.next()?.as_str().ok().map(ToOwned::to_owned)

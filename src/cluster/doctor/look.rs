@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::seen::{Place, Seen, list, text};
+use super::served;
 use crate::cluster::safety::World;
 use crate::cluster::{anchor, certificates, crd, lease, object, registrations, state};
 
@@ -138,6 +139,7 @@ impl Looker<'_> {
             self.values(self.whole::<MutatingWebhookConfiguration>(), MUTATING, "")
                 .await,
         ];
+        seen.served = served::look(&seen).await;
         seen.policies = self.policies().await;
         seen.world = self.world(seen.pods.as_deref()).await;
         seen
@@ -181,11 +183,13 @@ impl Looker<'_> {
         let kind = ApiResource::from_gvk(&kind);
         // As it is, without the types of a library in between.
         let definitions: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind);
-        let name = format!("{}.{}", crd::PLURAL, crd::GROUP);
-        let found = self
-            .get(definitions, "customresourcedefinition", &name)
-            .await;
-        seen.definition = found.map(value);
+        let mut all = vec![];
+        for wanted in crd::definitions() {
+            let (one, name) = (definitions.clone(), text(&wanted, "/metadata/name"));
+            let found = self.get(one, "customresourcedefinition", name).await;
+            all.push(found.map(value));
+        }
+        seen.definitions = all.into_iter().collect();
         let name = anchor::name(&self.place.registration);
         let found = self
             .get(self.whole::<ClusterRole>(), "clusterrole", &name)

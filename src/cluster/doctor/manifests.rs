@@ -14,27 +14,31 @@ pub(super) const RIGHTS: &str = include_str!("../../../deploy/install.yaml");
 /// The name of the roles of our account there.
 pub(super) const ROLES: &str = "portcullis";
 
-/// The definition of WasmPolicy is there, and that of this version.
-pub(super) fn definition(seen: &Seen) -> Vec<Said> {
-    let Some(live) = &seen.definition else {
-        return vec![];
-    };
+/// The definitions of our kinds are there, and those of this version.
+pub(super) fn definitions(seen: &Seen) -> Vec<Said> {
+    let live = seen.definitions.iter().flatten();
+    let both = crd::definitions();
+    both.iter()
+        .zip(live)
+        .filter_map(|(wanted, live)| definition(wanted, live))
+        .collect()
+}
+
+fn definition(wanted: &Value, live: &Value) -> Option<Said> {
     const REMEDY: &str = "apply what `portcullis crd` of the installed version prints";
+    let kind = text(wanted, "/spec/names/kind");
     if live.is_null() {
-        return vec![problem("the cluster has no kind WasmPolicy", REMEDY)];
+        return Some(problem(format!("the cluster has no kind {kind}"), REMEDY));
     }
     let schema = "/spec/versions/0/schema";
-    let wanted = crd::definition();
-    match wanted.pointer(schema) == live.pointer(schema) {
-        true => vec![],
-        false => vec![problem(
-            format!(
-                "the definition of WasmPolicy is not that of portcullis {}",
-                env!("CARGO_PKG_VERSION")
-            ),
+    let is_same = wanted.pointer(schema) == live.pointer(schema);
+    (!is_same).then(|| {
+        let version = env!("CARGO_PKG_VERSION");
+        problem(
+            format!("the definition of {kind} is not that of portcullis {version}"),
             format!("{REMEDY}; or run the doctor of that version"),
-        )],
-    }
+        )
+    })
 }
 
 /// Whether a rule grants all that another one does.

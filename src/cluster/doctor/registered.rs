@@ -1,14 +1,12 @@
 //! The webhook configurations, and what the leader says of them.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::seen::{list, text};
 use super::{Said, Seen, note, problem};
 use crate::cluster::certificates::contents::Contents;
 use crate::cluster::home::MANAGER;
-use crate::cluster::registrations::{away_line, bundle_of, entries};
+use crate::cluster::registrations::{away_line, ca_of, entries, is_blank};
 use crate::cluster::state::State;
 
 /// What cert-manager writes with, where it is asked to.
@@ -46,7 +44,7 @@ pub(super) fn registration(seen: &Seen) -> Vec<Said> {
         "MutatingWebhookConfiguration",
     ];
     let missing = kinds.iter().zip(&seen.webhooks).zip(seen.ours());
-    let missing = missing.filter(|((_, all), ours)| all.is_some() && ours.is_none());
+    let missing = missing.filter(|((_, all), ours)| all.is_some() && ours.is_none_or(is_blank));
     missing
         .map(|((kind, _), _)| {
             problem(
@@ -93,9 +91,7 @@ pub(super) fn ca_bundle(seen: &Seen) -> Vec<Said> {
             continue;
         }
         let place = format!("{} {}", text(ours, "/kind"), seen.place.registration);
-        let decoded = bundle_of(ours).and_then(|bundle| STANDARD.decode(bundle).ok());
-        let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-        let Some(bundle) = decoded else {
+        let Some(bundle) = ca_of(ours) else {
             said.push(problem(
                 format!("{place}: entries have no caBundle, or different ones"),
                 "see that a replica leads: it mends that within seconds",

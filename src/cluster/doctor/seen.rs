@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
+use super::served::Served;
 use crate::cluster::safety::World;
 
 /// Which installation is meant.
@@ -16,6 +17,9 @@ pub struct Place {
     pub registration: String,
     /// The Service that the API server calls.
     pub service: String,
+    /// Where a replica is reached from here (`HOST:PORT`), instead of where its
+    /// Service says.
+    pub served_at: Option<String>,
 }
 
 /// Everything that checks look at.
@@ -35,6 +39,8 @@ pub struct Seen {
     pub service: Option<Value>,
     /// The EndpointSlices of the Service.
     pub slices: Option<Vec<Value>>,
+    /// What replicas serve, of those that were asked.
+    pub served: Vec<Served>,
     /// The Secret of certificates.
     pub secret: Option<Option<Secret>>,
     /// What the leader remembers.
@@ -45,8 +51,9 @@ pub struct Seen {
     pub pods: Option<Vec<Value>>,
     /// The budgets of the namespace.
     pub budgets: Option<Vec<Value>>,
-    /// The definition of WasmPolicy; null if there is none.
-    pub definition: Option<Value>,
+    /// The definitions of our kinds, in the order of [`crate::cluster::crd::definitions`]; null
+    /// for one that is not there.
+    pub definitions: Option<Vec<Value>>,
     /// All WasmPolicies; empty where the kind is not known.
     pub policies: Option<Vec<Value>>,
     /// The anchor; null if there is none.

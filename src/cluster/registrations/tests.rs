@@ -193,6 +193,7 @@ fn a_configuration_is_deleted_only_once_and_never_made_again_unasked() {
         how: How::Deleted,
         by: String::new(),
         at: "t".into(),
+        other: std::collections::BTreeMap::new(),
     };
     state.registered.clear();
     state.away.insert(kind, away);
@@ -208,6 +209,19 @@ fn a_configuration_is_deleted_only_once_and_never_made_again_unasked() {
         line,
         "validating was deleted at t: it stays away until `portcullis resume`"
     );
+}
+
+#[test]
+fn an_empty_configuration_of_the_manifests_is_as_good_as_none() {
+    let of = |metadata: Value| json!({"metadata": metadata});
+    assert!(is_blank(&of(json!({"name": "portcullis", "labels": {
+        "app.kubernetes.io/managed-by": "Helm"}}))));
+    // What we wrote for policies that need no entry is ours.
+    let marked = json!({"labels": {"app.kubernetes.io/managed-by": "portcullis"}});
+    assert!(!is_blank(&of(marked)));
+    let owned = json!({"ownerReferences": [{"name": "portcullis-installation"}]});
+    assert!(!is_blank(&of(owned)));
+    assert!(!is_blank(&configuration(&[entry("a", "Fail")])));
 }
 
 #[test]

@@ -185,6 +185,8 @@ mod tests {
             },
             path: "/spec".into(),
             container: Some("a".into()),
+            within: None,
+            fix: None,
             fingerprint: "f".into(),
             excerpt: None,
             exemption: None,

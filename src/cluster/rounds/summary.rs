@@ -167,6 +167,8 @@ mod tests {
             },
             path: "/spec".into(),
             container: Some("a".into()),
+            within: None,
+            fix: None,
             fingerprint: "f".into(),
             exemption: None,
             excerpt: None,

@@ -20,87 +20,13 @@ fn errors_are_told_apart_by_who_refused() {
     }
 }
 
-#[test]
-fn each_answer_is_compared_with_what_policies_say() {
-    let codes = denied(&["tags/latest"]);
-    let refused = Answer::Denied("x [tags/latest] y".into());
-    let other = Answer::Denied("x [probes/none] y".into());
-    let dead = Answer::Unanswered("EOF".into());
-    let theirs = Answer::Refused("forbidden".into());
-    let broken = Expected::Unknown("policy p breaks".into());
-    for (expected, answer, away, verdict, text) in [
-        (
-            &Expected::Allowed,
-            &Answer::Allowed,
-            None,
-            Verdict::AsExpected,
-            "allowed",
-        ),
-        (
-            &codes,
-            &refused,
-            None,
-            Verdict::AsExpected,
-            "denied (tags/latest)",
-        ),
-        (
-            &Expected::Allowed,
-            &refused,
-            None,
-            Verdict::Wrong,
-            "though no policy in force",
-        ),
-        (
-            &codes,
-            &other,
-            None,
-            Verdict::Wrong,
-            "another reason than tags/latest",
-        ),
-        (
-            &codes,
-            &Answer::Allowed,
-            None,
-            Verdict::Wrong,
-            "the policies in force deny it (tags/latest)",
-        ),
-        (
-            &codes,
-            &Answer::Allowed,
-            Some("paused by jane"),
-            Verdict::Wrong,
-            "nothing is registered (paused by jane)",
-        ),
-        (
-            &codes,
-            &dead,
-            None,
-            Verdict::Wrong,
-            "no replica answered: EOF",
-        ),
-        (
-            &Expected::Allowed,
-            &dead,
-            None,
-            Verdict::Wrong,
-            "no replica answered: EOF",
-        ),
-        (
-            &codes,
-            &theirs,
-            None,
-            Verdict::NotTried,
-            "refused by somebody else: forbidden",
-        ),
-        (
-            &broken,
-            &Answer::Allowed,
-            None,
-            Verdict::NotTried,
-            "policy p breaks",
-        ),
-    ] {
-        let line = judge("Pod p".into(), expected, answer, away);
+/// What is said of such an answer, of which nothing else came back.
+fn assert_judged(
+    verdict: Verdict,
+    cases: impl IntoIterator<Item = (Expected, Answer, Option<&'static str>, &'static str)>,
+) {
+    for (expected, answer, away, text) in cases {
+        let line = judge("Pod p".into(), &expected, &answer, away);
         assert_eq!(line.verdict, verdict, "{line:?}");
         assert!(line.message.contains(text), "{line:?}");
         let code = match verdict {
@@ -110,6 +36,58 @@ fn each_answer_is_compared_with_what_policies_say() {
         };
         assert_eq!(exit_code(&[line]), code);
     }
+}
+
+fn by_us(message: &str) -> Answer {
+    Answer::Denied(message.into())
+}
+
+#[test]
+fn what_comes_back_as_policies_say_is_well() {
+    let latest = denied(&["tags/latest"]);
+    let refused = by_us("x [tags/latest] y");
+    let cases = [
+        (Expected::Allowed, Answer::Allowed, None, "allowed"),
+        (latest, refused, None, "denied (tags/latest)"),
+    ];
+    assert_judged(Verdict::AsExpected, cases);
+}
+
+#[test]
+fn what_comes_back_otherwise_is_wrong() {
+    let latest = || denied(&["tags/latest"]);
+    let dead = || Answer::Unanswered("EOF".into());
+    let refused = by_us("x [tags/latest] y");
+    let other = by_us("x [probes/none] y");
+    let away = Some("paused by jane");
+    let denies = "the policies in force deny it (tags/latest)";
+    let nothing = "nothing is registered (paused by jane)";
+    let cases = [
+        (
+            Expected::Allowed,
+            refused,
+            None,
+            "though no policy in force",
+        ),
+        (latest(), other, None, "another reason than tags/latest"),
+        (latest(), Answer::Allowed, None, denies),
+        (latest(), Answer::Allowed, away, nothing),
+        (latest(), dead(), None, "no replica answered: EOF"),
+        (Expected::Allowed, dead(), None, "no replica answered: EOF"),
+    ];
+    assert_judged(Verdict::Wrong, cases);
+}
+
+#[test]
+fn what_others_refuse_or_policies_break_on_is_not_tried() {
+    let theirs = Answer::Refused("forbidden".into());
+    let broken = Expected::Unknown("policy p breaks".into());
+    let by_others = "refused by somebody else: forbidden";
+    let cases = [
+        (denied(&["tags/latest"]), theirs, None, by_others),
+        (broken, Answer::Allowed, None, "policy p breaks"),
+    ];
+    assert_judged(Verdict::NotTried, cases);
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn a_long_warning_keeps_its_place_and_its_code() {
         remedy: "r".repeat(100),
         path: "/spec/jobTemplate/spec/template/spec/initContainers/0/image".into(),
         container: Some("fetch-bookmarked-media-attachments".into()),
+        within: None,
     };
     let judged = Judged {
         policy: "image-tags".parse().expect("a name"),
@@ -34,6 +35,7 @@ fn a_long_warning_keeps_its_place_and_its_code() {
             audit: false,
         },
         guessed: false,
+        secret: false,
         exempted: None,
     };
     let [warning] = &warnings([judged.warning()].into_iter())[..] else {

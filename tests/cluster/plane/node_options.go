@@ -27,6 +27,7 @@ type nodeOptions struct {
 	root       string
 	record     string
 	network    string
+	held       string
 	control    controlAddress
 }
 
@@ -49,6 +50,7 @@ func parseNodeOptions(arguments []string) (nodeOptions, error) {
 	flags.StringVar(&options.root, "root", "", "`DIR` for the kubelet's state, volumes included")
 	flags.StringVar(&options.record, "record", "", "`DIR` that gets one JSON file for each container")
 	flags.StringVar(&options.network, "network-from", "", "`NAMESPACE` whose containers bring the network: until one runs the node is not ready (default: it always is)")
+	flags.StringVar(&options.held, "hold", "", "`NAMESPACE` whose containers a test runs itself (README.md)")
 	flags.StringVar(&control, "control", "", "`ADDR` to listen on for GET /containers and POST /restart: 127.0.0.1:PORT (0: any) or unix:PATH")
 	if err := parseQuietly(flags, arguments); err != nil {
 		return options, err

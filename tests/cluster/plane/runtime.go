@@ -15,18 +15,20 @@ import (
 )
 
 // recordingRuntime is upstream's fake container runtime, which keeps the state
-// of containers that do not exist, with four additions: it records what each
+// of containers that do not exist, with five additions: it records what each
 // container would have got, init containers succeed at once, a test can end a
-// container, and the network may wait for a namespace.
+// container, the network may wait for a namespace, and a test may run the
+// containers of one itself (held.go).
 type recordingRuntime struct {
 	*critest.FakeRuntimeService
 	folder  string
 	network string // the namespace of what brings the network, or empty
+	held    string // the namespace whose containers a test runs, or empty
 	pods    core.PodsGetter
 }
 
 func newRuntime(options nodeOptions, pods core.PodsGetter) *recordingRuntime {
-	return &recordingRuntime{critest.NewFakeRuntimeService(), options.record, options.network, pods}
+	return &recordingRuntime{critest.NewFakeRuntimeService(), options.record, options.network, options.held, pods}
 }
 
 // Status says that all is well, but for the network while what brings it does
@@ -67,6 +69,9 @@ func (r *recordingRuntime) CreateContainer(
 // StartContainer starts a container, and ends it at once when others of its
 // pod wait for that.
 func (r *recordingRuntime) StartContainer(ctx context.Context, id string) error {
+	if err := r.awaitReady(ctx, id); err != nil {
+		return err
+	}
 	if err := r.FakeRuntimeService.StartContainer(ctx, id); err != nil {
 		return err
 	}
@@ -75,6 +80,15 @@ func (r *recordingRuntime) StartContainer(ctx context.Context, id string) error 
 		return r.end(ctx, id, 0)
 	}
 	return nil
+}
+
+// StopContainer ends a container, which may take as long as its grace period
+// (in seconds) where a test runs it.
+func (r *recordingRuntime) StopContainer(ctx context.Context, id string, grace int64) error {
+	if err := r.awaitEnd(ctx, id, grace); err != nil {
+		return err
+	}
+	return r.FakeRuntimeService.StopContainer(ctx, id, grace)
 }
 
 // isAwaited tells whether a container is an init container and no sidecar.
@@ -94,7 +108,7 @@ func (r *recordingRuntime) isAwaited(ctx context.Context, container containerSta
 // end lets a container exit with a code. The kubelet notices within two
 // seconds and does what the pod's restartPolicy says.
 func (r *recordingRuntime) end(ctx context.Context, id string, code int32) error {
-	if err := r.StopContainer(ctx, id, 0); err != nil {
+	if err := r.FakeRuntimeService.StopContainer(ctx, id, 0); err != nil {
 		return err
 	}
 	r.Lock()

@@ -111,7 +111,9 @@ impl Cluster {
         self.run("kube-controller-manager", &manager)?;
         self.run("kube-scheduler", &flags::scheduler(&self.folder))?;
         let network = setup.kind.network_from.as_deref();
-        self.run("node", &flags::node(&self.folder, network))
+        // Where Services lead somewhere, a release is run.
+        let held = setup.kind.has_services.then_some(crate::release::HOME);
+        self.run("node", &flags::node(&self.folder, network, held))
     }
 
     fn run(&self, name: &'static str, arguments: &[String]) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Containers: what the kubelet told its runtime to run, and how that is run
 //! here, with our executable in the place of the image.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -12,6 +12,8 @@ use crate::portcullis::binary;
 /// What the kubelet wants of one container (tests/cluster/plane/README.md).
 #[derive(Debug, Clone)]
 pub struct Container {
+    /// What its record, and what belongs to it, is called.
+    pub(crate) record: PathBuf,
     /// The name of its pod.
     pub pod: String,
     /// The uid of its pod.
@@ -80,7 +82,7 @@ impl Cluster {
             let record = std::fs::read_to_string(&path)?;
             let record: Value = serde_json::from_str(&record)?;
             if record["namespace"] == namespace && record["container"] == name {
-                containers.push(Container::of(&record)?);
+                containers.push(Container::of(&record, path)?);
             }
         }
         Ok(containers)
@@ -88,7 +90,7 @@ impl Cluster {
 }
 
 impl Container {
-    fn of(record: &Value) -> Result<Container> {
+    fn of(record: &Value, path: PathBuf) -> Result<Container> {
         let text = |value: &Value| {
             let text = value.as_str().map(str::to_owned);
             text.with_context(|| format!("a record without a text: {value}"))
@@ -109,6 +111,7 @@ impl Container {
             })
         };
         Ok(Container {
+            record: path,
             pod: text(&record["pod"])?,
             uid: text(&record["uid"])?,
             image: text(&record["image"])?,

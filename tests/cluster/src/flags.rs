@@ -118,7 +118,7 @@ pub(crate) fn scheduler(folder: &Folder) -> Vec<String> {
 }
 
 /// The node, whose network waits for a container of `network_from`; what its containers would have got is below `records`.
-pub(crate) fn node(folder: &Folder, network_from: Option<&str>) -> Vec<String> {
+pub(crate) fn node(folder: &Folder, network_from: Option<&str>, held: Option<&str>) -> Vec<String> {
     let file = |name: &str| folder.file(name);
     let mut arguments = words(&format!(
         "node --kubeconfig={} --root={} --record={} --control=unix:{}",
@@ -128,5 +128,6 @@ pub(crate) fn node(folder: &Folder, network_from: Option<&str>) -> Vec<String> {
         file("node.sock"),
     ));
     arguments.extend(network_from.map(|namespace| format!("--network-from={namespace}")));
+    arguments.extend(held.map(|namespace| format!("--hold={namespace}")));
     arguments
 }

@@ -44,6 +44,33 @@ pub fn run(arguments: &[&str]) -> Result<Answer> {
     answer(&mut command(&build()?, &std::env::temp_dir()), arguments)
 }
 
+/// The chart as one text for `kubectl apply`, with these options of `helm
+/// template`. What is to be deleted first comes first: `kubectl delete -f` goes
+/// by the order.
+///
+/// # Errors
+///
+/// Helm refuses it.
+pub fn manifests(options: &[&str]) -> Result<String> {
+    let chart = chart().display().to_string();
+    let place = ["template", "portcullis", &chart, "--namespace=portcullis"];
+    let whole = ["--set", "namespace.create=true"];
+    let text = run(&[&place[..], &whole, options].concat()).and_then(Answer::ok)?;
+    let is_ours = |line: &&str| !line.starts_with("# Source: ");
+    let lines: Vec<&str> = text.lines().filter(is_ours).map(str::trim_end).collect();
+    let text = lines.join("\n").replace("\n\n---", "\n---");
+    let documents = text.trim_start_matches("---\n").trim_end();
+    let documents = documents.split("\n---\n");
+    let (first, rest): (Vec<_>, Vec<_>) = documents.partition(|one| is_registration(one));
+    let documents = [first, rest].concat().join("\n---\n");
+    Ok(format!("---\n{documents}\n"))
+}
+
+fn is_registration(document: &str) -> bool {
+    let mut lines = document.lines();
+    lines.any(|line| line.starts_with("kind: ") && line.ends_with("WebhookConfiguration"))
+}
+
 impl Cluster {
     /// Runs Helm as that user and gives what it did, whatever that was.
     ///

@@ -84,6 +84,12 @@ impl Process {
         Err(ended)
     }
 
+    /// Whether it has ended, however it did.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        // An error means that there is nothing to wait for.
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// What to say of it when something it should have done is not done.
     pub(crate) fn last_words(&self) -> String {
         format!("{}: {}", self.name, tail(&self.log()))
@@ -102,8 +108,7 @@ impl Process {
         drop(self.child.stdin.take());
         let started = Instant::now();
         while started.elapsed() < PATIENCE {
-            // An error means that there is nothing to wait for.
-            if !matches!(self.child.try_wait(), Ok(None)) {
+            if self.has_ended() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));

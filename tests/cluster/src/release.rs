@@ -2,73 +2,122 @@
 //! and a process of ours is started for each container that it asks for, with
 //! what it was handed.
 
-use std::net::SocketAddr;
+mod pods;
+
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 
 use crate::balancer::Balancer;
 use crate::cluster::Cluster;
-use crate::container::{self, Container};
+use crate::container::Container;
 use crate::folder::Folder;
 use crate::helm;
 use crate::kubectl::{Answer, User};
-use crate::portcullis::Started;
-use crate::process::Process;
+use pods::Pods;
 
 /// Where it is installed, and what its parts are called.
 pub const HOME: &str = "portcullis";
 /// For pods to be scheduled and run.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at what the kubelet wants.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A release, and the processes that its pods are.
 pub struct Release<'c> {
     cluster: &'c Cluster,
     /// What its Service leads to.
     pub service: Balancer,
-    folder: Folder,
-    running: Vec<Running>,
-}
-
-struct Running {
-    container: Container,
-    process: Vec<Process>,
-    https: SocketAddr,
+    /// The chart that is installed from now on.
+    pub chart: PathBuf,
+    /// Further arguments of `serve`.
+    arguments: Vec<String>,
+    pods: Pods<'c>,
 }
 
 impl<'c> Release<'c> {
-    /// Nothing is installed yet. The cluster has to be one of
-    /// [`Cluster::start_with_services`].
+    /// Nothing is installed yet; replicas will get these arguments besides. The
+    /// cluster has to be one of [`Cluster::start_with_services`].
     ///
     /// # Errors
     ///
     /// No port is free.
-    pub fn new(cluster: &'c Cluster) -> Result<Release<'c>> {
+    pub fn new(cluster: &'c Cluster, arguments: &[&str]) -> Result<Release<'c>> {
         Ok(Release {
             cluster,
             service: Balancer::start()?,
-            folder: Folder::new(cluster.plane())?,
-            running: vec![],
+            chart: helm::chart(),
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+            pods: Pods::new(cluster, Folder::new(cluster.plane())?),
         })
     }
 
-    /// `helm COMMAND portcullis deploy/chart` with these options, as an
-    /// administrator, and with the values that this machine needs.
+    /// `helm COMMAND portcullis CHART` with these options, as an
+    /// administrator, and with the values that this machine needs. Meanwhile
+    /// pods come and go.
     ///
     /// # Errors
     ///
-    /// Helm refuses it.
-    pub fn helm(&self, command: &[&str], options: &[&str]) -> Result<String> {
-        let values = self
-            .folder
-            .write("values.json", &self.values()?.to_string())?;
-        let chart = helm::chart().display().to_string();
-        let place = [HOME, &chart, "--namespace", HOME, "--values", &values];
-        let arguments = [command, &place, options].concat();
-        self.cluster
-            .helm(User::Admin, &arguments)
-            .and_then(Answer::ok)
+    /// Helm refuses it; a replica does not start or end as it should.
+    pub fn helm(&mut self, command: &str, options: &[&str]) -> Result<String> {
+        let values = self.values_file()?;
+        let chart = self.chart.display().to_string();
+        let place = [command, HOME, &chart, "--values", &values];
+        self.helm_of(&[&place[..], options].concat())
+    }
+
+    /// `helm ARGUMENTS...` in its namespace. Meanwhile pods come and go.
+    ///
+    /// # Errors
+    ///
+    /// As [`Release::helm`].
+    pub fn helm_of(&mut self, arguments: &[&str]) -> Result<String> {
+        let arguments = [arguments, &["--namespace", HOME]].concat();
+        self.during(|cluster| cluster.helm(User::Admin, &arguments).and_then(Answer::ok))
+    }
+
+    /// The manifests for `kubectl apply`, with the values that this machine
+    /// needs and these options of Helm besides.
+    ///
+    /// # Errors
+    ///
+    /// Helm refuses them.
+    pub fn manifests(&self, options: &[&str]) -> Result<String> {
+        let values = self.values_file()?;
+        helm::manifests(&[&["--values", &values[..]], options].concat())
+    }
+
+    /// Does this; meanwhile pods come and go.
+    ///
+    /// # Errors
+    ///
+    /// It fails; a replica does not start or end as it should.
+    pub fn during<T: Send>(
+        &mut self,
+        work: impl FnOnce(&Cluster) -> Result<T> + Send,
+    ) -> Result<T> {
+        let cluster = self.cluster;
+        std::thread::scope(|scope| {
+            let working = scope.spawn(|| work(cluster));
+            while !working.is_finished() {
+                self.pods.step(&self.service)?;
+                std::thread::sleep(PAUSE);
+            }
+            let done = working.join();
+            done.map_err(|_| anyhow!("a thread panicked"))?
+        })
+    }
+
+    /// Where a test may put files, which are gone with this.
+    pub fn folder(&self) -> &Path {
+        self.pods.folder().path()
+    }
+
+    fn values_file(&self) -> Result<String> {
+        let values = self.values()?.to_string();
+        self.pods.folder().write("values.json", &values)
     }
 
     /// Pods have no network of their own here: the API server is at another
@@ -77,88 +126,48 @@ impl<'c> Release<'c> {
     fn values(&self) -> Result<Value> {
         let setup = self.cluster.setup.as_ref();
         let port = setup.context("it was not started here")?.ports.api_server;
+        let place = [
+            "--listen=127.0.0.1:0".to_owned(),
+            "--metrics-listen=127.0.0.1:0".to_owned(),
+            format!("--self-call-address=127.0.0.1:{}", self.service.port()),
+        ];
+        let arguments = [&place[..], &self.arguments].concat();
         Ok(json!({
             "extraEnv": [
                 {"name": "KUBERNETES_SERVICE_HOST", "value": "127.0.0.1"},
                 {"name": "KUBERNETES_SERVICE_PORT", "value": port.to_string()},
             ],
-            "extraArgs": [
-                "--listen=127.0.0.1:0",
-                "--metrics-listen=127.0.0.1:0",
-                format!("--self-call-address=127.0.0.1:{}", self.service.port()),
-                "--drain-delay=0s",
-            ],
+            "extraArgs": arguments,
         }))
     }
 
-    /// Waits until the kubelet runs `count` pods, and runs each of them: those
-    /// that run already go on, and those whose pods are gone end.
+    /// Runs what the kubelet wants until `count` pods run, and no other is on
+    /// its way in or out; the Service leads to them.
     ///
     /// # Errors
     ///
-    /// It never does; a replica does not start.
+    /// They never do; a replica does not start or end as it should.
     pub fn run(&mut self, count: usize) -> Result<()> {
-        let containers = self.wanted(count)?;
-        let is_wanted = |uid: &str| containers.iter().any(|(one, _)| one.uid == uid);
-        self.running.retain(|one| is_wanted(&one.container.uid));
-        for (container, user) in containers {
-            if self
-                .running
-                .iter()
-                .all(|one| one.container.uid != container.uid)
-            {
-                self.start(container, &user)?;
-            }
-        }
-        let backends: Vec<SocketAddr> = self.running.iter().map(|one| one.https).collect();
-        self.service.set(&backends);
-        self.route()
-    }
-
-    /// The containers of the pods that are there and not on their way out.
-    fn wanted(&self, count: usize) -> Result<Vec<(Container, container::User)>> {
         let started = Instant::now();
-        loop {
-            let pods = self.get(&["pods", "-n", HOME])?;
-            let items = pods["items"].as_array().cloned().unwrap_or_default();
-            let stays = |uid: &str| {
-                items.iter().any(|pod| {
-                    pod["metadata"]["uid"] == uid && pod["metadata"]["deletionTimestamp"].is_null()
-                })
-            };
-            let mut containers = self.cluster.containers(HOME, HOME)?;
-            containers.retain(|container| stays(&container.uid));
-            if containers.len() == count {
-                let user_of = |container: &Container| {
-                    let pod = items
-                        .iter()
-                        .find(|pod| pod["metadata"]["uid"] == container.uid);
-                    container::User::of(pod.context("its pod")?)
-                };
-                let users = containers.iter().map(user_of).collect::<Result<Vec<_>>>()?;
-                return Ok(containers.into_iter().zip(users).collect());
-            }
+        while !self.pods.are(count) {
             ensure!(
                 started.elapsed() < PATIENCE,
-                "{} of {count} containers run: {pods:#}",
-                containers.len()
+                "never {count} pods: {:#}\n{}",
+                self.get(&["pods", "-n", HOME])?["items"],
+                self.last_words()
             );
-            std::thread::sleep(Duration::from_millis(100));
+            self.pods.step(&self.service)?;
+            std::thread::sleep(PAUSE);
+        }
+        match count {
+            0 => Ok(()),
+            _ => self.route(),
         }
     }
 
-    fn start(&mut self, container: Container, user: &container::User) -> Result<()> {
-        let folder = self.folder.path().join(&container.pod);
-        let root = folder.join("root");
-        std::fs::create_dir_all(&root)?;
-        let command = container.command(&root, user)?;
-        let started = Started::of(self.cluster, &folder, &command)?;
-        self.running.push(Running {
-            container,
-            process: started.process,
-            https: started.https,
-        });
-        Ok(())
+    /// Kills all replicas at once.
+    pub fn kill(&mut self) {
+        self.pods.kill();
     }
 
     /// The cluster IP of the Service leads to the replicas.
@@ -186,24 +195,22 @@ impl<'c> Release<'c> {
         }
     }
 
-    /// What the kubelet asked for.
+    /// What the kubelet asked for, of the replicas that run.
     pub fn containers(&self) -> impl Iterator<Item = &Container> {
-        self.running.iter().map(|one| &one.container)
+        self.pods.running()
     }
 
     /// What the replicas have logged last, for messages of failures.
     pub fn last_words(&self) -> String {
-        let processes = self.running.iter().flat_map(|one| &one.process);
-        processes.map(Process::last_words).collect()
+        self.pods.last_words()
     }
 
-    /// Fails if a replica has ended.
+    /// Fails if a replica has ended that should not have.
     ///
     /// # Errors
     ///
     /// Which, with the end of its log.
     pub fn check(&mut self) -> Result<()> {
-        let processes = self.running.iter_mut().flat_map(|one| &mut one.process);
-        processes.into_iter().try_for_each(Process::check)
+        self.pods.step(&self.service)
     }
 }

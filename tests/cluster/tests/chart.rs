@@ -12,6 +12,8 @@ use serde_json::Value;
 
 use crate::support::deployment;
 
+/// While others write.
+mod load;
 /// What is rendered from it.
 mod rendered;
 
@@ -81,8 +83,8 @@ fn helm_installs_it_and_what_is_bad_is_denied_and_what_is_doubtful_warned_of() {
     let created = shop.kubectl(User::Dev, &["create", "-f", "-"], &legacy);
     created.unwrap().ok().unwrap();
 
-    let mut release = Release::new(&cluster).unwrap();
-    let printed = release.helm(&["install"], &["--create-namespace"]).unwrap();
+    let mut release = Release::new(&cluster, &["--drain-delay=0s"]).unwrap();
+    let printed = release.helm("install", &["--create-namespace"]).unwrap();
     assert!(printed.contains("STATUS: deployed"), "{printed}");
     release.run(2).unwrap();
     looks_as_the_chart_says(&release);
@@ -125,6 +127,37 @@ fn helm_installs_it_and_what_is_bad_is_denied_and_what_is_doubtful_warned_of() {
     a_policy_takes_the_place_of_the_profiles(&release, &shop);
     one_value_is_another_profile(&mut release, &shop);
     release.check().unwrap();
+    with_all_of_them_dead_helm_takes_the_registration_first(&mut release, &shop);
+}
+
+/// Nothing of ours has to run for that, and nobody waits for the garbage
+/// collector.
+fn with_all_of_them_dead_helm_takes_the_registration_first(
+    release: &mut Release<'_>,
+    shop: &Namespace<'_>,
+) {
+    release.kill();
+    release.helm_of(&["uninstall", HOME]).unwrap();
+    let kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
+    let left = release.get(&[kinds]).unwrap();
+    assert!(
+        left["items"].as_array().is_none_or(Vec::is_empty),
+        "{left:#}"
+    );
+    assert_eq!(ask(shop, "nginx:latest").code, 0);
+    eventually(
+        release,
+        "nothing is left but the definitions",
+        || {
+            let kinds = "secrets,configmaps,leases";
+            let left = release.get(&[kinds, "-n", HOME]).unwrap();
+            let left = left["items"].as_array().cloned().unwrap_or_default();
+            let names = left.iter().map(|one| one["metadata"]["name"].clone());
+            names.collect::<Vec<_>>()
+        },
+        // Every namespace has that one.
+        |names| names.iter().all(|name| name == "kube-root-ca.crt"),
+    );
 }
 
 /// `portcullis audit` judges by what is in force, without being told.
@@ -158,15 +191,8 @@ fn a_policy_takes_the_place_of_the_profiles(release: &Release<'_>, shop: &Namesp
 }
 
 fn one_value_is_another_profile(release: &mut Release<'_>, shop: &Namespace<'_>) {
-    release
-        .helm(&["upgrade"], &["--set", "profile=strict"])
-        .unwrap();
-    let rollout = ["rollout", "status", "deployment/portcullis", "-n", HOME];
-    let rollout = [&rollout[..], &["--timeout=60s"]].concat();
-    shop.kubectl(User::Admin, &rollout, "")
-        .unwrap()
-        .ok()
-        .unwrap();
+    let strict = ["--wait", "--timeout=60s", "--set", "profile=strict"];
+    release.helm("upgrade", &strict).unwrap();
     release.run(2).unwrap();
     let tagged = || ask(shop, "nginx:1.29.1");
     let denied = eventually(release, "strict", tagged, |answer| answer.code != 0);

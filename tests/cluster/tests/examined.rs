@@ -7,7 +7,7 @@ use std::time::Duration;
 use portcullis_cluster::{Installation, Namespace, User, binary};
 use serde_json::{Value, json};
 
-use crate::installed::{in_force, place};
+use crate::installed::{from_now, in_force, place};
 use crate::policies::{Turn, admin, apply, eventually, policy};
 use crate::support::cluster;
 
@@ -133,12 +133,38 @@ fn stranger() -> String {
     base64::engine::general_purpose::STANDARD.encode(pem)
 }
 
+/// The certificate that is served, where it can be reached: by who asks as the
+/// API server does.
+fn what_is_served(installation: &Installation<'_>) {
+    let ask = |at: String| examine("doctor", installation, User::Admin, &["--served-at", &at]);
+    let ours = ask(format!("127.0.0.1:{}", installation.service.port()));
+    assert!(
+        ours.code == 0 && !ours.stdout.contains("[served]"),
+        "{ours:?}"
+    );
+    let nobody = ask("127.0.0.1:1".to_owned());
+    assert_eq!(nobody.code, 0, "{nobody:?}");
+    assert!(
+        says(&nobody, "served", "cannot be seen from here"),
+        "{nobody:?}"
+    );
+    // The API server's own is of another CA.
+    let config = std::fs::read_to_string(cluster().kubeconfig(User::Admin)).unwrap();
+    let (_, server) = config.split_once("https://").unwrap();
+    let end = server.find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
+    let other = ask(server[..end.unwrap()].to_owned());
+    assert_eq!(other.code, 1, "{other:?}");
+    assert!(says(&other, "served", "callers refuse"), "{other:?}");
+}
+
 #[test]
 fn the_doctor_tells_all_that_is_broken_at_once_and_what_it_may_not_see() {
     let _turn = Turn::take();
     let (mut installation, namespace) = installed();
     let well = doctor(&installation);
     assert!(well.stdout.contains(": 0 problems, "), "{well:?}");
+
+    what_is_served(&installation);
 
     // Who may see little is told so, and nothing is made up.
     let dev = examine("doctor", &installation, User::Dev, &[]);
@@ -240,6 +266,22 @@ fn smoke_finds_a_registration_that_judges_and_one_that_is_away() {
     ];
     assert_eq!(admin(&left, "").stdout, "");
 
+    // What is forgiven there is expected to pass.
+    let may = r#"{"spec":{"exemptible":true}}"#;
+    let patched = admin(
+        &["patch", "wasmpolicy", "tags", "--type=merge", "-p", may],
+        "",
+    );
+    patched.ok().unwrap();
+    let exemption = json!({"apiVersion": "portcullis.dev/v1alpha1", "kind": "PolicyExemption",
+        "metadata": {"name": "all", "namespace": name},
+        "spec": {"policy": "tags", "codes": ["image-latest"], "selector": {},
+            "reason": "smoke is told of it", "expires": from_now(600)}});
+    apply(&exemption.to_string()).ok().unwrap();
+    let passes = format!("ok Deployment {name}/portcullis-smoke-bad: allowed");
+    let forgiven = |_: &Installation<'_>| Ok(smoke().stdout.contains(&passes));
+    installation.eventually("forgiven", SOON, forgiven).unwrap();
+
     // Where nothing is judged nothing can be tried.
     let elsewhere = examine("smoke", &installation, User::Admin, &["--in", "default"]);
     assert_eq!(elsewhere.code, 2, "{elsewhere:?}");
@@ -250,6 +292,8 @@ fn smoke_finds_a_registration_that_judges_and_one_that_is_away() {
         "{elsewhere:?}"
     );
 
+    let exemption = ["delete", "policyexemption", "all", "-n", name];
+    admin(&exemption, "").ok().unwrap();
     installation.command("pause").unwrap();
     let away = examine("smoke", &installation, User::Admin, &["--in", name]);
     assert_eq!(away.code, 1, "{away:?}");

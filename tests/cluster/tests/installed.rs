@@ -21,6 +21,7 @@ mod rights;
 /// What is there is audited again and again.
 mod rounds;
 
+pub(crate) use exemptions::from_now;
 pub(crate) use rounds::define_reports;
 
 /// For anything that takes seconds.

@@ -44,5 +44,7 @@ mod story;
 mod support;
 /// What people see.
 mod words;
+/// Who writes while things come and go.
+mod writers;
 /// What an installation writes: certificates and registrations.
 mod writes;

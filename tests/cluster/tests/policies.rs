@@ -5,6 +5,8 @@
 mod changes;
 /// What the definition takes, refuses and shows.
 mod definition;
+/// What was stored under an earlier definition.
+mod earlier;
 /// What is in force, and what stays so where a change is bad.
 mod force;
 /// Labels of namespaces.
@@ -16,7 +18,7 @@ mod outage;
 /// Policies are tried out when they are written.
 mod vetting;
 
-pub(crate) use changes::client;
+pub(crate) use changes::{client, client_of};
 pub(crate) use force::config_map;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,7 +30,7 @@ use serde_json::{Value, json};
 use crate::support::{cluster, deployment, named};
 
 /// Longer than anything here should take, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The right to have policies, which are deleted when this is dropped. The
 /// definition is there.

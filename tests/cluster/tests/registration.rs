@@ -112,7 +112,9 @@ fn a_policy_on_all_of_one_namespace_does_not_bring_the_writes_of_others() {
     let registration = portcullis.register(cluster(), &[&both]).unwrap();
     registration.wait(&portcullis, &namespace).unwrap();
     let before = portcullis.requests().unwrap();
-    let arguments = ["create", "configmap", "web", "--dry-run=server"];
+    // Of a kind that no other policy judges.
+    let service = "create service clusterip web --tcp=80 --dry-run=server";
+    let arguments: Vec<&str> = service.split(' ').collect();
     let other = namespace.kubectl(User::Dev, &arguments, "").unwrap();
     assert_eq!(other.code, 0, "{other:?}");
     assert_eq!(portcullis.requests().unwrap(), before, "is not called");

@@ -249,6 +249,8 @@ fn of_too_many_findings_the_gravest_are_kept_and_the_rest_is_counted() {
         object: Identity::default(),
         path: String::new(),
         container: None,
+        within: None,
+        fix: None,
         fingerprint: "f".into(),
         exemption: None,
         excerpt: None,

@@ -16,8 +16,8 @@ use crate::support::Scratch;
 /// machine that has nothing else to do never needs.
 const PROMPT: Duration = Duration::from_millis(100);
 const PROBE: Duration = Duration::from_secs(1);
-/// A child has 30 s, and its end takes a moment.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A child has 30 s of the processor, and up to four times as long.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Whether a child of this process runs: the one that compiles.
 fn has_child(process: u32) -> bool {

@@ -99,6 +99,15 @@ fn names(selection: &Selection) -> Vec<String> {
 }
 
 #[test]
+fn what_only_a_policy_for_files_matches_is_not_listed() {
+    let mut offline = policy("a", json!({"resourceRules": [rule(&[""], &["pods"])]}));
+    let description = Arc::make_mut(offline.description.as_mut().expect("a description"));
+    description.offline = true;
+    let set = PolicySet::new(vec![offline], BTreeSet::new()).expect("a set");
+    assert_eq!(select(&set, &groups()), Selection::default());
+}
+
+#[test]
 fn what_a_create_would_reach_is_listed() {
     let selection = selected(&[json!({"resourceRules": [
         rule(&["apps"], &["deployments", "deployments/scale"]), rule(&[""], &["pods"])]})]);

@@ -28,6 +28,8 @@ fn finding(object: &Value, code: &str, container: &str) -> Finding {
         object,
         path: "/spec/containers/0/image".into(),
         container: Some(container.into()),
+        within: None,
+        fix: None,
         exemption: None,
         excerpt: None,
     }

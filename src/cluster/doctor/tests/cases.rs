@@ -63,15 +63,21 @@ fn manifests() -> Vec<Case> {
             "manifests",
             Problem,
             "no kind WasmPolicy",
-            case(|seen| seen.definition = Some(Value::Null)),
+            case(|seen| seen.definitions.as_mut().expect("seen")[0] = Value::Null),
+        ),
+        (
+            "manifests",
+            Problem,
+            "no kind PolicyExemption",
+            case(|seen| seen.definitions.as_mut().expect("seen")[1] = Value::Null),
         ),
         (
             "manifests",
             Problem,
             "is not that of portcullis",
             case(|seen| {
-                let definition = seen.definition.as_mut().expect("seen");
-                definition["spec"]["versions"][0]["schema"] = json!({});
+                let definitions = seen.definitions.as_mut().expect("seen");
+                definitions[0]["spec"]["versions"][0]["schema"] = json!({});
             }),
         ),
         (

@@ -11,6 +11,7 @@ use crate::cluster::certificates::Lifetimes;
 use crate::cluster::certificates::contents::Contents;
 use crate::cluster::crd;
 use crate::cluster::doctor::manifests::{RIGHTS, ROLES};
+use crate::cluster::doctor::served::{Answer, Served};
 use crate::cluster::safety::World;
 use crate::cluster::state::State;
 
@@ -123,6 +124,7 @@ pub(in crate::cluster::doctor::tests) fn healthy() -> Seen {
             namespace: "portcullis".into(),
             registration: "portcullis".into(),
             service: "portcullis".into(),
+            served_at: None,
         },
         now: Timestamp::from_second(NOW).expect("a time"),
         unseen: vec![],
@@ -132,6 +134,10 @@ pub(in crate::cluster::doctor::tests) fn healthy() -> Seen {
         slices: Some(vec![
             json!({"endpoints": [{"conditions": {"ready": true}}]}),
         ]),
+        served: vec![Served {
+            at: "10.0.0.1:8443".into(),
+            answer: Answer::Taken(NOW + 29 * DAY),
+        }],
         secret: Some(Some(secret(&contents))),
         state: stored(&state),
         lease: Some(json!({"spec": {"holderIdentity": "a", "renewTime": "2027-01-15T07:59:50Z"}})),
@@ -139,7 +145,7 @@ pub(in crate::cluster::doctor::tests) fn healthy() -> Seen {
         budgets: Some(vec![
             json!({"metadata": {"name": "p"}, "status": {"currentHealthy": 2, "desiredHealthy": 1}}),
         ]),
-        definition: Some(crd::definition()),
+        definitions: Some(crd::definitions().to_vec()),
         policies: Some(vec![policy("True")]),
         anchor: Some(
             json!({"metadata": {"name": "portcullis-installation", "uid": "u",

@@ -1,18 +1,16 @@
 //! The webhook configurations, one by one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::Result;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Bundle, Leader, Written};
 use crate::cluster::registrations::api::Slot;
-use crate::cluster::registrations::{self, Closing, Fate, bundle_of, fate, staged};
+use crate::cluster::registrations::{self, Closing, Fate, ca_of, fate, is_blank, staged};
 use crate::cluster::safety::Need;
 use crate::cluster::state::{Away, How, Kind, State};
 use crate::registration::{self, target::CaBundle};
@@ -65,7 +63,8 @@ impl Leader {
         now: Timestamp,
     ) -> Result<()> {
         let live = slot.read().await?;
-        match fate(slot.kind, state, live.is_some()) {
+        let is_there = live.as_ref().is_some_and(|live| !is_blank(live));
+        match fate(slot.kind, state, is_there) {
             Fate::Away => {}
             Fate::Delete => slot.delete().await?,
             Fate::Broken => self.broken(slot, state, now),
@@ -88,6 +87,7 @@ impl Leader {
             how: How::Deleted,
             by: String::new(),
             at: now.to_string(),
+            other: BTreeMap::new(),
         };
         state.away.insert(slot.kind, away);
         tracing::warn!(
@@ -104,7 +104,8 @@ impl Leader {
         live: Option<&Value>,
         judged: Option<&BTreeSet<Need>>,
     ) -> Result<()> {
-        let wanted = match live {
+        let known = live.filter(|live| !is_blank(live));
+        let wanted = match known {
             None => {
                 // Who injects the CA needs something to write it into.
                 if let Bundle::Known(pem) = bundle {
@@ -117,9 +118,9 @@ impl Leader {
                 staged(asked, Some(live), closing)
             }
         };
-        let holds = live.is_some_and(|live| registrations::holds(&wanted, live));
+        let holds = known.is_some_and(|live| registrations::holds(&wanted, live));
         if !holds {
-            if live.is_some() && self.applied.get(&slot.kind) == Some(&wanted) {
+            if known.is_some() && self.applied.get(&slot.kind) == Some(&wanted) {
                 self.metrics.mend();
                 tracing::warn!(kind = ?slot.kind, name = slot.name, "an edited webhook configuration is mended");
             }
@@ -160,7 +161,7 @@ impl Leader {
         }
         let pem = match bundle {
             Bundle::Known(pem) => Some(pem.clone()),
-            Bundle::Injected => bundle_of(live).and_then(decode),
+            Bundle::Injected => ca_of(live),
         };
         match self.options.self_call.call(pem.as_deref()).await {
             Ok(()) => Ok(Closing::Allowed),
@@ -178,10 +179,6 @@ impl Leader {
         }
         self.open_because = Some(because);
     }
-}
-
-fn decode(bundle: &str) -> Option<String> {
-    String::from_utf8(STANDARD.decode(bundle).ok()?).ok()
 }
 
 /// `fail.validate.portcullis.dev=Ignore ...`, for the log.

@@ -224,6 +224,36 @@ fn each_alert_has_a_page_and_each_page_an_alert() {
     }
 }
 
+const REGISTRATION: [&str; 2] = [
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+];
+
+/// What has to be deleted before all else: nothing of it runs.
+#[test]
+fn the_registration_is_the_one_hook_of_helm_and_the_first_of_the_manifests() {
+    let rendered = documents(&template(&[]).ok().unwrap());
+    let hooks = rendered
+        .iter()
+        .filter(|(_, text)| text.contains("helm.sh/hook\""));
+    let hooks = hooks.map(|(name, text)| {
+        assert!(
+            text.contains("before-hook-creation,hook-succeeded"),
+            "{text}"
+        );
+        assert!(text.contains(r#""helm.sh/hook":"pre-delete""#), "{text}");
+        name.split('"').nth(1).unwrap_or_default()
+    });
+    let hooks: Vec<_> = hooks.collect();
+    assert_eq!(hooks, REGISTRATION);
+    let install = std::fs::read_to_string(root().join("deploy/install.yaml")).unwrap();
+    let kinds = install
+        .lines()
+        .filter_map(|line| line.strip_prefix("kind: "));
+    assert_eq!(kinds.take(2).collect::<Vec<_>>(), REGISTRATION);
+    assert!(!install.contains("helm.sh/hook:"), "kubectl knows no hooks");
+}
+
 #[test]
 fn no_audit_no_alert_about_it() {
     let values = ["prometheusRule.enabled=true", "auditInterval=off"];

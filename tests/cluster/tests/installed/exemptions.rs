@@ -20,7 +20,7 @@ use crate::policies::{Turn, apply, eventually, is_denied};
 use crate::support::deployment;
 
 /// So many seconds from now, as manifests say it.
-fn from_now(seconds: i64) -> String {
+pub(crate) fn from_now(seconds: i64) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = i64::try_from(now.unwrap().as_secs()).unwrap();
     let at = k8s_openapi::jiff::Timestamp::from_second(now + seconds);

@@ -1,102 +1,13 @@
 //! Writers while replicas come and go, where everything fails closed.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use kube::Api;
-use kube::api::PostParams;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use portcullis_cluster::{Installation, Namespace, User};
+use portcullis_cluster::{Installation, Namespace};
 
 use super::{SOON, in_force, place};
-use crate::policies::{Turn, client, eventually};
-use crate::support::deployment;
-
-/// Requests at once.
-const WRITERS: usize = 4;
-
-/// Writers that go on until they are asked what came of it.
-struct Load {
-    is_over: Arc<AtomicBool>,
-    done: Arc<AtomicU32>,
-    thread: JoinHandle<Vec<Failure>>,
-}
-
-/// A write that failed.
-#[derive(Debug, Clone)]
-struct Failure {
-    began: Instant,
-    ended: Instant,
-    why: String,
-}
-
-impl Load {
-    fn start(namespace: &Namespace<'_>) -> Load {
-        let (is_over, done) = (Arc::<AtomicBool>::default(), Arc::<AtomicU32>::default());
-        let name = namespace.name().to_owned();
-        let (over, count) = (Arc::clone(&is_over), Arc::clone(&done));
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(async {
-                let client = client(User::Dev).await;
-                let writers = (0..WRITERS).map(|_| write(client.clone(), &name, &over, &count));
-                futures_util::future::join_all(writers).await.concat()
-            })
-        });
-        Load {
-            is_over,
-            done,
-            thread,
-        }
-    }
-
-    /// Waits until this many more have been written.
-    fn more(&self, number: u32) {
-        let until = self.done.load(Ordering::SeqCst) + number;
-        let done = || self.done.load(Ordering::SeqCst);
-        eventually("writes go on", done, |done| *done >= until);
-    }
-
-    /// How many were written, and the failures.
-    fn end(self) -> (u32, Vec<Failure>) {
-        self.is_over.store(true, Ordering::SeqCst);
-        let failed = self.thread.join().expect("writers end");
-        (self.done.load(Ordering::SeqCst), failed)
-    }
-}
-
-/// Creates what is allowed, without storing it: the failures.
-async fn write(
-    client: kube::Client,
-    namespace: &str,
-    is_over: &AtomicBool,
-    done: &AtomicU32,
-) -> Vec<Failure> {
-    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", "Deployment"));
-    let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &kind);
-    let object: DynamicObject =
-        serde_json::from_str(&deployment("web", "nginx:1.25.3")).expect("an object");
-    let dry_run = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
-    let mut failed = Vec::new();
-    while !is_over.load(Ordering::SeqCst) {
-        let began = Instant::now();
-        if let Err(error) = api.create(&dry_run, &object).await {
-            let (ended, why) = (Instant::now(), error.to_string());
-            failed.push(Failure { began, ended, why });
-        }
-        done.fetch_add(1, Ordering::SeqCst);
-    }
-    failed
-}
+use crate::policies::Turn;
+use crate::support::cluster;
+use crate::writers::{Failure, Load, WRITERS};
 
 /// Nothing waits before it fails closed; who ends serves on for a while, as by
 /// default, so that callers can close their connections.
@@ -150,7 +61,7 @@ fn lost(failed: Vec<Failure>) -> Vec<Failure> {
 fn a_killed_replica_costs_the_calls_that_it_had_begun_with_and_no_other() {
     let _turn = Turn::take();
     let (mut installation, namespace) = two();
-    let load = Load::start(&namespace);
+    let load = Load::start(cluster(), &namespace);
     load.more(100);
     let owed = installation.service.lost();
     let before = Instant::now();
@@ -178,7 +89,7 @@ fn nothing_fails_any_more_once_the_service_leaves_a_dead_replica_out() {
     let _turn = Turn::take();
     let (mut installation, namespace) = two();
     installation.service.wait_to_be_told();
-    let load = Load::start(&namespace);
+    let load = Load::start(cluster(), &namespace);
     load.more(100);
     installation.kill("replica-0");
     // As long as a kubelet and kube-proxy may take.
@@ -203,7 +114,7 @@ fn nothing_fails_any_more_once_the_service_leaves_a_dead_replica_out() {
 fn a_rolling_restart_fails_no_write() {
     let _turn = Turn::take();
     let (mut installation, namespace) = two();
-    let load = Load::start(&namespace);
+    let load = Load::start(cluster(), &namespace);
     load.more(50);
     for old in ["replica-0", "replica-1"] {
         installation

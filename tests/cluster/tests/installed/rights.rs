@@ -124,8 +124,11 @@ fn deregister(installation: &Installation<'_>) {
         "ValidatingWebhookConfiguration",
         "MutatingWebhookConfiguration",
     ] {
+        // As ours; one without the label would be that of the manifests, and stay.
+        let labels = json!({"app.kubernetes.io/managed-by": "portcullis"});
+        let metadata = json!({"name": installation.name(), "labels": labels});
         let object = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind,
-            "metadata": {"name": installation.name()}, "webhooks": []});
+            "metadata": metadata, "webhooks": []});
         admin(&["create", "-f", "-"], &object.to_string())
             .ok()
             .unwrap();

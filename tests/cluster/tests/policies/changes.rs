@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -24,7 +25,12 @@ fn amounts() -> (usize, usize) {
 }
 
 pub(crate) async fn client(user: User) -> Client {
-    let file = Kubeconfig::read_from(cluster().kubeconfig(user)).expect("a kubeconfig");
+    client_of(&cluster().kubeconfig(user)).await
+}
+
+/// Who this kubeconfig names, in its cluster.
+pub(crate) async fn client_of(kubeconfig: &Path) -> Client {
+    let file = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
     let options = KubeConfigOptions::default();
     let config = Config::from_custom_kubeconfig(file, &options)
         .await

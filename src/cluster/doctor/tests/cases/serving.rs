@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Case, case};
 use crate::cluster::doctor::Grade;
+use crate::cluster::doctor::served::Answer;
 use crate::cluster::doctor::tests::healthy::{DAY, NOW, certificates, pod, secret};
 
 /// All of it.
@@ -70,6 +71,15 @@ pub(super) fn serving() -> Vec<Case> {
                 seen.slices = Some(vec![
                     json!({"endpoints": [{"conditions": {"ready": false}}]}),
                 ]);
+            }),
+        ),
+        (
+            "served",
+            Problem,
+            "callers refuse: invalid peer certificate",
+            case(|seen| {
+                let why = "invalid peer certificate: UnknownIssuer".to_owned();
+                seen.served[0].answer = Answer::Refused(why);
             }),
         ),
         (

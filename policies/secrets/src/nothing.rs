@@ -1,0 +1,162 @@
+//! Values that are no secret under any key.
+
+use crate::value::is_app_password;
+use crate::{shape, words};
+
+/// What is no secret under any key: placeholders, words with a meaning,
+/// paths, URLs, texts, numbers, code.
+pub(crate) fn is_nothing(value: &[u8]) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let is_word = |word: &&str| lower == word.as_bytes();
+    words::VALUES.iter().any(is_word)
+        || words::PLACEHOLDERS
+            .iter()
+            .any(|part| shape::contains(value, part))
+        || is_masked(value)
+        || is_sealed(value)
+        || is_public(value)
+        || shape::is_number(value)
+        || is_file(value)
+        || is_url(value)
+        || is_text(value)
+        || is_code(value)
+        || value.starts_with(b"^")
+        || is_account(value)
+}
+
+/// `****`, `xxxx`, `....`, `----`.
+fn is_masked(value: &[u8]) -> bool {
+    value.iter().all(|byte| *byte == value[0])
+        || value
+            .iter()
+            .all(|byte| matches!(byte, b'x' | b'X' | b'*' | b'.' | b'-' | b'_' | b'?' | b'#'))
+}
+
+/// The ciphertext of a SealedSecret: base64, whose first bytes are a length
+/// below 1024 (the encrypted session key's).
+fn is_sealed(value: &[u8]) -> bool {
+    value.len() > 100
+        && value.starts_with(b"Ag")
+        && value.iter().all(|byte| shape::is_base64(*byte))
+}
+
+/// Keys that are made to be shown, and certificates.
+fn is_public(value: &[u8]) -> bool {
+    let begins = |start: &&str| shape::starts_with(value, start);
+    words::PUBLIC.iter().any(begins)
+}
+
+/// A path, or the name of a file.
+fn is_file(value: &[u8]) -> bool {
+    if value.contains(&b' ') {
+        return false;
+    }
+    let begins = |start: &&str| shape::starts_with(value, start);
+    let drive = value.len() > 3 && value[1] == b':' && value[2] == b'\\';
+    let rooted = ["./", "../", "~/", "/"].iter().any(begins);
+    let is_random = |part: &[u8]| shape::is_random(part);
+    if drive || rooted {
+        let slash = |byte: &u8| matches!(byte, b'/' | b'\\');
+        // A base64 text may begin with a slash too.
+        return !value[1..].split(slash).any(is_random) || rooted && value[1..].contains(&b'.');
+    }
+    let end = value
+        .rsplit(|byte| *byte == b'.')
+        .next()
+        .unwrap_or_default();
+    let has_extension = end.len() < value.len()
+        && words::EXTENSIONS
+            .iter()
+            .any(|known| end.eq_ignore_ascii_case(known.as_bytes()));
+    let is_relative = value.contains(&b'/') && value.split(|byte| *byte == b'/').all(is_plain_word);
+    has_extension || is_relative
+}
+
+/// A part of a path: small letters, digits and signs, and no random.
+fn is_plain_word(part: &[u8]) -> bool {
+    let is_sign = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*');
+    part.iter().all(is_sign) && !shape::is_random(part)
+}
+
+/// A URL; what it holds of credentials is found by its own detector.
+fn is_url(value: &[u8]) -> bool {
+    let scheme = value.windows(3).position(|window| window == b"://");
+    scheme.is_some_and(|end| {
+        end > 0
+            && value[..end].iter().all(|byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-' | b':')
+            })
+    }) || [
+        "mailto:", "urn:", "jdbc:", "unix:", "tcp:", "data:", "http:", "arn:",
+    ]
+    .iter()
+    .any(|start| shape::starts_with(value, start))
+}
+
+/// More than two words, or two without digits.
+fn is_text(value: &[u8]) -> bool {
+    let words = value
+        .split(|byte| byte.is_ascii_whitespace())
+        .filter(|word| !word.is_empty());
+    match words.count() {
+        0 | 1 => false,
+        _ if is_app_password(value) => false,
+        2 => !value.iter().any(u8::is_ascii_digit),
+        _ => true,
+    }
+}
+
+/// A line of /etc/passwd: seven fields, and `x` where a hash once was.
+fn is_account(value: &[u8]) -> bool {
+    let fields = value.split(|byte| *byte == b':');
+    fields.clone().count() == 7 && matches!(fields.clone().nth(1), Some([] | [b'x' | b'*' | b'!']))
+}
+
+/// A call, an index, a member: `get("x")`, `row[0]`, `config.password`.
+fn is_code(value: &[u8]) -> bool {
+    let name = value
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+    let name = name.count();
+    let is_call = name > 1
+        && match value.get(name) {
+            Some(b'(') => value.ends_with(b")") || value.ends_with(b");") || value.ends_with(b"("),
+            Some(b'[') => value.contains(&b']'),
+            _ => false,
+        };
+    is_call || value.starts_with(b"function") || value.ends_with(b"->") || value.ends_with(b"{")
+}
+
+/// A host, an address, a member of an object.
+pub(crate) fn is_name_of_something(value: &[u8]) -> bool {
+    let mail = value.iter().rposition(|byte| *byte == b'@');
+    match mail {
+        Some(0) => false,
+        Some(at) => value[at + 1..].contains(&b'.') && is_place(&value[at + 1..]),
+        None => is_place(value),
+    }
+}
+
+/// `db.internal:5432`, `home.attic.light`
+fn is_place(value: &[u8]) -> bool {
+    let host = value.split(|byte| *byte == b':').next().unwrap_or_default();
+    let labels = || host.split(|byte| *byte == b'.');
+    let is_label = |label: &[u8]| {
+        !label.is_empty()
+            && label
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let is_top = |label: &[u8]| label.len() >= 2 && label.iter().all(u8::is_ascii_alphabetic);
+    let is_host =
+        labels().count() > 1 && labels().all(is_label) && labels().next_back().is_some_and(is_top);
+    let rest = &value[host.len()..];
+    let is_port = rest.is_empty() || rest.len() > 1 && shape::is_digits(&rest[1..]);
+    let is_plain = |label: &[u8]| {
+        label
+            .iter()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
+    };
+    let is_topic = labels().count() > 2 && labels().all(|label| is_label(label) && is_plain(label));
+    is_host && is_port || is_topic
+}
