@@ -151,6 +151,17 @@ impl Reads {
         self.members.keys().all(|member| member == "object")
     }
 
+    /// Whether no more is read of `object` than its version, its kind and its
+    /// metadata: nothing else of it need be asked for.
+    pub fn are_of_metadata(&self) -> bool {
+        let is_known = |name: &String| matches!(&**name, "apiVersion" | "kind" | "metadata");
+        let is_narrow = |node: &Node| {
+            let by_name = !node.whole && node.any.is_none() && node.each.is_none();
+            by_name && node.fields.keys().all(is_known)
+        };
+        self.are_of_an_object() && self.members.values().all(is_narrow)
+    }
+
     /// An object that was looked up, reduced to what these reads have of
     /// `object`, as JSON text.
     pub fn project_object(&self, object: &Value, redaction: Redaction) -> String {

@@ -35,6 +35,19 @@ pub struct Watched {
     was_settled: AtomicBool,
 }
 
+/// Whether the lookups of a policy are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// It looks nothing up.
+    Nothing,
+    /// The first lists are not complete.
+    NotYet,
+    /// All of them are.
+    All,
+    /// Those of these kinds are not, and why.
+    No(BTreeMap<String, Unseen>),
+}
+
 impl Watched {
     /// Of the policies of `set`; nothing is known yet: see [`Watched::run`].
     pub fn new(client: Client, set: Arc<ArcSwap<PolicySet>>) -> Watched {
@@ -96,6 +109,28 @@ impl Watched {
             ready: was_ready || kind.is_settled(),
         };
         self.kinds().values().map(line).collect()
+    }
+
+    /// Whether what these views show is known.
+    pub fn answers<'v>(&self, views: impl Iterator<Item = &'v View>) -> Answered {
+        let (mut unseen, mut is_settled, mut is_empty) = (BTreeMap::new(), true, true);
+        for view in views {
+            is_empty = false;
+            match self.kinds().get(&key(&view.lookup)) {
+                Some(kind) => {
+                    is_settled &= kind.is_settled();
+                    let problem = kind.problem();
+                    unseen.extend(problem.map(|problem| (kind.name(), problem)));
+                }
+                None => is_settled = false,
+            }
+        }
+        match () {
+            () if is_empty => Answered::Nothing,
+            () if !unseen.is_empty() => Answered::No(unseen),
+            () if is_settled => Answered::All,
+            () => Answered::NotYet,
+        }
     }
 
     fn kinds(&self) -> std::sync::RwLockReadGuard<'_, Kinds> {

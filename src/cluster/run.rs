@@ -91,6 +91,7 @@ pub fn start(
     );
     let exemptions = Arc::new(exemptions);
     let namespaces = Arc::new(Namespaces::new(client.clone(), Arc::clone(&metrics)));
+    let others = Arc::new(Watched::new(client.clone(), Arc::clone(&set)));
     let (change, changed) = watch::channel(0);
     let parts = Parts {
         client: client.clone(),
@@ -99,11 +100,11 @@ pub fn start(
         base: gather::base(&pack, base),
         pack,
         taker,
+        others: Arc::clone(&others),
         heard,
         metrics,
     };
     let (controller, link) = Controller::new(parts, change);
-    let others = Arc::new(Watched::new(client.clone(), Arc::clone(&set)));
     tokio::spawn(Arc::clone(&others).run(changed.clone()));
     tokio::spawn(Arc::clone(&namespaces).run());
     tokio::spawn(Arc::clone(&exemptions).run());

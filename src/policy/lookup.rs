@@ -133,7 +133,9 @@ impl Sight {
         self.views.iter().filter(|view| view.granted.is_some())
     }
 
-    /// Answers a guest. None: the lookup is optional, and cannot be had.
+    /// Answers a guest. None: the lookup is optional, and either not granted
+    /// or asked where nobody knows any objects at all. What was granted is
+    /// answered or fails.
     ///
     /// # Errors
     ///
@@ -168,7 +170,6 @@ impl Sight {
         };
         match answer {
             Ok(answer) => Ok(Some(answer)),
-            Err(Unseen::Forbidden(_)) if view.lookup.optional => Ok(None),
             Err(unseen) => Err(unseen.failure(&query.resource)),
         }
     }
@@ -210,17 +211,22 @@ fn place(query: &Query, scope: LookupScope, around: &Around) -> Result<Option<St
 
 impl Unseen {
     fn failure(self, resource: &str) -> Failure {
+        let message = self.of(resource);
         match self {
-            Unseen::Unknown(why) | Unseen::Forbidden(why) => Failure::host(
-                Cause::Lookup,
-                format!("`{resource}` cannot be looked up: {why}"),
-            ),
-            Unseen::TooLong => Failure::guest(
-                Cause::Lookup,
-                format!(
-                    "its lookup of `{resource}` has an answer of more than {MAX_ANSWER_BYTES} \
-                     bytes: let it read less, or select fewer"
-                ),
+            Unseen::Unknown(_) | Unseen::Forbidden(_) => Failure::host(Cause::Lookup, message),
+            Unseen::TooLong => Failure::guest(Cause::Lookup, message),
+        }
+    }
+
+    /// In one line, of the objects of a kind.
+    pub fn of(&self, resource: &str) -> String {
+        match self {
+            Unseen::Unknown(why) | Unseen::Forbidden(why) => {
+                format!("`{resource}` cannot be looked up: {why}")
+            }
+            Unseen::TooLong => format!(
+                "its lookup of `{resource}` has an answer of more than {MAX_ANSWER_BYTES} bytes: \
+                 let it read less, or select fewer"
             ),
         }
     }
@@ -263,6 +269,12 @@ fn view(lookup: &Lookup, spec: &Spec) -> Result<View, Failure> {
         granted: granted.map(|grant| grant.scope),
         lookup: lookup.clone(),
     })
+}
+
+/// The rule that Portcullis needs to answer, as it is written in a ClusterRole.
+pub fn rule(lookup: &Lookup) -> String {
+    let (group, resource) = (lookup.group(), &lookup.resource);
+    format!("{{apiGroups: [\"{group}\"], resources: [{resource}], verbs: [list, watch]}}")
 }
 
 /// What only a broken guest asks.

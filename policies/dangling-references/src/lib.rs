@@ -48,6 +48,10 @@ use reference::{Kind, Reference, Spec};
 /// - `kube-root-ca.crt`, which every namespace gets, and names on the list
 ///   `trusted`.
 /// - What is filled in later: a name such as `${NAME}` is none yet.
+/// - Among files, a kind of which the namespace has none there, unless the
+///   manifest of the namespace is among them, too: who checks one Deployment
+///   has its ConfigMaps elsewhere. That is `reference-unseen`, which the
+///   profiles of the pack only note.
 /// - Objects may be applied in any order: what is missing while the workload
 ///   is judged may come next. So this is a warning, and never denied by the
 ///   profiles of the pack.
@@ -74,9 +78,12 @@ pub struct DanglingReferences;
 
 /// What is read of a request.
 #[derive(Debug, Reads, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Request<'a> {
     #[serde(borrow)]
     pod: Option<Pod<'a, Spec>>,
+    #[serde(default)]
+    namespace_is_known: bool,
 }
 
 /// The settings of `dangling-references`; all of them may be left out.
@@ -122,6 +129,13 @@ pub enum Code {
     /// Its container is not started, or its volume not mounted, until it is.
     #[code(warning)]
     MissingReference,
+    /// Nobody can tell whether a Secret or ConfigMap that the pod names is
+    /// there: none of its kind is among the files that were given, nor is the
+    /// manifest of the namespace.
+    ///
+    /// In a cluster this is never found.
+    #[code(info)]
+    ReferenceUnseen,
 }
 
 /// Made in every namespace by the controller manager.
@@ -157,18 +171,40 @@ impl Policy for DanglingReferences {
             if !is_judged || !seen.insert((*kind, name.clone())) || !is_missing(*kind, name) {
                 continue;
             }
-            let word = kind.word();
-            let place = Place::at(reference.path.clone());
-            report.find(
-                Code::MissingReference,
-                match &reference.container {
-                    Some(container) => place.in_container(container),
-                    None => place,
-                },
-                reference.remedy(),
-                format!("there is no {word} `{name}` in the namespace"),
-            );
+            if request.namespace_is_known || other::are_seen(*kind) {
+                tell(&reference, report);
+            } else {
+                tell_unseen(&reference, report);
+            }
         }
+    }
+}
+
+fn tell(reference: &Reference, report: &mut Report<Code>) {
+    let (word, name) = (reference.kind.word(), &reference.name);
+    report.find(
+        Code::MissingReference,
+        place(reference),
+        reference.remedy(),
+        format!("there is no {word} `{name}` in the namespace"),
+    );
+}
+
+fn tell_unseen(reference: &Reference, report: &mut Report<Code>) {
+    let (word, name) = (reference.kind.word(), &reference.name);
+    report.find(
+        Code::ReferenceUnseen,
+        place(reference),
+        "judge it together with the other manifests of the namespace, or audit the cluster",
+        format!("no {word} of the namespace is known here, so it cannot be told whether there is `{name}`"),
+    );
+}
+
+fn place(reference: &Reference) -> Place {
+    let place = Place::at(reference.path.clone());
+    match &reference.container {
+        Some(container) => place.in_container(container),
+        None => place,
     }
 }
 

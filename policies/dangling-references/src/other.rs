@@ -4,6 +4,8 @@ use portcullis_sdk::Reads;
 use portcullis_sdk::lookups::{self, Looked};
 use serde::Deserialize;
 
+use crate::reference::Kind;
+
 /// Nothing is read of a Secret but that it is there.
 #[derive(Reads, Deserialize)]
 pub(crate) struct Secret {}
@@ -87,6 +89,26 @@ pub(crate) fn makes_secret(name: &str) -> bool {
             .any(|one| one.spec.secret_name.as_deref() == Some(name))
     };
     external() || lookups::here::<SealedSecret>().has(name) == Some(true) || certificate()
+}
+
+/// Whether any object of this kind is known in the namespace, or something
+/// that makes one.
+pub(crate) fn are_seen(kind: Kind) -> bool {
+    match kind {
+        Kind::ConfigMap => any::<ConfigMap>(),
+        Kind::Secret => {
+            any::<Secret>()
+                || any::<ExternalSecret>()
+                || any::<SealedSecret>()
+                || any::<Certificate>()
+        }
+    }
+}
+
+fn any<T: Looked>() -> bool {
+    lookups::here::<T>()
+        .list()
+        .is_some_and(|all| !all.is_empty())
 }
 
 impl ExternalSecret {

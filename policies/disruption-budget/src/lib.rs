@@ -8,17 +8,20 @@ use std::collections::BTreeMap;
 
 use portcullis_sdk::contract::{Lookup, MatchConstraints, Rule};
 use portcullis_sdk::lookups::{self, Looked};
-use portcullis_sdk::{Codes, NoSettings, Page, Place, Policy, Reads, Report, shown};
+use portcullis_sdk::{Codes, Kind, NoSettings, Page, Place, Policy, Reads, Report, shown};
 use serde::Deserialize;
 
+mod autoscaler;
 mod budget;
 
+use autoscaler::Autoscaler;
 use budget::Budget;
 
 /// ## What it does
 ///
 /// Looks the PodDisruptionBudgets of the namespace up and checks that a
-/// Deployment or StatefulSet of two or more replicas has one that selects its
+/// Deployment or StatefulSet of two or more replicas (or of one that a
+/// HorizontalPodAutoscaler keeps at two or more) has one that selects its
 /// pods, that it has only one, and that it lets at least one pod be evicted.
 ///
 /// ## Why is this bad?
@@ -32,6 +35,8 @@ use budget::Budget;
 /// ## What it looks up
 ///
 /// `poddisruptionbudgets` of `policy`: without the grant it has nothing to say.
+/// `horizontalpodautoscalers` of `autoscaling`, for their `minReplicas`:
+/// without the grant replicas are counted as the workload says.
 ///
 /// ## What it does not judge
 ///
@@ -39,7 +44,7 @@ use budget::Budget;
 ///   could keep. One that they have is judged.
 /// - DaemonSets, whose pods a drain leaves where they are, and kinds of other
 ///   API groups.
-/// - HorizontalPodAutoscalers: replicas are counted as the workload says.
+/// - Replicas that an autoscaler may add above its `minReplicas`.
 /// - A budget that is applied after its workload is not there yet when the
 ///   workload is judged: the finding is a warning, and the next update or
 ///   audit does not have it. Budgets are not judged when they change.
@@ -70,13 +75,23 @@ pub struct DisruptionBudget;
 
 /// What is read of a request.
 #[derive(Debug, Reads, Deserialize)]
-pub struct Request {
+pub struct Request<'a> {
+    #[serde(borrow)]
+    kind: Kind<'a>,
     object: Workload,
 }
 
 #[derive(Debug, Reads, Deserialize)]
 struct Workload {
+    #[serde(default)]
+    metadata: Named,
     spec: Spec,
+}
+
+#[derive(Debug, Default, Reads, Deserialize)]
+#[serde(default)]
+struct Named {
+    name: Option<String>,
 }
 
 #[derive(Debug, Reads, Deserialize)]
@@ -120,7 +135,7 @@ pub enum Code {
 const REPLICAS: &str = "/spec/replicas";
 
 impl Policy for DisruptionBudget {
-    type Request<'a> = Request;
+    type Request<'a> = Request<'a>;
     type Settings = NoSettings;
     type Code = Code;
 
@@ -129,13 +144,12 @@ impl Policy for DisruptionBudget {
     }
 
     fn lookups() -> Vec<Lookup> {
-        vec![Budget::lookup()]
+        vec![Budget::lookup(), Autoscaler::lookup()]
     }
 
-    fn evaluate(request: &Request, _: &NoSettings, report: &mut Report<Code>) {
+    fn evaluate(request: &Request<'_>, _: &NoSettings, report: &mut Report<Code>) {
         let spec = &request.object.spec;
-        // The API server's default.
-        let replicas = spec.replicas.unwrap_or(1);
+        let replicas = replicas(request);
         if replicas < 1 {
             return;
         }
@@ -147,7 +161,7 @@ impl Policy for DisruptionBudget {
         match budgets.as_slice() {
             [] if replicas > 1 => report.find(
                 Code::NoPdb,
-                Place::at(REPLICAS),
+                place(spec),
                 "add a PodDisruptionBudget that selects its pods, with `maxUnavailable: 1`",
                 format!("a drain may evict its {replicas} replicas at once"),
             ),
@@ -174,6 +188,18 @@ impl Policy for DisruptionBudget {
                 ),
             ),
         }
+    }
+}
+
+/// How many replicas there are at least, while nobody scales the workload down.
+fn replicas(request: &Request<'_>) -> i64 {
+    // The API server's default.
+    let written = request.object.spec.replicas.unwrap_or(1);
+    let name = request.object.metadata.name.as_deref().unwrap_or_default();
+    // Of zero, an autoscaler is off. Of several, none is needed to know it.
+    match written {
+        1 => autoscaler::least(&request.kind.kind, name).max(written),
+        written => written,
     }
 }
 

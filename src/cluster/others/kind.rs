@@ -6,13 +6,13 @@ use std::time::Duration;
 use kube::api::ApiResource;
 use kube::core::{DynamicObject, GroupVersionKind};
 use kube::runtime::watcher::{self, Event};
-use kube::{Api, Client, ResourceExt};
+use kube::{Client, ResourceExt};
 use portcullis_contract::{LabelSelector, Lookup};
 use tokio::task::JoinHandle;
 
 use crate::cluster::told::one_line;
 use crate::cluster::watching::Watching;
-use crate::policy::lookup::{Column, Shelf, Unseen};
+use crate::policy::lookup::{self, Column, Shelf, Unseen};
 
 /// How long to wait before what the cluster does not have, or does not allow,
 /// is asked for again: until somebody defines or grants it.
@@ -51,18 +51,19 @@ impl Kind {
         before: Option<Kind>,
     ) -> Kind {
         let state = before.map_or_else(Arc::default, |before| Arc::clone(&before.state));
-        let api = Api::all_with(client.clone(), &resource(lookup));
         let watch = Watch {
             lookup: lookup.clone(),
             incoming: Shelf::new(columns.clone()),
             columns: columns.clone(),
             state: Arc::clone(&state),
         };
+        let is_metadata = columns.iter().all(|column| column.reads.are_of_metadata());
+        let watching = Watching::of_many(client.clone(), resource(lookup), is_metadata);
         Kind {
             lookup: lookup.clone(),
             columns,
             state,
-            task: tokio::spawn(watch.run(api)),
+            task: tokio::spawn(watch.run(watching)),
         }
     }
 
@@ -79,6 +80,13 @@ impl Kind {
     pub(super) fn is_settled(&self) -> bool {
         let state = self.state();
         state.shelf.is_some() || state.problem.is_some()
+    }
+
+    /// Why a lookup is not answered; None if it is, or nobody knows yet.
+    pub(super) fn problem(&self) -> Option<Unseen> {
+        let state = self.state();
+        let problem = state.problem.clone();
+        problem.filter(|_| state.shelf().is_err())
     }
 
     /// One line for `/readyz?verbose`.
@@ -151,8 +159,7 @@ struct Watch {
 }
 
 impl Watch {
-    async fn run(mut self, api: Api<DynamicObject>) {
-        let mut watching = Watching::new(api);
+    async fn run(mut self, mut watching: Watching<DynamicObject>) {
         loop {
             match watching.next().await {
                 Ok(event) => self.take(event),
@@ -211,8 +218,9 @@ impl Watch {
             Some(404) => (Some(Shelf::new(self.columns.clone())), None),
             Some(403) => {
                 let why = format!(
-                    "Portcullis has no right to see them: grant its ServiceAccount `list` and \
-                     `watch` on `{resource}`"
+                    "Portcullis has no right to see them: add {} to its ClusterRole \
+                     (`rbac.lookups` of the chart)",
+                    lookup::rule(&self.lookup)
                 );
                 (None, Some(Unseen::Forbidden(why)))
             }
