@@ -27,6 +27,7 @@ pub mod scrub;
 pub mod set;
 pub mod spec;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -52,6 +53,9 @@ pub struct Asked<'a> {
     pub namespace: Option<&'a str>,
     /// The objects that it may look up; None where nobody knows any.
     pub others: Option<&'a Arc<dyn Others>>,
+    /// Where it is noted that the verdict hangs on more than the request: the
+    /// program looked up what it was granted.
+    pub looked: Option<&'a Cell<bool>>,
 }
 
 impl<'a> Asked<'a> {
@@ -61,6 +65,7 @@ impl<'a> Asked<'a> {
             request,
             namespace: None,
             others: None,
+            looked: None,
         }
     }
 }
@@ -99,9 +104,9 @@ pub trait Evaluate: Send + Sync {
         None
     }
 
-    /// SHA-256 of everything but the request that a verdict depends on: the
-    /// program and its settings. None if a verdict may depend on more, on what
-    /// is looked up above all.
+    /// SHA-256 of everything but the request that a verdict depends on, unless
+    /// it is noted in [`Asked::looked`]: the program, its settings and what it
+    /// is granted. None if a verdict may depend on more.
     fn identity(&self) -> Option<[u8; 32]> {
         None
     }

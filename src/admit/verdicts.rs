@@ -8,10 +8,12 @@
 //!
 //! Invariants: only what a program answered is kept, never a failure; a policy
 //! with the grant `values` is always asked, so that no digest of a value stays
-//! in memory, and so is one that looks other objects up, of which its verdict
-//! is made, too; what is kept is what the program said, before the host removes
+//! in memory; a verdict before which the program looked other objects up is not
+//! kept, for it hangs on them (one that looked nothing up would not have with
+//! any others either); what is kept is what the program said, before the host removes
 //! values from it, since those are the request's and not the projection's.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -170,8 +172,15 @@ impl Evaluate for Remembering {
         if let Some(verdict) = known {
             return Ok(verdict);
         }
-        let verdict = self.program.judge(asked, deadline)?;
-        self.verdicts.put(key, &verdict);
+        let looked = Cell::new(false);
+        let noting = Asked {
+            looked: Some(&looked),
+            ..asked
+        };
+        let verdict = self.program.judge(noting, deadline)?;
+        if !looked.get() {
+            self.verdicts.put(key, &verdict);
+        }
         Ok(verdict)
     }
 
@@ -187,9 +196,16 @@ impl Evaluate for Remembering {
             (self.verdicts.on_lookup)(true);
             return Some(Ok(verdict));
         }
-        let result = self.program.at_once(asked, deadline)?;
+        let looked = Cell::new(false);
+        let noting = Asked {
+            looked: Some(&looked),
+            ..asked
+        };
+        let result = self.program.at_once(noting, deadline)?;
         (self.verdicts.on_lookup)(false);
-        if let Ok(verdict) = &result {
+        if let Ok(verdict) = &result
+            && !looked.get()
+        {
             self.verdicts.put(key, verdict);
         }
         Some(result)

@@ -112,6 +112,7 @@ impl Runner<'_> {
             request: &projection,
             namespace: namespace["metadata"]["name"].as_str(),
             others: Some(&others),
+            looked: None,
         };
         match program.judge(asked, Instant::now() + DEADLINE) {
             Ok(verdict) => {

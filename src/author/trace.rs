@@ -185,6 +185,7 @@ fn render(policy: Policy, ready: &Ready, shown: &Shown<'_>, times: &Times) -> St
         request: &projection,
         namespace: request.attributes.namespace.as_deref(),
         others: *others,
+        looked: None,
     };
     let deadline = started + policy.spec.limits.deadline();
     let verdict = ready.program.judge(asked, deadline);

@@ -11,6 +11,8 @@ pub(super) struct Held {
     /// What it may look up; None for what imports nothing, and before it
     /// judges.
     pub(super) looking: Option<Looking>,
+    /// Whether it asked for anything that it was granted.
+    pub(super) looked: bool,
     /// Why a lookup was not answered, and the guest was stopped.
     pub(super) unanswered: Option<Failure>,
 }
@@ -20,6 +22,7 @@ impl Held {
         Held {
             limiter: Limiter::new(memory_bytes),
             looking: None,
+            looked: false,
             unanswered: None,
         }
     }

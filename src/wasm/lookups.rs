@@ -45,6 +45,9 @@ fn answer(
     query: &str,
 ) -> wasmtime::Result<Option<String>> {
     let held = store.data_mut();
+    // An optional lookup that was not granted is always answered alike.
+    let is_blind = held.looking.as_ref().is_none_or(|one| one.sight.is_blind());
+    held.looked |= !is_blind;
     let answer = match &held.looking {
         Some(looking) => looking.sight.answer(call, query, &looking.around),
         None => Err(too_early()),

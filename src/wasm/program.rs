@@ -202,13 +202,26 @@ pub(super) fn check(
     Err(Failure::guest(Cause::Description, message))
 }
 
+/// The identity of a program that is granted lookups.
+fn seeing(identity: [u8; 32], sight: &Sight) -> [u8; 32] {
+    if sight.is_blind() {
+        return identity;
+    }
+    let mut hash = Sha256::new();
+    hash.update(identity);
+    for view in sight.granted() {
+        hash.update(format!("{} {:?}\n", view.lookup.name(), view.granted));
+    }
+    hash.finalize().into()
+}
+
 impl Program {
     /// The same, which may look these up.
     #[must_use]
     pub fn seeing(self, sight: &Arc<Sight>) -> Program {
         let asks = !self.description.lookups.is_empty();
         Program {
-            identity: self.identity.filter(|_| sight.is_blind()),
+            identity: self.identity.map(|identity| seeing(identity, sight)),
             sight: asks.then(|| Arc::clone(sight)),
             ..self
         }
@@ -238,12 +251,15 @@ impl Evaluate for Program {
             },
         });
         let answer = self.instances.evaluate(&mut living, asked.request)?;
+        if let Some(looked) = asked.looked {
+            looked.set(living.0.data().looked);
+        }
         output::verdict(&answer, &self.description, self.mutates)
     }
 
     /// A program imports nothing but lookups (see [`refuse_imports`]). Where
-    /// none is granted, its verdict hangs on its bytes, its settings and the
-    /// request alone.
+    /// it makes none, its verdict hangs on its bytes, its settings and the
+    /// request alone; whether it makes any, too.
     fn identity(&self) -> Option<[u8; 32]> {
         self.identity
     }

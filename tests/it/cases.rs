@@ -141,6 +141,7 @@ impl Policy {
                 request: &projection,
                 namespace: namespace["metadata"]["name"].as_str(),
                 others: Some(others),
+                looked: None,
             };
             program.judge(asked, Instant::now() + Duration::from_secs(5))
         };

@@ -1,6 +1,7 @@
 //! Guests that misbehave, and what the host makes of them.
 
 mod answers;
+mod asking;
 mod bounds;
 mod caches;
 pub(crate) mod children;

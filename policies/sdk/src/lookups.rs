@@ -95,7 +95,7 @@ fn at<T>(namespace: Option<String>) -> Place<T> {
 
 impl<T: Looked> Place<T> {
     /// The object of this name, if there is one. None if the lookup is
-    /// optional and cannot be had.
+    /// optional and was not granted, or nobody knows of any objects.
     pub fn get(&self, name: &str) -> Option<Option<T>> {
         let answer = self.named(name)?;
         Some(read(T::KIND, &answer).flatten())

@@ -85,6 +85,7 @@ impl Admission<'_> {
             request: projection,
             namespace: self.subject.attributes.namespace.as_deref(),
             others: self.subject.others,
+            looked: None,
         };
         let mut answers = self.answers.borrow_mut();
         if !self.at_once {

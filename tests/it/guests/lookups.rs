@@ -1,5 +1,6 @@
 //! The capability `lookups`, with a policy of the pack that has it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -73,12 +74,13 @@ fn granted() -> (Program, Arc<Sight>) {
 /// What it says of two replicas in `shop`, within `time`.
 fn ask(program: &Program, others: &Arc<dyn Others>, time: Duration) -> Result<Verdict, Failure> {
     let labels = json!({"app": "web"});
-    let request = json!({"object": {"spec": {"replicas": 2,
+    let request = json!({"kind": {"kind": "Deployment"}, "object": {"spec": {"replicas": 2,
         "template": {"metadata": {"labels": labels}}}}});
     let asked = Asked {
         request: &request.to_string(),
         namespace: Some("shop"),
         others: Some(others),
+        looked: None,
     };
     program.judge(asked, Instant::now() + time)
 }
@@ -173,16 +175,38 @@ fn a_program_that_was_told_of_nothing_cannot_look_up() {
 }
 
 #[test]
-fn a_verdict_that_hangs_on_what_was_looked_up_is_not_remembered() {
-    let (program, _) = granted();
-    assert_eq!(program.identity(), None);
+fn a_verdict_that_hangs_on_what_was_looked_up_is_told_from_others() {
+    let (sighted, _) = granted();
     let loaded = loaded(&component());
     let spec = Spec::of(ProgramRef::Builtin("tried".into()));
     let blind = Sight::new(loaded.description(), &spec).expect("it is optional");
     let program = loaded
         .program(&Map::new(), Limits::default())
         .expect("it loads");
-    assert!(program.seeing(&Arc::new(blind)).identity().is_some());
+    let alone = program.identity().expect("it can be remembered");
+    let blind = program.seeing(&Arc::new(blind));
+    assert_eq!(blind.identity(), Some(alone));
+    assert_ne!(sighted.identity().expect("of its own"), alone);
+    let others = always(Ok("[]"));
+    for (program, replicas, looks) in [
+        (&sighted, 2, true),
+        (&sighted, 0, false),
+        (&blind, 2, false),
+    ] {
+        let labels = json!({"app": "web"});
+        let request = json!({"kind": {"kind": "Deployment"}, "object": {"spec": {"replicas": replicas,
+            "template": {"metadata": {"labels": labels}}}}});
+        let looked = Cell::new(false);
+        let asked = Asked {
+            request: &request.to_string(),
+            namespace: Some("shop"),
+            others: Some(&others),
+            looked: Some(&looked),
+        };
+        let verdict = program.judge(asked, Instant::now() + SOON);
+        verdict.expect("a verdict");
+        assert_eq!(looked.get(), looks, "{replicas} replicas");
+    }
 }
 
 #[test]
