@@ -10,7 +10,7 @@ use crate::support::{portcullis, root, stdout};
 const CORPORA: [&str; 3] = ["pesuga-homelab", "home-k3s", "bank-of-anthos"];
 
 /// How many references of the corpora nobody can tell from their files.
-const UNSEEN: usize = 0;
+const UNSEEN: usize = 4;
 
 /// Corpus, file, document, and what is missing there.
 type Row = (String, String, u64, String);

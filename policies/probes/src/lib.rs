@@ -59,8 +59,9 @@ pub use settings::{Role, Settings};
 ///   policy's document name them (`argoproj.io`, `rollouts`).
 /// - Whether the probe's path exists, and whether it fails when it should.
 /// - The readiness of a container without `ports` in a Pod that no Service of
-///   the namespace selects: nothing is sent to it. Without the grant of
-///   `services` nobody knows, and it is judged.
+///   the namespace selects: nothing is sent to it. Where nobody knows, it is
+///   judged: without the grant of `services`, and among files that hold neither
+///   a Service of the namespace nor its manifest.
 ///
 /// ## What it looks up
 ///
@@ -104,10 +105,13 @@ pub struct Probes;
 
 /// What is read of a request.
 #[derive(Debug, Reads, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Request<'a> {
     #[serde(borrow)]
     kind: Kind<'a>,
     pod: Option<Template<'a>>,
+    #[serde(default)]
+    namespace_is_known: bool,
 }
 
 /// What is read of a pod.
@@ -177,7 +181,10 @@ impl Policy for Probes {
         if !runs_on(kind, &spec.restart_policy) {
             return;
         }
-        let traffic = Traffic::of(template.metadata.labels.as_ref());
+        let traffic = Traffic::of(
+            template.metadata.labels.as_ref(),
+            request.namespace_is_known,
+        );
         let lists = [
             (ContainerList::Init, &spec.init_containers),
             (ContainerList::Main, &spec.containers),

@@ -33,14 +33,17 @@ type Labels<'a> = BTreeMap<Text<'a>, Text<'a>>;
 /// Whether anything is sent to a pod, looked up when it matters.
 pub(crate) struct Traffic<'l> {
     labels: Option<&'l Labels<'l>>,
+    is_known: bool,
     may_come: OnceCell<bool>,
 }
 
 impl<'l> Traffic<'l> {
-    /// Of a pod of these labels.
-    pub(crate) fn of(labels: Option<&'l Labels<'l>>) -> Traffic<'l> {
+    /// Of a pod of these labels, in a namespace of which all is known, or only
+    /// what is in some files.
+    pub(crate) fn of(labels: Option<&'l Labels<'l>>, is_known: bool) -> Traffic<'l> {
         Traffic {
             labels,
+            is_known,
             may_come: OnceCell::new(),
         }
     }
@@ -48,8 +51,11 @@ impl<'l> Traffic<'l> {
     /// Whether a Service selects the pod, or nobody may know.
     pub(crate) fn may_come(&self) -> bool {
         *self.may_come.get_or_init(|| {
-            let services = lookups::here::<Service>().list();
-            services.is_none_or(|all| all.iter().any(|service| service.selects(self.labels)))
+            let Some(services) = lookups::here::<Service>().list() else {
+                return true;
+            };
+            let is_unseen = services.is_empty() && !self.is_known;
+            is_unseen || services.iter().any(|service| service.selects(self.labels))
         })
     }
 }

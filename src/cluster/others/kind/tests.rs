@@ -118,7 +118,8 @@ fn a_right_that_is_withdrawn_takes_with_it_what_was_known() {
     let Unseen::Forbidden(why) = forbidden else {
         panic!("{forbidden:?}");
     };
-    assert!(why.contains("`list` and `watch` on `secrets`"), "{why}");
+    let rule = r#"{apiGroups: [""], resources: [secrets], verbs: [list, watch]}"#;
+    assert!(why.contains(rule), "{why}");
     listed(&["a"])
         .into_iter()
         .for_each(|event| watch.take(event));
@@ -145,4 +146,23 @@ fn a_column_that_is_new_is_not_known_until_it_is_listed() {
         ..column
     };
     assert!(matches!(names(&watch, &new), Err(Unseen::Unknown(_))));
+}
+
+#[test]
+fn what_is_in_no_namespace_is_known_by_its_name_alone() {
+    let (mut watch, column) = watch();
+    let mut object = secret("a");
+    object.metadata.namespace = None;
+    listed(&["a"])
+        .into_iter()
+        .for_each(|event| watch.take(event));
+    watch.take(Event::Apply(object.clone()));
+    let has = |watch: &Watch, namespace: &str| {
+        let state = watch.state.read().expect("unharmed");
+        let found = state.shelf().expect("known").get(&column, namespace, "a");
+        found.expect("a column").is_some()
+    };
+    assert!(has(&watch, "") && has(&watch, "shop") && !has(&watch, "other"));
+    watch.take(Event::Delete(object));
+    assert!(!has(&watch, "") && has(&watch, "shop"));
 }

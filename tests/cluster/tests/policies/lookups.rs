@@ -1,6 +1,9 @@
 //! What policies look up in a cluster: the built-in `disruption-budget` and
 //! `dangling-references`.
 
+/// Of very many objects.
+mod many;
+
 use portcullis_cluster::{Answer, Line, Namespace, Portcullis, User};
 use serde_json::{Value, json};
 
