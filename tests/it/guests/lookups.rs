@@ -142,9 +142,11 @@ fn what_is_not_known_is_a_failure_whatever_the_guest_would_make_of_it() {
         (failure.blame, failure.cause),
         (Blame::Guest, Cause::Lookup)
     );
-    // It can do without the right.
+    // It could do without the grant, but was given it.
     let forbidden = always(Err(Unseen::Forbidden("no right".into())));
-    assert_eq!(ask(&program, &forbidden, SOON), Ok(Verdict::default()));
+    let failure = ask(&program, &forbidden, SOON).expect_err("no right");
+    assert_eq!((failure.blame, failure.cause), (Blame::Host, Cause::Lookup));
+    assert!(failure.message.contains("no right"), "{failure}");
 }
 
 #[test]
