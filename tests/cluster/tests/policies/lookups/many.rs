@@ -45,15 +45,16 @@ fn populate(namespace: &Namespace<'_>) {
 
 /// The resident memory of the replica, in KiB.
 fn resident(portcullis: &Portcullis) -> u64 {
-    let port = format!(":{}", portcullis.address().1);
+    let folder = portcullis.ca();
+    let folder = folder.parent().expect("a folder").display().to_string();
     let processes = std::fs::read_dir("/proc").expect("processes");
     let of_replica = processes.flatten().find_map(|one| {
         let command = std::fs::read(one.path().join("cmdline")).ok()?;
         let command = String::from_utf8_lossy(&command).into_owned();
         let mut words = command.split('\0');
         let is_ours = words.next()?.ends_with("/portcullis");
-        let listens = words.any(|word| word.ends_with(&port));
-        (is_ours && listens).then(|| one.path().join("status"))
+        let serves = words.any(|word| word.contains(&folder));
+        (is_ours && serves).then(|| one.path().join("status"))
     });
     let status = std::fs::read_to_string(of_replica.expect("it runs")).expect("a status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
