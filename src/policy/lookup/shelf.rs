@@ -18,7 +18,8 @@ pub struct Shelf {
 
 #[derive(Debug)]
 struct Entry {
-    labels: BTreeMap<String, String>,
+    /// A map of so few would take five times as much.
+    labels: Box<[(Box<str>, Box<str>)]>,
     /// One a column.
     texts: Box<[Box<str>]>,
 }
@@ -113,7 +114,7 @@ impl Shelf {
         let entries = spaces.flat_map(|(_, objects)| objects.values()).flatten();
         let mut list = String::from("[");
         for entry in entries {
-            if !selector.is_none_or(|selector| selector.selects(&entry.labels)) {
+            if !selector.is_none_or(|selector| selector.selects(&entry.labels())) {
                 continue;
             }
             if list.len() > 1 {
@@ -144,10 +145,19 @@ impl Shelf {
         };
         Entry {
             labels: labels
-                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())))
                 .collect(),
             texts: self.columns.iter().map(project).collect(),
         }
+    }
+}
+
+impl Entry {
+    fn labels(&self) -> BTreeMap<String, String> {
+        let labels = self.labels.iter();
+        labels
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect()
     }
 }
 
