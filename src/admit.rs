@@ -9,13 +9,16 @@
 //! in the decision as broken.
 #![deny(clippy::disallowed_types)]
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use portcullis_contract::MatchConstraints;
 use serde_json::{Map, Value};
 
 use crate::policy::decision::Broken;
-use crate::policy::{Attributes, Decision, Failure, FailurePolicy, Policy, PolicySet, matching};
+use crate::policy::{
+    Attributes, Decision, Failure, FailurePolicy, Others, Policy, PolicySet, matching,
+};
 
 mod admission;
 pub mod guard;
@@ -38,6 +41,8 @@ pub struct Subject<'a> {
     pub namespace: &'a Value,
     /// How much of it that is.
     pub known: Known,
+    /// The objects besides; None where nobody knows any.
+    pub others: Option<&'a Arc<dyn Others>>,
 }
 
 /// How much of a request's namespace is known.

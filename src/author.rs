@@ -15,6 +15,7 @@ use portcullis_contract::{Description, Redaction};
 use serde_json::{Map, Value, json};
 
 use crate::args::author::Granted;
+use crate::policy::lookup::LookupGrant;
 use crate::policy::spec::{API_VERSION, Grant, KIND, Resource};
 use crate::policy::{Cause, Failure};
 use crate::{load, source};
@@ -140,7 +141,7 @@ fn component(file: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// The document that would put a component in force with these settings and
-/// grants, and the host's defaults for all else.
+/// grants, everything that it looks up, and the host's defaults for all else.
 fn resource(
     description: &Description,
     settings: Map<String, Value>,
@@ -150,7 +151,8 @@ fn resource(
     let document = json!({
         "apiVersion": API_VERSION, "kind": KIND,
         "metadata": {"name": description.name},
-        "spec": {"program": {"file": "-"}, "settings": settings, "grants": grants},
+        "spec": {"program": {"file": "-"}, "settings": settings, "grants": grants,
+            "lookups": LookupGrant::everything(description)},
     });
     Resource::parse(&document).map_err(|error| {
         Failure::guest(

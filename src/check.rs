@@ -18,6 +18,7 @@ pub use input::{Input, STDIN};
 use crate::finding::{Failure, Report, Skipped};
 use crate::fix;
 use crate::policy::PolicySet;
+use crate::policy::lookup::Inventory;
 use crate::progress::Progress;
 use world::World;
 
@@ -94,7 +95,8 @@ fn given(
 }
 
 fn judge_all(set: &PolicySet, objects: &[judge::Given], wish: Wish, report: &mut Report) {
-    let world = World::new(objects.iter().map(|given| &given.object.value));
+    let values = objects.iter().map(|given| &given.object.value);
+    let world = World::new(values, Inventory::new(set.views()));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let share = objects.len().div_ceil(threads).max(1);
     let progress = Progress::of(objects.len());

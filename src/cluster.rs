@@ -23,6 +23,7 @@ pub mod link;
 pub mod namespaces;
 pub mod notices;
 pub mod object;
+pub mod others;
 pub mod programs;
 pub mod registrations;
 pub mod report;

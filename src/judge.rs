@@ -4,6 +4,7 @@
 //! Must not know where an object came from, nor where its findings go.
 #![deny(clippy::disallowed_types)]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_contract::{MatchConstraints, PatchOperation};
@@ -13,7 +14,7 @@ use crate::admit::{self, Known, Phase, Scope, Subject, admit};
 use crate::finding::{Excerpt, Finding, Identity, Place, fingerprint};
 use crate::fix::Fix;
 use crate::policy::decision::{Decision, Judged};
-use crate::policy::{Attributes, PolicySet, attributes, patch};
+use crate::policy::{Attributes, Others, PolicySet, attributes, patch};
 
 /// What the webhook would have at most.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -66,14 +67,21 @@ impl Creation {
             attributes: &self.attributes,
             namespace,
             known,
+            others: None,
         };
         admit::reaches(constraints, &subject)
     }
 
     /// Has it judged: first those change it that may, then all see what came
-    /// of it. `namespace` is its Namespace, null without one, and `known` how
-    /// much of that is known.
-    pub fn judge(mut self, set: &PolicySet, namespace: &Value, known: Known) -> Outcome {
+    /// of it. `namespace` is its Namespace, null without one, `known` how
+    /// much of that is known, and `others` what is there besides.
+    pub fn judge(
+        mut self,
+        set: &PolicySet,
+        namespace: &Value,
+        known: Known,
+        others: &Arc<dyn Others>,
+    ) -> Outcome {
         let deadline = Instant::now() + DEADLINE;
         let ask = |admission: &Map<String, Value>, phase| {
             let subject = Subject {
@@ -81,6 +89,7 @@ impl Creation {
                 attributes: &self.attributes,
                 namespace,
                 known,
+                others: Some(others),
             };
             let failure_policy = None;
             admit(

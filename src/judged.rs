@@ -85,7 +85,7 @@ pub(crate) fn review(arguments: &args::Review) -> Result<u8> {
     } else {
         admit::Phase::Validate
     };
-    let decision = replay::decide(&set, &request, phase);
+    let decision = replay::decide(&set, &request, phase, None);
     print_line(portcullis::review::encode(&decoded.uid, &decision))
 }
 

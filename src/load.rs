@@ -18,7 +18,7 @@ use portcullis_contract::{Description, Redaction, reads::Reads};
 
 use crate::pack::Pack;
 use crate::policy::spec::Grant;
-use crate::policy::{Cause, Failure, Policy, PolicySet, Ready, Spec, matching, set};
+use crate::policy::{Cause, Failure, Policy, PolicySet, Ready, Sight, Spec, matching, set};
 use crate::source::{self, Found};
 use crate::wasm::{Engine, Loaded, inspect};
 
@@ -152,15 +152,17 @@ pub fn check_description(description: &Description) -> Result<Reads, Failure> {
 /// # Errors
 ///
 /// A description or settings that are refused, overrides of unknown codes,
-/// and reads that need a grant.
+/// and reads and lookups that need a grant.
 pub fn ready(loaded: &Loaded, description: &Description, spec: &Spec) -> Result<Ready, Failure> {
     let reads = check_description(description)?;
     check_codes(description, spec)?;
     let redaction = redaction(description, &reads, spec)?;
-    let program = loaded.program(&spec.settings, spec.limits)?;
+    let sight = Arc::new(Sight::new(description, spec)?);
+    let program = loaded.program(&spec.settings, spec.limits)?.seeing(&sight);
     Ok(Ready {
         reads: Arc::new(reads),
         redaction,
+        sight,
         program: Arc::new(program),
     })
 }

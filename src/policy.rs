@@ -17,6 +17,7 @@ pub mod digest;
 pub mod exemption;
 pub mod failure;
 pub mod kinds;
+pub mod lookup;
 pub mod matching;
 pub mod name;
 pub mod patch;
@@ -26,6 +27,7 @@ pub mod scrub;
 pub mod set;
 pub mod spec;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,19 +39,56 @@ pub use decision::{Decision, Judged};
 pub use digest::Digest;
 pub use exemption::Exemption;
 pub use failure::{Blame, Cause, Failure};
+pub use lookup::{Others, Sight};
 pub use name::PolicyName;
 pub use set::PolicySet;
 pub use spec::{FailurePolicy, Spec, ValidationAction};
 
+/// What a program is asked.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The projected request, as JSON text.
+    pub request: &'a str,
+    /// The namespace of the request; None for cluster-scoped objects.
+    pub namespace: Option<&'a str>,
+    /// The objects that it may look up; None where nobody knows any.
+    pub others: Option<&'a Arc<dyn Others>>,
+    /// Where it is noted that the verdict hangs on more than the request: the
+    /// program looked up what it was granted.
+    pub looked: Option<&'a Cell<bool>>,
+}
+
+impl<'a> Asked<'a> {
+    /// Of a request around which nothing is known.
+    pub fn alone(request: &'a str) -> Asked<'a> {
+        Asked {
+            request,
+            namespace: None,
+            others: None,
+            looked: None,
+        }
+    }
+}
+
 /// Runs a policy's program on one request. Implemented by `wasm::Program`,
 /// and by closures in tests.
 pub trait Evaluate: Send + Sync {
-    /// The policy's verdict on a projected request, as JSON text.
+    /// The policy's verdict on a request.
     ///
     /// # Errors
     ///
     /// Whatever kept the program from answering, before `deadline` or at it.
-    fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure>;
+    fn judge(&self, asked: Asked<'_>, deadline: Instant) -> Result<Verdict, Failure>;
+
+    /// The same for a projected request, as JSON text, around which nothing is
+    /// known.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Evaluate::judge`].
+    fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
+        self.judge(Asked::alone(request), deadline)
+    }
 
     /// Whether [`Evaluate::at_once`] may have an answer, before there is a
     /// projection to ask about.
@@ -57,16 +96,17 @@ pub trait Evaluate: Send + Sync {
         false
     }
 
-    /// The verdict on a projected request, if it can be had within
+    /// The verdict on a request, if it can be had within
     /// microseconds: it is known, or the program proved quick of late. None
-    /// says nothing of the policy; [`Evaluate::evaluate`] will. Nobody waits
+    /// says nothing of the policy; [`Evaluate::judge`] will. Nobody waits
     /// for it past `deadline`.
-    fn at_once(&self, _request: &str, _deadline: Instant) -> Option<Result<Verdict, Failure>> {
+    fn at_once(&self, _asked: Asked<'_>, _deadline: Instant) -> Option<Result<Verdict, Failure>> {
         None
     }
 
-    /// SHA-256 of everything but the request that a verdict depends on: the
-    /// program and its settings. None if a verdict may depend on more.
+    /// SHA-256 of everything but the request that a verdict depends on, unless
+    /// it is noted in [`Asked::looked`]: the program, its settings and what it
+    /// is granted. None if a verdict may depend on more.
     fn identity(&self) -> Option<[u8; 32]> {
         None
     }
@@ -76,8 +116,8 @@ impl<F> Evaluate for F
 where
     F: Fn(&str, Instant) -> Result<Verdict, Failure> + Send + Sync,
 {
-    fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
-        self(request, deadline)
+    fn judge(&self, asked: Asked<'_>, deadline: Instant) -> Result<Verdict, Failure> {
+        self(asked.request, deadline)
     }
 }
 
@@ -101,6 +141,8 @@ pub struct Ready {
     pub reads: Arc<Reads>,
     /// Whether values of Secrets and ConfigMaps are blanked.
     pub redaction: Redaction,
+    /// What it may look up.
+    pub sight: Arc<Sight>,
     /// The program with its settings.
     pub program: Arc<dyn Evaluate>,
 }

@@ -6,10 +6,11 @@
 
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::admit::{Known, Phase, Scope, Subject, admit};
-use crate::policy::{Decision, PolicySet};
+use crate::policy::{Decision, Others, PolicySet};
 use crate::review::Request;
 
 /// What the webhook would have at most.
@@ -46,21 +47,32 @@ pub fn read(file: &str) -> Result<Vec<u8>, Unreadable> {
 }
 
 /// The request as `admit` takes it: of its namespace no more is known than it
-/// says itself.
-pub fn subject(request: &Request) -> Subject<'_> {
+/// says itself. `others` are the objects besides, if anybody knows them.
+pub fn subject<'r>(request: &'r Request, others: Option<&'r Arc<dyn Others>>) -> Subject<'r> {
     Subject {
         admission: &request.admission,
         attributes: &request.attributes,
         namespace: &request.namespace,
         known: Known::InPart,
+        others,
     }
 }
 
 /// What all policies of the set make of the request.
-pub fn decide(set: &PolicySet, request: &Request, phase: Phase) -> Decision {
+pub fn decide(
+    set: &PolicySet,
+    request: &Request,
+    phase: Phase,
+    others: Option<&Arc<dyn Others>>,
+) -> Decision {
     let scope = Scope {
         phase,
         failure_policy: None,
     };
-    admit(set, &subject(request), scope, Instant::now() + DEADLINE)
+    admit(
+        set,
+        &subject(request, others),
+        scope,
+        Instant::now() + DEADLINE,
+    )
 }

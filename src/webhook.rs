@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::admit::{self, Answers, Known, Scope, Subject, pool::Pool};
 use crate::policy::action::Action;
-use crate::policy::{Cause, Decision, Failure, FailurePolicy, PolicySet};
+use crate::policy::{Cause, Decision, Failure, FailurePolicy, Others, PolicySet};
 use crate::review::{self, Malformed, Request, Review};
 use crate::server::{Bytes, Call, Group, Health, Judge, Phase, Reply};
 use crate::telemetry::Metrics;
@@ -133,16 +133,17 @@ impl Webhook {
         deadline: Instant,
     ) -> (Request, Decision) {
         let around = self.surroundings.as_deref();
+        let others = around.and_then(Surroundings::others);
         let known = namespace::complete(around, &mut request, &set, deadline).await;
-        let answers = match at_once(&set, &subject(&request, known), scope, deadline) {
+        let answers = match at_once(&set, &subject(&request, known, others), scope, deadline) {
             Ok(decision) => return (request, decision),
             Err(answers) => answers,
         };
-        let request = Arc::new(request);
+        let (request, others_too) = (Arc::new(request), others.cloned());
         let (answer, answered) = oneshot::channel();
         let (judging, job) = (Arc::clone(&set), Arc::clone(&request));
         let submitted = self.pool.submit(move || {
-            let subject = subject(&job, known);
+            let subject = subject(&job, known, others_too.as_ref());
             // A caller that is gone needs no verdict.
             let _ = answer.send(admit::go_on(&judging, &subject, scope, deadline, answers));
         });
@@ -156,7 +157,7 @@ impl Webhook {
                 Err(_) => Failure::host(Cause::Deadline, "there was no time left to judge it"),
             },
         };
-        let decision = admit::refuse(&set, &subject(&request, known), scope, &failure);
+        let decision = admit::refuse(&set, &subject(&request, known, others), scope, &failure);
         (unshare(request), decision)
     }
 
@@ -260,12 +261,17 @@ fn log(call: &Recorded, request: &Request, decision: &Decision, verdict: &str, m
     }
 }
 
-fn subject(request: &Request, known: Known) -> Subject<'_> {
+fn subject<'r>(
+    request: &'r Request,
+    known: Known,
+    others: Option<&'r Arc<dyn Others>>,
+) -> Subject<'r> {
     Subject {
         admission: &request.admission,
         attributes: &request.attributes,
         namespace: &request.namespace,
         known,
+        others,
     }
 }
 

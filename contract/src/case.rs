@@ -9,6 +9,9 @@
 //! subResource: resize             # of the object's resource
 //! namespaceLabels: {tier: web}
 //! userInfo: {username: dev}
+//! others:                         # what lookups find besides
+//!   - {apiVersion: v1, kind: Secret, metadata: {name: db, namespace: shop}}
+//! ungranted: [services]           # lookups that the operator did not grant
 //! expect:
 //!   findings: [{code: image-latest, container: web, path: /spec/containers/0/image}]
 //! ```
@@ -16,13 +19,17 @@
 //! The AdmissionReview around the object is made. The same files run natively
 //! (`portcullis_sdk::cases`) and through wasm, with equal results.
 
-use std::collections::BTreeMap;
+mod answers;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_manifest as manifest;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{MatchConstraints, Operation, PatchOperation, Verdict, Within};
+
+pub use answers::Answers;
 
 /// One case file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -44,6 +51,10 @@ pub struct Case {
     object: Value,
     #[serde(default)]
     old_object: Value,
+    #[serde(default)]
+    others: Vec<Value>,
+    #[serde(default)]
+    ungranted: BTreeSet<String>,
     expect: Expect,
 }
 
@@ -147,6 +158,16 @@ impl Case {
     /// The settings.
     pub fn settings(&self) -> &Map<String, Value> {
         &self.settings
+    }
+
+    /// The objects that lookups find.
+    pub fn others(&self) -> &[Value] {
+        &self.others
+    }
+
+    /// The names of lookups that the policy has to do without.
+    pub fn ungranted(&self) -> &BTreeSet<String> {
+        &self.ungranted
     }
 
     fn operation(&self) -> Operation {

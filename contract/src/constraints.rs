@@ -217,6 +217,29 @@ impl MatchConstraints {
     }
 }
 
+impl LabelSelector {
+    /// Whether it selects something with these labels and no others.
+    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        let is_there = |(key, value): (&String, &String)| labels.get(key) == Some(value);
+        let holds =
+            |requirement: &SelectorRequirement| requirement.holds(labels.get(&requirement.key));
+        self.match_labels.iter().all(is_there) && self.match_expressions.iter().all(holds)
+    }
+}
+
+impl SelectorRequirement {
+    /// Whether a label with this value, or none, is as required.
+    pub fn holds(&self, label: Option<&String>) -> bool {
+        let listed = label.is_some_and(|label| self.values.contains(label));
+        match self.operator {
+            SelectorOperator::In => listed,
+            SelectorOperator::NotIn => !listed,
+            SelectorOperator::Exists => label.is_some(),
+            SelectorOperator::DoesNotExist => label.is_none(),
+        }
+    }
+}
+
 impl FromIterator<Rule> for MatchConstraints {
     fn from_iter<I: IntoIterator<Item = Rule>>(rules: I) -> Self {
         MatchConstraints {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::MatchConstraints;
+use crate::{Lookup, MatchConstraints};
 
 /// The answer of a guest's `describe`, and the JSON of the custom section
 /// [`crate::DESCRIPTION_SECTION`].
@@ -48,6 +48,9 @@ pub struct Description {
     /// Kinds of effects it may ask for; each needs the operator's grant.
     #[serde(default)]
     pub effects: BTreeSet<String>,
+    /// Kinds whose objects it looks up; each needs the operator's grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<Lookup>,
     /// JSON Schema of its settings.
     pub settings: Value,
 }

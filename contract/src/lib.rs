@@ -10,11 +10,13 @@
 //! - [`Reads`](reads::Reads): the fields a policy declared, and the
 //!   projection of a request onto them.
 //! - [`Verdict`]: what a policy says of a request.
+//! - [`Lookup`] and [`Query`]: which other objects it may ask for, and how.
 //!
 //! How the documents may grow is written in `wit/policy.wit`.
 
 mod constraints;
 mod description;
+pub mod lookups;
 pub mod pod;
 pub mod pointer;
 pub mod reads;
@@ -30,12 +32,16 @@ pub use constraints::{
     SelectorRequirement,
 };
 pub use description::{Code, Description, Level};
+pub use lookups::{Lookup, Query};
 pub use redaction::Redaction;
 pub use request::Request;
 pub use verdict::{Changes, Effect, Finding, PatchOperation, Verdict, Within};
 
 /// The version of the WIT package that this crate speaks.
 pub const INTERFACE: &str = "0.1.0";
+
+/// What a policy imports that looks other objects up: `wit/lookups.wit`.
+pub const LOOKUPS: &str = "portcullis:policy/lookups@0.1.0";
 
 /// The custom section of a policy's component that holds its description.
 pub const DESCRIPTION_SECTION: &str = "portcullis:description";

@@ -146,6 +146,37 @@ impl Reads {
         self.members.contains_key(member)
     }
 
+    /// Whether nothing but `object` is read: what a lookup may do.
+    pub fn are_of_an_object(&self) -> bool {
+        self.members.keys().all(|member| member == "object")
+    }
+
+    /// Whether no more is read of `object` than its version, its kind and its
+    /// metadata: nothing else of it need be asked for.
+    pub fn are_of_metadata(&self) -> bool {
+        let is_known = |name: &String| matches!(&**name, "apiVersion" | "kind" | "metadata");
+        let is_narrow = |node: &Node| {
+            let by_name = !node.whole && node.any.is_none() && node.each.is_none();
+            by_name && node.fields.keys().all(is_known)
+        };
+        self.are_of_an_object() && self.members.values().all(is_narrow)
+    }
+
+    /// An object that was looked up, reduced to what these reads have of
+    /// `object`, as JSON text.
+    pub fn project_object(&self, object: &Value, redaction: Redaction) -> String {
+        let Some(node) = self.members.get("object") else {
+            return "{}".to_owned();
+        };
+        let mut out = Vec::with_capacity(128);
+        match redaction == Redaction::Blank && holds_values(object) {
+            true => node.write(&blanked(object), &mut out),
+            false => node.write(object, &mut out),
+        }
+        // serde_json writes UTF-8 only.
+        String::from_utf8(out).unwrap_or_default()
+    }
+
     /// The request reduced to these reads, as JSON text.
     pub fn project(&self, request: &Request<'_>, redaction: Redaction) -> String {
         let mut out = Vec::with_capacity(512);

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use portcullis_contract::Verdict;
 
 use super::usual::Usual;
-use crate::policy::{Cause, Evaluate, Failure, Policy, PolicyName};
+use crate::policy::{Asked, Cause, Evaluate, Failure, Policy, PolicyName};
 
 /// Deadlines hit in a row that suspend a policy, and for how long (issue 5).
 const HITS: u32 = 10;
@@ -132,21 +132,21 @@ impl Drop for Running<'_> {
 impl Evaluate for Guard {
     /// Waits for a place for a third of the time that there is at most: what
     /// is left is enough for a hit to count.
-    fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
+    fn judge(&self, asked: Asked<'_>, deadline: Instant) -> Result<Verdict, Failure> {
         let patience = deadline.saturating_duration_since(Instant::now()) / 3;
-        self.run(request, deadline, patience)
+        self.run(asked, deadline, patience)
     }
 
     fn is_prompt(&self) -> bool {
         self.usual.get() <= QUICK
     }
 
-    fn at_once(&self, request: &str, deadline: Instant) -> Option<Result<Verdict, Failure>> {
+    fn at_once(&self, asked: Asked<'_>, deadline: Instant) -> Option<Result<Verdict, Failure>> {
         let left = deadline.saturating_duration_since(Instant::now());
-        if request.len() > SHORT || self.usual.get() > QUICK.min(left / SHARE) {
+        if asked.request.len() > SHORT || self.usual.get() > QUICK.min(left / SHARE) {
             return None;
         }
-        let result = self.run(request, deadline, QUICK);
+        let result = self.run(asked, deadline, QUICK);
         let takes_longer =
             |failure: &Failure| matches!(failure.cause, Cause::Deadline | Cause::Overload);
         let is_answer = !result.as_ref().is_err_and(takes_longer);
@@ -165,13 +165,13 @@ impl Guard {
 
     fn run(
         &self,
-        request: &str,
+        asked: Asked<'_>,
         deadline: Instant,
         patience: Duration,
     ) -> Result<Verdict, Failure> {
         let running = self.enter(patience)?;
         let started = Instant::now();
-        let result = self.program.evaluate(request, deadline);
+        let result = self.program.judge(asked, deadline);
         let took = started.elapsed();
         drop(running);
         self.note(&result, deadline.saturating_duration_since(started), took);

@@ -10,7 +10,7 @@ use super::admission::{MATCH, OVERRIDES, READS};
 use super::verdicts::{Verdicts, remember};
 use super::*;
 use crate::policy::spec::{API_VERSION, KIND, Resource};
-use crate::policy::{Cause, Evaluate, Ready};
+use crate::policy::{Asked, Cause, Evaluate, Ready};
 
 /// A policy that finds `bad` in everything, of these members of a spec.
 fn policy(spec: Value, reads: &str) -> Policy {
@@ -33,6 +33,7 @@ fn policy(spec: Value, reads: &str) -> Policy {
         program: Ok(Ready {
             reads: Arc::new(Reads::parse([reads]).expect("reads")),
             redaction: Redaction::Blank,
+            sight: Arc::default(),
             program,
         }),
     }
@@ -69,6 +70,7 @@ fn description() -> Description {
         offline: false,
         needs_values: false,
         effects: BTreeSet::new(),
+        lookups: vec![],
         settings: Value::Null,
     }
 }
@@ -92,6 +94,7 @@ fn on_a_pod<T>(known: Known, ask: impl FnOnce(&Subject<'_>, Scope, Instant) -> T
         attributes: &attributes,
         namespace: &namespace,
         known,
+        others: None,
     };
     let scope = Scope {
         phase: Phase::Validate,
@@ -161,7 +164,7 @@ fn what_is_for_files_only_is_asked_of_files_only() {
 struct Constant;
 
 impl Evaluate for Constant {
-    fn evaluate(&self, _: &str, _: Instant) -> Result<Verdict, Failure> {
+    fn judge(&self, _: Asked<'_>, _: Instant) -> Result<Verdict, Failure> {
         Ok(Verdict::default())
     }
 

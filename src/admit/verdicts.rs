@@ -8,9 +8,12 @@
 //!
 //! Invariants: only what a program answered is kept, never a failure; a policy
 //! with the grant `values` is always asked, so that no digest of a value stays
-//! in memory; what is kept is what the program said, before the host removes
+//! in memory; a verdict before which the program looked other objects up is not
+//! kept, for it hangs on them (one that looked nothing up would not have with
+//! any others either); what is kept is what the program said, before the host removes
 //! values from it, since those are the request's and not the projection's.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -18,7 +21,7 @@ use std::time::Instant;
 use aws_lc_rs::digest::{Context, SHA256};
 use portcullis_contract::{Redaction, Verdict};
 
-use crate::policy::{Evaluate, Failure, Policy};
+use crate::policy::{Asked, Evaluate, Failure, Policy};
 
 /// Parts of the cache, each with a lock of its own.
 const SHARDS: usize = 16;
@@ -162,15 +165,22 @@ impl Remembering {
 }
 
 impl Evaluate for Remembering {
-    fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
-        let key = self.key(request);
+    fn judge(&self, asked: Asked<'_>, deadline: Instant) -> Result<Verdict, Failure> {
+        let key = self.key(asked.request);
         let known = self.verdicts.get(&key);
         (self.verdicts.on_lookup)(known.is_some());
         if let Some(verdict) = known {
             return Ok(verdict);
         }
-        let verdict = self.program.evaluate(request, deadline)?;
-        self.verdicts.put(key, &verdict);
+        let looked = Cell::new(false);
+        let noting = Asked {
+            looked: Some(&looked),
+            ..asked
+        };
+        let verdict = self.program.judge(noting, deadline)?;
+        if !looked.get() {
+            self.verdicts.put(key, &verdict);
+        }
         Ok(verdict)
     }
 
@@ -179,16 +189,23 @@ impl Evaluate for Remembering {
     }
 
     /// Counts what it finds, and what it can have answered: whoever gets
-    /// nothing here will ask [`Evaluate::evaluate`], and nobody else will.
-    fn at_once(&self, request: &str, deadline: Instant) -> Option<Result<Verdict, Failure>> {
-        let key = self.key(request);
+    /// nothing here will ask [`Evaluate::judge`], and nobody else will.
+    fn at_once(&self, asked: Asked<'_>, deadline: Instant) -> Option<Result<Verdict, Failure>> {
+        let key = self.key(asked.request);
         if let Some(verdict) = self.verdicts.get(&key) {
             (self.verdicts.on_lookup)(true);
             return Some(Ok(verdict));
         }
-        let result = self.program.at_once(request, deadline)?;
+        let looked = Cell::new(false);
+        let noting = Asked {
+            looked: Some(&looked),
+            ..asked
+        };
+        let result = self.program.at_once(noting, deadline)?;
         (self.verdicts.on_lookup)(false);
-        if let Ok(verdict) = &result {
+        if let Ok(verdict) = &result
+            && !looked.get()
+        {
             self.verdicts.put(key, verdict);
         }
         Some(result)

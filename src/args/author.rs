@@ -98,6 +98,9 @@ pub struct Trace {
     /// The policy's settings, YAML or JSON
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
+    /// Manifests of what the policy looks up; it is granted all that it names
+    #[arg(long, value_name = "FILE")]
+    pub others: Vec<String>,
     /// What to grant the policy, as `spec.grants` would
     #[arg(long = "grant", value_name = "GRANT", value_enum)]
     pub grants: Vec<Granted>,

@@ -1,6 +1,7 @@
 //! Case files through wasm, each as the request that it would be.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_contract::case::{Case, Outcome};
@@ -10,8 +11,9 @@ use serde_json::{Map, Value};
 
 use super::Error;
 use crate::admit::{self, Known, Subject};
+use crate::policy::lookup::Inventory;
 use crate::policy::spec::Limits;
-use crate::policy::{Attributes, Cause, Evaluate, Failure, patch};
+use crate::policy::{Asked, Attributes, Cause, Evaluate, Failure, Others, Sight, Spec, patch};
 use crate::review;
 use crate::wasm::Trial;
 
@@ -55,6 +57,8 @@ pub(super) struct Runner<'a> {
     pub(super) reads: Reads,
     /// What it is granted.
     pub(super) redaction: Redaction,
+    /// The document that would put it in force.
+    pub(super) spec: &'a Spec,
 }
 
 impl Runner<'_> {
@@ -94,17 +98,23 @@ impl Runner<'_> {
             return Ok(Outcome::Refused(faults));
         }
         self.check_match(case)?;
-        let program = self
-            .trial
-            .program(case.settings(), Limits::default())
-            .map_err(broke)?;
+        let sight = self.sight(case)?;
+        let program = self.trial.program(case.settings(), Limits::default());
+        let program = program.map_err(broke)?.seeing(&sight);
         let (admission, namespace) = (case.admission_request(), case.namespace_object());
         let request = Request {
             namespace_is_known: case.namespace_is_known(),
             ..Request::new(&admission, &namespace)
         };
         let projection = self.reads.project(&request, self.redaction);
-        match program.evaluate(&projection, Instant::now() + DEADLINE) {
+        let others = others(&sight, case);
+        let asked = Asked {
+            request: &projection,
+            namespace: namespace["metadata"]["name"].as_str(),
+            others: Some(&others),
+            looked: None,
+        };
+        match program.judge(asked, Instant::now() + DEADLINE) {
             Ok(verdict) => {
                 check_patch(request.object, &verdict)?;
                 Ok(Outcome::Judged(verdict))
@@ -117,6 +127,15 @@ impl Runner<'_> {
         }
     }
 
+    /// What it may look up in a case.
+    fn sight(&self, case: &Case) -> Result<Arc<Sight>, String> {
+        let mut spec = self.spec.clone();
+        spec.lookups
+            .retain(|grant| !case.ungranted().contains(&grant.name()));
+        let sight = Sight::new(self.description, &spec);
+        sight.map(Arc::new).map_err(|failure| failure.to_string())
+    }
+
     /// A case that no request of a cluster would bring to the policy proves
     /// nothing.
     fn check_match(&self, case: &Case) -> Result<(), String> {
@@ -127,6 +146,7 @@ impl Runner<'_> {
             attributes: &attributes,
             namespace: &case.namespace_object(),
             known: Known::Whole,
+            others: None,
         };
         let own = &self.description.matches;
         if admit::reaches(case.match_constraints().unwrap_or(own), &subject) {
@@ -150,6 +170,15 @@ impl Runner<'_> {
             operation.as_str()
         ))
     }
+}
+
+/// The objects that the case says are there.
+fn others(sight: &Sight, case: &Case) -> Arc<dyn Others> {
+    let mut inventory = Inventory::new(sight.granted());
+    for object in case.others() {
+        inventory.add(object, |_, _| false);
+    }
+    Arc::new(inventory)
 }
 
 /// The case's request, with the resource and the namespace that a cluster

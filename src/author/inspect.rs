@@ -1,11 +1,13 @@
 //! `policy inspect`: a component as the host sees it, before it is in force.
 
+mod lookups;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis_contract::{Description, MatchConstraints, Operation, Rule};
+use portcullis_contract::{Description, Lookup, MatchConstraints, Operation, Rule};
 use serde::Serialize;
 use serde_json::Map;
 
@@ -29,7 +31,7 @@ pub struct Found {
     pub bytes: usize,
     /// `sha256:` and the digest of its bytes.
     pub digest: String,
-    /// What it imports, by name; a policy imports nothing.
+    /// What it imports, by name; a policy imports nothing but lookups.
     pub imports: Vec<String>,
     /// What every evaluation starts from; none if it does not load.
     pub start: Option<String>,
@@ -56,6 +58,10 @@ pub struct Needs {
     pub mutating_settings: BTreeSet<String>,
     /// Kinds of effects, each of which needs a grant.
     pub effects: BTreeSet<String>,
+    /// Kinds whose objects it looks up, each of which needs a grant, and in a
+    /// cluster the right of Portcullis to list and watch them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<Lookup>,
 }
 
 /// How a policy stands with values of Secrets and ConfigMaps.
@@ -133,6 +139,7 @@ fn needs(description: &Description) -> Needs {
         mutating: description.mutating,
         mutating_settings: description.mutating_settings.clone(),
         effects: description.effects.clone(),
+        lookups: description.lookups.clone(),
     }
 }
 
@@ -196,6 +203,9 @@ impl Found {
             row("values", needs.values.text());
             row("changes", &changes(needs));
             row("effects", &or_none(&needs.effects, "none"));
+            for (name, text) in lookups::rows(&needs.lookups) {
+                row(name, &text);
+            }
         }
         let Limits {
             deadline_milliseconds,

@@ -42,6 +42,7 @@ pub fn test(engine: &Arc<Engine>, arguments: &Test) -> Result<Tested, Error> {
         trial: &trial,
         reads,
         redaction,
+        spec: &resource.spec,
     };
     let files = entries(&folder.join("cases"))?;
     let ran: Vec<Ran> = files.iter().map(|file| runner.run(file)).collect();

@@ -14,8 +14,9 @@ use super::{Error, component, redaction, resource};
 use crate::admit::{self, Phase};
 use crate::args::author::Trace;
 use crate::policy::decision::{self, plain};
+use crate::policy::lookup::Inventory;
 use crate::policy::spec::Resource;
-use crate::policy::{Decision, Failure, Policy, PolicySet, Ready, patch};
+use crate::policy::{Asked, Decision, Failure, Others, Policy, PolicySet, Ready, Sight, patch};
 use crate::review::{self, Request};
 use crate::wasm::{Engine, Loaded};
 use crate::{load, replay};
@@ -24,6 +25,13 @@ use crate::{load, replay};
 struct Times {
     load: Duration,
     init: Duration,
+}
+
+/// What a policy is shown.
+struct Shown<'a> {
+    request: Request,
+    /// What it may look up; None where no files were given.
+    others: Option<&'a Arc<dyn Others>>,
 }
 
 /// Runs one policy on one request; says what it was shown, what it said, how
@@ -49,7 +57,12 @@ pub fn trace(engine: &Arc<Engine>, arguments: &Trace) -> Result<String, Error> {
     let ready = load::ready(&loaded, description, &resource.spec).map_err(refused)?;
     let init = started.elapsed();
     let policy = policy(resource, &loaded, &ready);
-    let trace = render(policy, &ready, &request, &Times { load, init });
+    let others = others(&arguments.others, &ready.sight)?;
+    let shown = Shown {
+        request,
+        others: others.as_ref(),
+    };
+    let trace = render(policy, &ready, &shown, &Times { load, init });
     // Objects and guests have no say over the terminal.
     Ok(trace.lines().map(|line| plain(line) + "\n").collect())
 }
@@ -89,6 +102,25 @@ fn creation(text: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
+/// The objects of manifests that the policy may look up.
+fn others(files: &[String], sight: &Sight) -> Result<Option<Arc<dyn Others>>, Error> {
+    let mut inventory = Inventory::new(sight.granted());
+    for file in files {
+        let stream = manifest::read(&replay::read(file)?);
+        if let Some(broken) = stream.broken.first() {
+            let manifest::Position { line, column } = broken.position;
+            return Err(Error::Input {
+                place: file.clone(),
+                problem: format!("line {line}, column {column}: {broken}"),
+            });
+        }
+        for object in &stream.objects {
+            inventory.add(&object.value, |_, _| false);
+        }
+    }
+    Ok((!files.is_empty()).then(|| Arc::new(inventory) as Arc<dyn Others>))
+}
+
 fn settings(file: Option<&Path>) -> Result<Map<String, Value>, Error> {
     let Some(file) = file else {
         return Ok(Map::new());
@@ -120,8 +152,9 @@ fn policy(resource: Resource, loaded: &Loaded, ready: &Ready) -> Policy {
     }
 }
 
-fn render(policy: Policy, ready: &Ready, request: &Request, times: &Times) -> String {
+fn render(policy: Policy, ready: &Ready, shown: &Shown<'_>, times: &Times) -> String {
     let mut out = String::new();
+    let Shown { request, others } = shown;
     let attributes = &request.attributes;
     let _ = writeln!(
         out,
@@ -132,7 +165,7 @@ fn render(policy: Policy, ready: &Ready, request: &Request, times: &Times) -> St
     );
     let reached = policy
         .constraints()
-        .is_none_or(|constraints| admit::reaches(constraints, &replay::subject(request)));
+        .is_none_or(|constraints| admit::reaches(constraints, &replay::subject(request, *others)));
     if !reached {
         let name = policy.name;
         let _ = writeln!(
@@ -148,15 +181,20 @@ fn render(policy: Policy, ready: &Ready, request: &Request, times: &Times) -> St
     );
     let _ = writeln!(out, "\nit was shown:\n{}", pretty(&projection));
     let started = Instant::now();
-    let verdict = ready
-        .program
-        .evaluate(&projection, started + policy.spec.limits.deadline());
+    let asked = Asked {
+        request: &projection,
+        namespace: request.attributes.namespace.as_deref(),
+        others: *others,
+        looked: None,
+    };
+    let deadline = started + policy.spec.limits.deadline();
+    let verdict = ready.program.judge(asked, deadline);
     let took = started.elapsed();
     let _ = writeln!(out, "\nit said:\n{}", said(verdict));
-    let (load, init) = (shown(times.load), shown(times.init));
-    let took = shown(took);
+    let (load, init) = (milliseconds(times.load), milliseconds(times.init));
+    let took = milliseconds(took);
     let _ = writeln!(out, "\nit took: load {load}, init {init}, evaluate {took}");
-    let _ = write!(out, "\nthe host: {}", outcome(policy, request));
+    let _ = write!(out, "\nthe host: {}", outcome(policy, request, *others));
     out
 }
 
@@ -184,13 +222,13 @@ fn said(verdict: Result<Verdict, Failure>) -> String {
     }
 }
 
-fn shown(time: Duration) -> String {
+fn milliseconds(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1_000.0)
 }
 
 /// Both halves of admission, as a cluster runs them: the validating half
 /// judges what the mutating one made.
-fn outcome(policy: Policy, request: &Request) -> String {
+fn outcome(policy: Policy, request: &Request, others: Option<&Arc<dyn Others>>) -> String {
     let is_mutating = policy.is_mutating();
     let set = match PolicySet::new(vec![policy], BTreeSet::new()) {
         Ok(set) => set.for_files(),
@@ -199,7 +237,7 @@ fn outcome(policy: Policy, request: &Request) -> String {
     let mut request = request.clone();
     let mut out = String::new();
     if is_mutating {
-        let changed = replay::decide(&set, &request, Phase::Mutate);
+        let changed = replay::decide(&set, &request, Phase::Mutate, others);
         verdict(&mut out, "mutating: ", &changed);
         let object = request.admission.get("object").unwrap_or(&Value::Null);
         if let Ok(object) = patch::apply(object, &changed.patch) {
@@ -210,7 +248,7 @@ fn outcome(policy: Policy, request: &Request) -> String {
     verdict(
         &mut out,
         prefix,
-        &replay::decide(&set, &request, Phase::Validate),
+        &replay::decide(&set, &request, Phase::Validate, others),
     );
     out
 }

@@ -79,7 +79,7 @@ impl Part {
             place: place(given, ""),
             object: identity(value),
         });
-        let outcome = creation.judge(set, &namespace, known);
+        let outcome = creation.judge(set, &namespace, known, world.others());
         self.take(given, outcome, fixes);
     }
 

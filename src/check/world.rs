@@ -1,9 +1,11 @@
 //! What the given files know of a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::policy::lookup::{Inventory, Others};
 use crate::review;
 
 /// Namespaces and owners among the given objects.
@@ -11,16 +13,22 @@ pub(super) struct World {
     namespaces: BTreeMap<String, Value>,
     objects: BTreeSet<[String; 3]>,
     cluster_scoped: BTreeSet<[String; 2]>,
+    others: Arc<dyn Others>,
 }
 
 impl World {
-    pub(super) fn new<'v>(objects: impl Iterator<Item = &'v Value>) -> Self {
+    /// Of these objects, with what policies look up among them in `inventory`.
+    pub(super) fn new<'v>(
+        objects: impl Iterator<Item = &'v Value> + Clone,
+        mut inventory: Inventory,
+    ) -> Self {
         let mut world = World {
             namespaces: BTreeMap::new(),
             objects: BTreeSet::new(),
             cluster_scoped: BTreeSet::new(),
+            others: Arc::new(Inventory::default()),
         };
-        for object in objects {
+        for object in objects.clone() {
             let kind = text(object, "/kind").to_owned();
             let name = text(object, "/metadata/name").to_owned();
             if kind == "Namespace" {
@@ -37,7 +45,18 @@ impl World {
                 .objects
                 .insert([kind, namespace(object).to_owned(), name]);
         }
+        if !inventory.is_empty() {
+            for object in objects {
+                inventory.add(object, |group, kind| world.is_cluster_scoped(group, kind));
+            }
+        }
+        world.others = Arc::new(inventory);
         world
+    }
+
+    /// What is there beside an object.
+    pub(super) fn others(&self) -> &Arc<dyn Others> {
+        &self.others
     }
 
     /// The namespace as given, or with its name alone; and whether all of its

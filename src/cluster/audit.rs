@@ -7,6 +7,7 @@
 
 pub mod kinds;
 pub mod lists;
+pub mod others;
 pub mod owners;
 pub mod page;
 pub mod policies;
@@ -114,6 +115,8 @@ pub async fn audit(
         selection.kinds.retain(|kind| kind.namespaced);
     }
     walk.world = Arc::new(world(&mut walk.lists, &wish.namespaces).await?);
+    let others = others::gather(&mut walk.lists, &walk.set, &wish.namespaces).await;
+    walk.others = Arc::new(others);
     let audited = Auditing::new(walk, selection)
         .run(&wish.namespaces, wish.own_policies)
         .await?;

@@ -15,7 +15,8 @@ use super::gather::{self, Gathered, Gatherer};
 use super::home::Home;
 use super::link::Link;
 use super::object;
-use super::report::Outcome;
+use super::others::{Answered, Watched};
+use super::report::{Outcome, Told};
 use super::reporter::Reporter;
 use super::run::Heard;
 use super::status::InForce;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub base: Vec<Candidate>,
     /// Loads policies.
     pub taker: Taker,
+    /// What they look up.
+    pub others: Arc<Watched>,
     /// Who leads, and what is registered.
     pub heard: Heard,
     /// Where it counts.
@@ -60,6 +63,7 @@ pub struct Controller {
     taker: Arc<Mutex<Taker>>,
     set: Arc<ArcSwap<PolicySet>>,
     gatherer: Gatherer,
+    others: Arc<Watched>,
     reporter: Reporter,
     heard: Heard,
     metrics: Arc<Metrics>,
@@ -80,6 +84,7 @@ impl Controller {
             gatherer: Gatherer::new(parts.client.clone(), parts.home.namespace, parts.pack)
                 .owned_by(parts.anchor),
             client: parts.client,
+            others: parts.others,
             base: Arc::new(parts.base),
             taker: Arc::new(Mutex::new(parts.taker)),
             set,
@@ -162,10 +167,12 @@ impl Controller {
                 self.gatherer.memory.set(&one.object, record.clone());
             }
             if is_leader && self.keep(&one.candidate, &outcome).await {
-                let registered = registered.as_ref();
-                self.reporter
-                    .report(&one.object, &outcome, registered)
-                    .await;
+                let told = Told {
+                    outcome: &outcome,
+                    registered: registered.as_ref(),
+                    answered: &self.answered(&set, one),
+                };
+                self.reporter.report(&one.object, told).await;
             }
         }
     }
@@ -211,6 +218,14 @@ impl Controller {
             }
             (Err(failure), _) => Outcome::Failing(failure.clone(), policy.spec.failure_policy),
         })
+    }
+
+    /// Whether what it looks up is known here.
+    fn answered(&self, set: &PolicySet, one: &Gathered) -> Answered {
+        let policy = set.get(one.candidate.found.resource.name.as_str());
+        let ready = policy.and_then(|policy| policy.program.as_ref().ok());
+        self.others
+            .answers(ready.iter().flat_map(|ready| ready.sight.granted()))
     }
 
     /// Keeps the program of a policy that loaded, so that its record can be

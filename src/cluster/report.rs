@@ -2,15 +2,21 @@
 
 use kube::core::DynamicObject;
 
+use super::notices::Notice;
 use super::object;
+use super::others::Answered;
 use super::status::{Condition, InForce, Status};
 use super::writes::Registered;
+use crate::policy::lookup::Unseen;
 use crate::policy::{Cause, Failure, FailurePolicy};
 
 /// The condition that speaks of loading.
 pub const LOADED: &str = "Loaded";
 /// The condition that speaks of the webhook configurations.
 const REGISTERED: &str = "Registered";
+/// The condition that speaks of what the policy looks up; absent where that is
+/// nothing.
+pub const ANSWERED: &str = "LookupsAnswered";
 
 /// What came of a policy.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,22 +39,38 @@ impl Outcome {
     }
 }
 
+/// What is told of a policy.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'t> {
+    /// Whether it is in force.
+    pub outcome: &'t Outcome,
+    /// Whether the API server asks; None where nobody knows.
+    pub registered: Option<&'t Registered>,
+    /// Whether what it looks up is known to this replica.
+    pub answered: &'t Answered,
+}
+
 /// The status of a policy; None if it says so already. `now` is the time in
 /// RFC 3339. Where nobody knows what is registered, what was said of it stays.
-pub fn status(
-    object: &DynamicObject,
-    outcome: &Outcome,
-    registered: Option<&Registered>,
-    now: &str,
-) -> Option<Status> {
+pub fn status(object: &DynamicObject, told: Told<'_>, now: &str) -> Option<Status> {
+    let Told {
+        outcome,
+        registered,
+        answered,
+    } = told;
     let before = object::status(object);
     let generation = object::generation(object);
     let program = object::read(object).map(|(found, _)| found.resource.spec.program.to_string());
-    let said = before.condition(REGISTERED).cloned();
+    let said = |kind| before.condition(kind).cloned();
     let registered = registered.map(|registered| of_registration(registered, generation, now));
+    let answered = match answered {
+        Answered::NotYet => said(ANSWERED),
+        answered => of_lookups(answered, generation, now),
+    };
     let conditions = [
         Some(of_loading(outcome, generation, now)),
-        registered.or(said),
+        registered.or_else(|| said(REGISTERED)),
+        answered,
     ];
     let since = |condition: Condition| Condition {
         last_transition_time: since(&before, &condition),
@@ -62,6 +84,7 @@ pub fn status(
     };
     let says = |one: &Condition| before.condition(&one.r#type) == Some(one);
     let is_known = after.conditions.iter().all(says)
+        && before.conditions.len() == after.conditions.len()
         && before.observed_generation == after.observed_generation
         && before.program == after.program
         && before.in_force == after.in_force;
@@ -88,6 +111,60 @@ fn of_registration(registered: &Registered, generation: i64, now: &str) -> Condi
         reason: registered.reason.to_owned(),
         message: message.to_owned(),
     }
+}
+
+/// The bad news in a status that takes the place of `before`.
+pub fn news(before: &Status, after: &Status, told: Told<'_>) -> Vec<Notice> {
+    let failure = told.outcome.failure();
+    let reasons = [
+        (LOADED, failure.map(|failure| reason(failure.cause))),
+        (ANSWERED, unanswered(told.answered)),
+    ];
+    let notice = |(kind, reason): (&str, Option<&'static str>)| {
+        let says = &after.condition(kind)?.message;
+        let said = before.condition(kind).map(|one| &one.message);
+        (said != Some(says)).then_some(Notice {
+            reason: reason?,
+            note: says.clone(),
+        })
+    };
+    reasons.into_iter().filter_map(notice).collect()
+}
+
+/// Why lookups are not answered, in one word.
+fn unanswered(answered: &Answered) -> Option<&'static str> {
+    let Answered::No(unseen) = answered else {
+        return None;
+    };
+    let is_right = |one: &Unseen| matches!(one, Unseen::Forbidden(_));
+    Some(match unseen.values().any(is_right) {
+        true => "RightMissing",
+        false => "NotWatched",
+    })
+}
+
+fn of_lookups(answered: &Answered, generation: i64, now: &str) -> Option<Condition> {
+    let (status, reason, message) = match answered {
+        Answered::Nothing | Answered::NotYet => return None,
+        Answered::All => ("True", "Watched", "what it looks up is known".to_owned()),
+        Answered::No(unseen) => {
+            let why = unseen.iter().map(|(resource, why)| why.of(resource));
+            let why: Vec<String> = why.collect();
+            let message = format!(
+                "{}; requests that need it are answered by failurePolicy",
+                why.join("; ")
+            );
+            ("False", unanswered(answered)?, message)
+        }
+    };
+    Some(Condition {
+        r#type: ANSWERED.to_owned(),
+        status: status.to_owned(),
+        observed_generation: Some(generation),
+        last_transition_time: now.to_owned(),
+        reason: reason.to_owned(),
+        message,
+    })
 }
 
 /// One that fails keeps its record: others may still decide by it, and what
@@ -159,114 +236,4 @@ pub fn reason(cause: Cause) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::policy::Digest;
-
-    const EARLIER: &str = "2026-01-01T00:00:00Z";
-    const NOW: &str = "2026-01-02T00:00:00Z";
-
-    fn policy(generation: i64, status: &Status) -> DynamicObject {
-        let spec = json!({"program": {"builtin": "image-tags"}});
-        let mut object = DynamicObject::new("tags", &object::resource())
-            .data(json!({"spec": spec, "status": status}));
-        object.metadata.generation = Some(generation);
-        object
-    }
-
-    fn record(generation: i64) -> InForce {
-        let digest = Digest::of(b"code");
-        InForce {
-            generation,
-            digest,
-            spec: serde_json::Map::new(),
-        }
-    }
-
-    fn broken() -> Failure {
-        Failure::guest(Cause::Settings, "`allow`: write a list.")
-    }
-
-    #[test]
-    fn a_policy_that_loads_is_recorded_once() {
-        let outcome = Outcome::Loaded(record(1));
-        let first = status(&policy(1, &Status::default()), &outcome, None, EARLIER).expect("news");
-        assert_eq!(first.observed_generation, Some(1));
-        assert_eq!(first.program.as_deref(), Some("image-tags"));
-        assert_eq!(first.in_force, Some(record(1)));
-        assert_eq!(status(&policy(1, &first), &outcome, None, NOW), None);
-    }
-
-    #[test]
-    fn a_bad_change_keeps_the_record_of_what_is_in_force() {
-        let loaded = Outcome::Loaded(record(1));
-        let good = status(&policy(1, &Status::default()), &loaded, None, EARLIER).expect("news");
-        let stale = Outcome::Stale(broken(), record(1));
-        let bad = status(&policy(2, &good), &stale, None, NOW).expect("news");
-        assert_eq!(bad.in_force, Some(record(1)));
-        let condition = bad.condition(LOADED).expect("a condition");
-        assert_eq!(
-            (&*condition.status, &*condition.reason),
-            ("False", "SettingsRefused")
-        );
-        assert_eq!(
-            condition.message,
-            "`allow`: write a list; generation 1 stays in force"
-        );
-        assert_eq!(condition.last_transition_time, NOW);
-        // A further bad change is no transition.
-        let later = status(&policy(3, &bad), &stale, None, "2026-01-03T00:00:00Z").expect("news");
-        let condition = later.condition(LOADED).expect("a condition");
-        assert_eq!(condition.last_transition_time, NOW);
-        assert_eq!(condition.observed_generation, Some(3));
-    }
-
-    #[test]
-    fn a_policy_that_never_loaded_says_who_answers() {
-        let failing = Outcome::Failing(broken(), FailurePolicy::Ignore);
-        let status = status(&policy(1, &Status::default()), &failing, None, NOW).expect("news");
-        assert_eq!(status.in_force, None);
-        let condition = status.condition(LOADED).expect("a condition");
-        assert!(
-            condition.message.ends_with("failurePolicy Ignore"),
-            "{}",
-            condition.message
-        );
-    }
-
-    #[test]
-    fn what_is_registered_is_said_until_something_else_is() {
-        let loaded = Outcome::Loaded(record(1));
-        let registered = |status, message: &str| Registered {
-            status,
-            reason: "Reason",
-            message: message.to_owned(),
-        };
-        let good = registered(true, "");
-        let first = status(
-            &policy(1, &Status::default()),
-            &loaded,
-            Some(&good),
-            EARLIER,
-        );
-        let first = first.expect("news");
-        let condition = first.condition(REGISTERED).expect("a condition");
-        assert_eq!(condition.status, "True");
-        assert!(!condition.message.is_empty());
-        for known in [Some(&good), None] {
-            assert_eq!(status(&policy(1, &first), &loaded, known, NOW), None);
-        }
-        let away = registered(false, "it is paused");
-        let later = status(&policy(1, &first), &loaded, Some(&away), NOW).expect("news");
-        let condition = later.condition(REGISTERED).expect("a condition");
-        assert_eq!(
-            (&*condition.status, &*condition.message),
-            ("False", "it is paused")
-        );
-        assert_eq!(condition.last_transition_time, NOW);
-        let loading = later.condition(LOADED).expect("a condition");
-        assert_eq!(loading.last_transition_time, EARLIER);
-    }
-}
+mod tests;

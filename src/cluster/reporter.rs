@@ -9,11 +9,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::home::Home;
-use super::notices::{Notice, api::Teller};
+use super::notices::api::Teller;
 use super::object;
-use super::report::{self, LOADED, Outcome};
+use super::report::{self, Told};
 use super::status::Status;
-use super::writes::Registered;
 use crate::policy::spec::{API_VERSION, KIND};
 
 /// Who owns what is written here: other conditions are others'.
@@ -37,13 +36,8 @@ impl Reporter {
     /// Writes the status of a policy if it has changed, and an event if the
     /// news is bad. What cannot be written is logged; whoever calls again
     /// later writes it then.
-    pub async fn report(
-        &self,
-        object: &DynamicObject,
-        outcome: &Outcome,
-        registered: Option<&Registered>,
-    ) {
-        let Some(status) = report::status(object, outcome, registered, &now()) else {
+    pub async fn report(&self, object: &DynamicObject, told: Told<'_>) {
+        let Some(status) = report::status(object, told, &now()) else {
             return;
         };
         if let Err(error) = self.write(object, &status).await {
@@ -52,15 +46,7 @@ impl Reporter {
             return;
         }
         let before = object::status(object);
-        let said = before.condition(LOADED).map(|one| &one.message);
-        let says = status.condition(LOADED).map(|one| &one.message);
-        if said != says
-            && let Some(failure) = outcome.failure()
-        {
-            let notice = Notice {
-                reason: report::reason(failure.cause),
-                note: says.cloned().unwrap_or_default(),
-            };
+        for notice in report::news(&before, &status, told) {
             self.teller.warn(&reference(object), "Load", notice).await;
         }
     }

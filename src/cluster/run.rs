@@ -16,11 +16,12 @@ use super::gather;
 use super::home::Home;
 use super::link::Link;
 use super::namespaces::Namespaces;
+use super::others::Watched;
 use super::vetting::{Vetting, changed_spec};
 use super::writes::Registered;
 use crate::load::taker::{Prepare, Taker};
 use crate::pack::Pack;
-use crate::policy::PolicySet;
+use crate::policy::{Others, PolicySet};
 use crate::review::Request;
 use crate::server::Health;
 use crate::source::Found;
@@ -90,6 +91,7 @@ pub fn start(
     );
     let exemptions = Arc::new(exemptions);
     let namespaces = Arc::new(Namespaces::new(client.clone(), Arc::clone(&metrics)));
+    let others = Arc::new(Watched::new(client.clone(), Arc::clone(&set)));
     let (change, changed) = watch::channel(0);
     let parts = Parts {
         client: client.clone(),
@@ -98,10 +100,12 @@ pub fn start(
         base: gather::base(&pack, base),
         pack,
         taker,
+        others: Arc::clone(&others),
         heard,
         metrics,
     };
     let (controller, link) = Controller::new(parts, change);
+    tokio::spawn(Arc::clone(&others).run(changed.clone()));
     tokio::spawn(Arc::clone(&namespaces).run());
     tokio::spawn(Arc::clone(&exemptions).run());
     tokio::spawn(controller.run());
@@ -110,6 +114,8 @@ pub fn start(
         link,
         namespaces,
         exemptions,
+        looked_up: Arc::clone(&others) as Arc<dyn Others>,
+        others,
         vetting: Vetting::new(client.clone(), pack, engine),
     });
     Running {
@@ -125,16 +131,25 @@ struct Around {
     link: Arc<Link>,
     namespaces: Arc<Namespaces>,
     exemptions: Arc<exemptions::Watch>,
+    others: Arc<Watched>,
+    /// The same, as policies see it.
+    looked_up: Arc<dyn Others>,
     vetting: Vetting,
 }
 
 impl Surroundings for Around {
     fn is_ready(&self) -> bool {
-        !self.set.load().is_unset() && self.namespaces.link.was_up() && self.exemptions.is_ready()
+        let has_policies = !self.set.load().is_unset();
+        let knows_all = self.namespaces.link.was_up() && self.exemptions.is_ready();
+        has_policies && knows_all && self.others.is_ready()
     }
 
     fn namespace<'a>(&'a self, name: &'a str, until: Instant) -> BoxFuture<'a, Option<Arc<Value>>> {
         Box::pin(self.namespaces.get(name, until))
+    }
+
+    fn others(&self) -> Option<&Arc<dyn Others>> {
+        Some(&self.looked_up)
     }
 
     fn vet(&self, request: Request, until: Instant) -> BoxFuture<'_, Vetted> {
@@ -154,10 +169,12 @@ impl Surroundings for Around {
         };
         let has_policies = !self.set.load().is_unset();
         let namespaces = &self.namespaces.link;
-        vec![
+        let mut lines = vec![
             line(&self.link, has_policies),
             line(namespaces, namespaces.was_up()),
             line(&self.exemptions.link, self.exemptions.is_ready()),
-        ]
+        ];
+        lines.extend(self.others.health());
+        lines
     }
 }

@@ -7,6 +7,7 @@ pub mod api;
 mod objects;
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use crate::admit::Known;
 use crate::judge::Creation;
 use crate::policy::decision::plain;
-use crate::policy::{Action, PolicySet};
+use crate::policy::{Action, Others, PolicySet};
 use crate::review;
 
 pub use objects::objects;
@@ -70,14 +71,19 @@ pub struct Line {
 }
 
 /// What the policies say of an object; `namespace` is the Namespace that it
-/// goes to.
-pub fn expected(set: &PolicySet, object: &Value, namespace: &Value) -> Expected {
+/// goes to, and `others` what they may look up.
+pub fn expected(
+    set: &PolicySet,
+    object: &Value,
+    namespace: &Value,
+    others: &Arc<dyn Others>,
+) -> Expected {
     let admission = review::create(object, |_, _| false);
     let creation = match Creation::new(admission) {
         Ok(creation) => creation,
         Err(error) => return Expected::Unknown(error.to_string()),
     };
-    let outcome = creation.judge(set, namespace, Known::Whole);
+    let outcome = creation.judge(set, namespace, Known::Whole, others);
     if let Some((policy, why)) = outcome.failures.first() {
         return Expected::Unknown(format!("policy {policy} breaks on it: {why}"));
     }

@@ -4,6 +4,8 @@
 //! the changes since. A watch that ends, an expired version (410) or an outage
 //! neither adds nor removes anything.
 
+mod many;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -130,11 +132,13 @@ fn key(object: &impl ResourceExt) -> String {
     }
 }
 
+type Events<K> = BoxStream<'static, watcher::Result<Event<K>>>;
+
 /// The events of a kind. After an error it starts anew with a list, so that
 /// the end of an outage is seen, too.
 pub struct Watching<K> {
-    api: Api<K>,
-    stream: Option<BoxStream<'static, watcher::Result<Event<K>>>>,
+    anew: Box<dyn Fn() -> Events<K> + Send>,
+    stream: Option<Events<K>>,
     pauses: Pauses,
     resume: Option<Instant>,
 }
@@ -169,8 +173,15 @@ pub async fn keep<K>(
 impl<K: Resource + Clone + DeserializeOwned + Debug + Send + 'static> Watching<K> {
     /// Of all objects that `api` reaches.
     pub fn new(api: Api<K>) -> Self {
+        Watching::of(move || {
+            let config = watcher::Config::default();
+            kube::runtime::watcher(api.clone(), config).boxed()
+        })
+    }
+
+    fn of(anew: impl Fn() -> Events<K> + Send + 'static) -> Self {
         Watching {
-            api,
+            anew: Box::new(anew),
             stream: None,
             pauses: Pauses::default(),
             resume: None,
@@ -188,8 +199,7 @@ impl<K: Resource + Clone + DeserializeOwned + Debug + Send + 'static> Watching<K
             tokio::time::sleep_until(resume).await;
             self.resume = None;
         }
-        let anew = || kube::runtime::watcher(self.api.clone(), watcher::Config::default()).boxed();
-        let stream = self.stream.get_or_insert_with(anew);
+        let stream = self.stream.get_or_insert_with(&self.anew);
         let event = match stream.next().await {
             Some(event) => event,
             None => Err(watcher::Error::NoResourceVersion),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use portcullis_contract::{
-    LabelSelector, MatchConstraints, Operation, Rule, Scope, SelectorOperator, SelectorRequirement,
+    LabelSelector, MatchConstraints, Operation, Rule, Scope, SelectorOperator,
 };
 use serde_json::Value;
 
@@ -141,7 +141,7 @@ pub fn selects_namespace(selector: &LabelSelector, labels: NamespaceLabels<'_>) 
 
 /// Whether `selector` selects something with these labels and no others.
 pub fn selects_labels(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
-    selects(selector, |key| Some(labels.get(key))).matches
+    selector.selects(labels)
 }
 
 fn selects_object(selector: &LabelSelector, object: &Value) -> bool {
@@ -171,22 +171,10 @@ fn selects<'l>(
         selected = selected.and(one);
     }
     for requirement in &selector.match_expressions {
-        let one = label(&requirement.key).map_or(GUESSED, |found| {
-            requirement_holds(requirement, found).into()
-        });
+        let one = label(&requirement.key).map_or(GUESSED, |found| requirement.holds(found).into());
         selected = selected.and(one);
     }
     selected
-}
-
-fn requirement_holds(requirement: &SelectorRequirement, label: Option<&String>) -> bool {
-    let listed = label.is_some_and(|label| requirement.values.contains(label));
-    match requirement.operator {
-        SelectorOperator::In => listed,
-        SelectorOperator::NotIn => !listed,
-        SelectorOperator::Exists => label.is_some(),
-        SelectorOperator::DoesNotExist => label.is_none(),
-    }
 }
 
 /// Refuses constraints that could never match or that mean nothing.

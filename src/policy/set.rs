@@ -6,6 +6,7 @@ use std::sync::Arc;
 use portcullis_contract::reads::{Outline, Reads};
 
 use super::exemption::book::Exemptions;
+use super::lookup::View;
 use super::{Failure, Policy, PolicyName};
 
 /// Namespaces that are never judged unless the operator says otherwise: to
@@ -144,7 +145,7 @@ impl PolicySet {
             let Err(failure) = &policy.program else {
                 continue;
             };
-            let keeps_grants = |old: &&Policy| old.spec.grants.is_subset(&policy.spec.grants);
+            let keeps_grants = |old: &&Policy| old.spec.grants_no_more_than(&policy.spec);
             let good = last_good(&policy.name)
                 .filter(|old| old.program.is_ok())
                 .filter(keeps_grants);
@@ -218,6 +219,12 @@ impl PolicySet {
     /// them to be asked.
     pub fn outline(&self) -> &Arc<Outline> {
         &self.outline
+    }
+
+    /// What the policies may look up.
+    pub fn views(&self) -> impl Iterator<Item = &View> {
+        let ready = self.policies.iter().filter_map(|p| p.program.as_ref().ok());
+        ready.flat_map(|ready| ready.sight.granted())
     }
 
     /// The policies, by name.

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::lookup::{self, LookupGrant};
 use super::name::{NameError, PolicyName};
 pub use super::program::{ConfigMapRef, ProgramRef};
 
@@ -78,6 +79,9 @@ pub struct Spec {
     /// What the program is allowed beyond its declared reads.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grants: BTreeSet<Grant>,
+    /// The kinds whose objects it may look up, beside the one it judges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<LookupGrant>,
     /// Whether PolicyExemptions of a namespace may forgive what it finds there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exemptible: bool,
@@ -288,6 +292,7 @@ impl Spec {
             on_update: OnUpdate::default(),
             inherited: Inherited::default(),
             grants: BTreeSet::new(),
+            lookups: Vec::new(),
             exemptible: false,
             limits: Limits::default(),
         }
@@ -309,7 +314,14 @@ impl Spec {
         if let Some(constraints) = &self.match_constraints {
             super::matching::check_constraints("/spec/matchConstraints", constraints)?;
         }
+        lookup::validate(&self.lookups)?;
         self.limits.validate()
+    }
+
+    /// Whether this grants no more than `other` does.
+    pub fn grants_no_more_than(&self, other: &Spec) -> bool {
+        let is_within = |grant: &LookupGrant| grant.is_within(&other.lookups);
+        self.grants.is_subset(&other.grants) && self.lookups.iter().all(is_within)
     }
 }
 

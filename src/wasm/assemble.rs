@@ -27,7 +27,7 @@ pub fn assemble(module: &[u8]) -> Result<Vec<u8>, Failure> {
         data: description.into(),
     };
     section.append_to_component(&mut component);
-    inspect(&component)?;
+    refuse_imports(&inspect(&component)?)?;
     Ok(component)
 }
 

@@ -12,8 +12,9 @@ use portcullis_contract::{Description, pointer};
 
 use super::code::not_ours;
 use super::engine::Engine;
+use super::held::Held;
 use super::inspect::description;
-use super::limiter::Limiter;
+use super::lookups;
 use super::until::Until;
 use crate::policy::spec::Limits;
 use crate::policy::{Cause, Failure};
@@ -24,7 +25,7 @@ const GUEST: &str = "portcullis:policy/guest@0.1.0";
 /// Instances of one component. Each is used for one call, and dropped.
 pub(super) struct Instances {
     engine: Arc<Engine>,
-    instances: InstancePre<Limiter>,
+    instances: InstancePre<Held>,
     exports: Exports,
 }
 
@@ -35,7 +36,7 @@ struct Exports {
 }
 
 /// An instance and what it lives in.
-pub(super) type Living = (Store<Limiter>, Instance);
+pub(super) type Living = (Store<Held>, Instance);
 
 /// A fault that a guest finds in its settings.
 #[derive(Deserialize)]
@@ -50,7 +51,7 @@ impl Instances {
     ///
     /// # Errors
     ///
-    /// If it does not export the WIT world, or imports anything.
+    /// If it does not export the WIT world, or imports anything but lookups.
     pub(super) fn new(engine: &Arc<Engine>, component: &Component) -> Result<Self, Failure> {
         let guest = component.get_export_index(None, GUEST);
         let export = |name: &str| {
@@ -68,9 +69,9 @@ impl Instances {
             init: export("init")?,
             evaluate: export("evaluate")?,
         };
-        let instances = Linker::new(engine.wasmtime())
-            .instantiate_pre(component)
-            .map_err(not_ours)?;
+        let mut linker = Linker::new(engine.wasmtime());
+        lookups::offer(&mut linker).map_err(not_ours)?;
+        let instances = linker.instantiate_pre(component).map_err(not_ours)?;
         Ok(Instances {
             engine: Arc::clone(engine),
             instances,
@@ -80,9 +81,9 @@ impl Instances {
 
     /// A fresh instance.
     pub(super) fn instance(&self, limits: Limits, until: Until) -> Result<Living, Failure> {
-        let limiter = Limiter::new(limits.memory_bytes());
-        let mut store = Store::new(self.engine.wasmtime(), limiter);
-        store.limiter(|limiter| limiter);
+        let held = Held::new(limits.memory_bytes());
+        let mut store = Store::new(self.engine.wasmtime(), held);
+        store.limiter(|held| &mut held.limiter);
         self.engine.stop_at(&mut store, until);
         match self.instances.instantiate(&mut store) {
             Ok(instance) => Ok((store, instance)),
@@ -148,18 +149,22 @@ where
             Failure::guest(Cause::Program, message)
         })?;
     let result = function.call(&mut *store, params);
-    result.map_err(|error| blame(&error, store))
+    result.map_err(|error| {
+        let unanswered = store.data_mut().unanswered.take();
+        unanswered.unwrap_or_else(|| blame(&error, store))
+    })
 }
 
 /// What stopped a guest.
-fn blame(error: &wasmtime::Error, store: &Store<Limiter>) -> Failure {
-    let limit = store.data().memory_mebibytes();
+fn blame(error: &wasmtime::Error, store: &Store<Held>) -> Failure {
+    let limiter = &store.data().limiter;
+    let limit = limiter.memory_mebibytes();
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Failure::guest(
             Cause::Deadline,
             "it did not answer before its deadline and was stopped",
         ),
-        _ if store.data().refused => {
+        _ if limiter.refused => {
             let message = format!("it wanted more memory than its limit of {limit} MiB");
             Failure::guest(Cause::Memory, message)
         }

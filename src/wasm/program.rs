@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis_contract::{Description, Verdict};
+use portcullis_contract::{Description, LOOKUPS, Verdict};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -11,12 +11,14 @@ use super::code::{self, Source, Start};
 use super::engine::Engine;
 use super::inspect::{Inspected, inspect};
 use super::instances::{Instances, Living};
+use super::lookups::Looking;
 use super::output;
 use super::snapshot::{self, Snapshot};
 use super::trial::Trial;
 use super::until::Until;
+use crate::policy::lookup::{Around, Sight};
 use crate::policy::spec::Limits;
-use crate::policy::{Cause, Evaluate, Failure};
+use crate::policy::{Asked, Cause, Evaluate, Failure};
 
 /// How long `describe` and `init` may take, of the processor's time.
 const LOAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -35,6 +37,7 @@ pub struct Loaded {
 }
 
 /// A component with its settings: what a policy runs.
+#[derive(Clone)]
 pub struct Program {
     pub(super) instances: Arc<Instances>,
     pub(super) start: Start,
@@ -45,6 +48,8 @@ pub struct Program {
     pub(super) mutates: bool,
     /// See [`Evaluate::identity`].
     pub(super) identity: Option<[u8; 32]>,
+    /// What it may look up; None for one that asks for nothing.
+    pub(super) sight: Option<Arc<Sight>>,
 }
 
 impl Loaded {
@@ -52,7 +57,7 @@ impl Loaded {
     ///
     /// # Errors
     ///
-    /// What is no component; imports; no embedded description, or one that
+    /// What is no component; imports other than lookups; no embedded description, or one that
     /// cannot be read.
     pub fn new(engine: &Arc<Engine>, bytes: &[u8]) -> Result<Loaded, Failure> {
         let inspected = inspect(bytes)?;
@@ -106,6 +111,7 @@ impl Loaded {
             description: Arc::clone(&self.description),
             mutates,
             identity: Some(identity),
+            sight: None,
         };
         let mut living = program.instance(loading())?;
         check(&program.instances, &mut living, &program.description)?;
@@ -160,10 +166,22 @@ pub(super) fn text(settings: &Map<String, Value>) -> String {
 }
 
 pub(super) fn refuse_imports(inspected: &Inspected) -> Result<(), Failure> {
-    if inspected.imports.is_empty() {
+    let looks_up = inspected.description.as_ref();
+    let looks_up = looks_up.is_none_or(|description| !description.lookups.is_empty());
+    let is_known = |import: &&String| looks_up && *import == LOOKUPS;
+    let unknown = inspected.imports.iter().filter(|import| !is_known(import));
+    let imports: Vec<&str> = unknown.map(String::as_str).collect();
+    if imports.is_empty() {
         return Ok(());
     }
-    let imports = inspected.imports.join("`, `");
+    if imports == [LOOKUPS] {
+        let message = format!(
+            "it imports `{LOOKUPS}`, and its description names nothing that it looks up: name it \
+             in `lookups`"
+        );
+        return Err(Failure::guest(Cause::Import, message));
+    }
+    let imports = imports.join("`, `");
     let message = format!(
         "it imports `{imports}`, and a policy may import nothing that it was not granted: \
          build it for wasm32-unknown-unknown, without WASI"
@@ -184,7 +202,31 @@ pub(super) fn check(
     Err(Failure::guest(Cause::Description, message))
 }
 
+/// The identity of a program that is granted lookups.
+fn seeing(identity: [u8; 32], sight: &Sight) -> [u8; 32] {
+    if sight.is_blind() {
+        return identity;
+    }
+    let mut hash = Sha256::new();
+    hash.update(identity);
+    for view in sight.granted() {
+        hash.update(format!("{} {:?}\n", view.lookup.name(), view.granted));
+    }
+    hash.finalize().into()
+}
+
 impl Program {
+    /// The same, which may look these up.
+    #[must_use]
+    pub fn seeing(self, sight: &Arc<Sight>) -> Program {
+        let asks = !self.description.lookups.is_empty();
+        Program {
+            identity: self.identity.map(|identity| seeing(identity, sight)),
+            sight: asks.then(|| Arc::clone(sight)),
+            ..self
+        }
+    }
+
     /// What every evaluation starts from.
     pub fn start(&self) -> Start {
         self.start
@@ -199,14 +241,25 @@ impl Program {
 }
 
 impl Evaluate for Program {
-    fn evaluate(&self, request: &str, deadline: Instant) -> Result<Verdict, Failure> {
+    fn judge(&self, asked: Asked<'_>, deadline: Instant) -> Result<Verdict, Failure> {
         let mut living = self.instance(Until::at(deadline))?;
-        let answer = self.instances.evaluate(&mut living, request)?;
+        living.0.data_mut().looking = self.sight.as_ref().map(|sight| Looking {
+            sight: Arc::clone(sight),
+            around: Around {
+                namespace: asked.namespace.map(str::to_owned),
+                others: asked.others.cloned(),
+            },
+        });
+        let answer = self.instances.evaluate(&mut living, asked.request)?;
+        if let Some(looked) = asked.looked {
+            looked.set(living.0.data().looked);
+        }
         output::verdict(&answer, &self.description, self.mutates)
     }
 
-    /// A program imports nothing (see [`refuse_imports`]), so that its verdict
-    /// hangs on its bytes, its settings and the request alone.
+    /// A program imports nothing but lookups (see [`refuse_imports`]). Where
+    /// it makes none, its verdict hangs on its bytes, its settings and the
+    /// request alone; whether it makes any, too.
     fn identity(&self) -> Option<[u8; 32]> {
         self.identity
     }

@@ -14,8 +14,8 @@ use wasmtime::component::{Component, Instance, Lift, WasmList};
 use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 
 use super::engine::Engine;
+use super::held::Held;
 use super::instances::Instances;
-use super::limiter::Limiter;
 use super::program::loading;
 use crate::policy::spec::Limits;
 use crate::policy::{Cause, Failure};
@@ -71,7 +71,7 @@ pub(super) fn scratch() -> Result<Arc<Engine>, Failure> {
 fn rewrite(
     wizer: &Wizer,
     context: &ComponentContext<'_>,
-    store: &mut Store<Limiter>,
+    store: &mut Store<Held>,
     instance: Instance,
 ) -> Snapshot {
     let mut state = State {
@@ -92,7 +92,7 @@ fn rewrite(
 /// Reads an instance's memories and globals for wizer, through the accessors
 /// that it added.
 struct State<'a> {
-    store: &'a mut Store<Limiter>,
+    store: &'a mut Store<Held>,
     instance: Instance,
     fault: Option<String>,
 }

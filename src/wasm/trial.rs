@@ -55,6 +55,7 @@ impl Trial {
             mutates,
             // What is tried out is not remembered.
             identity: None,
+            sight: None,
         })
     }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
+use crate::policy::Others;
 use crate::review::Request;
 use crate::server::Health;
 
@@ -18,6 +19,11 @@ pub trait Surroundings: Send + Sync + 'static {
     /// The Namespace of this name with all its labels, at the latest at
     /// `until`. None if the cluster did not tell.
     fn namespace<'a>(&'a self, name: &'a str, until: Instant) -> BoxFuture<'a, Option<Arc<Value>>>;
+
+    /// The objects that policies may look up; None if there are none to see.
+    fn others(&self) -> Option<&Arc<dyn Others>> {
+        None
+    }
 
     /// Tries out the policy, or the exemption, of a request that creates or
     /// changes one.

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis::policy::spec::Limits;
-use portcullis::policy::{Cause, Evaluate, patch};
+use portcullis::policy::lookup::{Inventory, LookupGrant};
+use portcullis::policy::spec::{Limits, ProgramRef};
+use portcullis::policy::{Asked, Cause, Evaluate, Others, Sight, Spec, patch};
 use portcullis::wasm::{Engine, Loaded, Program, Trial};
 use portcullis_contract::case::{Case, Outcome};
 use portcullis_contract::reads::Reads;
-use portcullis_contract::{Redaction, Request, Verdict};
+use portcullis_contract::{Description, Redaction, Request, Verdict};
 use serde_json::Map;
 
 use crate::support::root;
@@ -59,6 +60,7 @@ struct Policy {
     trial: Trial,
     in_force: Program,
     reads: Reads,
+    description: Arc<Description>,
     redaction: Redaction,
 }
 
@@ -78,6 +80,7 @@ impl Policy {
             trial: loaded.trial().expect("it runs"),
             in_force: in_force.expect("it loads"),
             reads: Reads::parse(reads).expect("reads"),
+            description: Arc::clone(loaded.description()),
         }
     }
 
@@ -99,17 +102,34 @@ impl Policy {
         if !faults.is_empty() {
             return Outcome::Refused(faults);
         }
+        let (sight, others) = self.sight(case);
         let program = self.trial.program(settings, Limits::default());
-        let program = program.expect("its settings are good");
-        let verdict = self.verdict(&program, case);
+        let program = program.expect("its settings are good").seeing(&sight);
+        let verdict = self.verdict(&program, case, &others);
         if settings.is_empty() {
-            let in_force = self.verdict(&self.in_force, case);
+            let in_force = self.in_force.clone().seeing(&sight);
+            let in_force = self.verdict(&in_force, case, &others);
             assert_eq!(in_force, verdict, "from the snapshot: {}", case.about);
         }
         Outcome::Judged(verdict)
     }
 
-    fn verdict(&self, program: &Program, case: &Case) -> Verdict {
+    /// What the policy may look up in a case, and what it finds.
+    fn sight(&self, case: &Case) -> (Arc<Sight>, Arc<dyn Others>) {
+        let program = ProgramRef::Builtin("tried".into());
+        let mut spec = Spec::of(program);
+        spec.lookups = LookupGrant::everything(&self.description);
+        spec.lookups
+            .retain(|grant| !case.ungranted().contains(&grant.name()));
+        let sight = Sight::new(&self.description, &spec).expect("every lookup is granted");
+        let mut inventory = Inventory::new(sight.granted());
+        for object in case.others() {
+            inventory.add(object, |_, _| false);
+        }
+        (Arc::new(sight), Arc::new(inventory))
+    }
+
+    fn verdict(&self, program: &Program, case: &Case, others: &Arc<dyn Others>) -> Verdict {
         let (admission, namespace) = (case.admission_request(), case.namespace_object());
         let request = Request {
             namespace_is_known: case.namespace_is_known(),
@@ -117,7 +137,13 @@ impl Policy {
         };
         let evaluate = |request: &Request<'_>| {
             let projection = self.reads.project(request, self.redaction);
-            program.evaluate(&projection, Instant::now() + Duration::from_secs(5))
+            let asked = Asked {
+                request: &projection,
+                namespace: namespace["metadata"]["name"].as_str(),
+                others: Some(others),
+                looked: None,
+            };
+            program.judge(asked, Instant::now() + Duration::from_secs(5))
         };
         match evaluate(&request) {
             Ok(verdict) => {

@@ -1,11 +1,13 @@
 //! Guests that misbehave, and what the host makes of them.
 
 mod answers;
+mod asking;
 mod bounds;
 mod caches;
 pub(crate) mod children;
 mod judging;
 mod loading;
+mod lookups;
 mod marks;
 mod named;
 mod patches;

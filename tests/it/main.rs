@@ -52,6 +52,8 @@ mod truth_configmaps;
 /// Policies on literals of containers and on Secrets in files, on the corpora
 /// against `truth.json`.
 mod truth_literals;
+/// What policies look up on the corpora, against `truth.json`.
+mod truth_lookups;
 /// Policies on bindings, routes and namespaces on the corpora against `truth.json`.
 mod truth_objects;
 /// `probes` on the corpora against `truth.json`.

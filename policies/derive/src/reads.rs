@@ -47,7 +47,12 @@ fn structure(fields: &Fields, rule: &Option<String>) -> Result<TokenStream, Erro
     match fields {
         Fields::Named(fields) => {
             let fields = fields.named.iter().map(|field| named(field, rule));
-            fields.collect::<Result<TokenStream, Error>>()
+            let reads = fields.collect::<Result<TokenStream, Error>>()?;
+            // Of a struct without fields nothing is read.
+            Ok(match reads.is_empty() {
+                true => quote!(let _ = (prefix, out);),
+                false => reads,
+            })
         }
         Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
             let inner = &fields.unnamed[0].ty;

@@ -3,19 +3,24 @@
 //! The page of the policy is [`Probes`]. `probe` knows what the API server
 //! makes of a probe, `advice` puts a finding into words.
 
-use portcullis_sdk::contract::MatchConstraints;
-use portcullis_sdk::pod::{ContainerList, List, Pod};
+use std::collections::BTreeMap;
+
+use portcullis_sdk::contract::{Lookup, MatchConstraints};
+use portcullis_sdk::lookups::Looked;
+use portcullis_sdk::pod::{ContainerList, List};
 use portcullis_sdk::{Kind, Page, Place, Policy, Reads, Report, Text};
 use serde::Deserialize;
 
 mod advice;
 mod code;
 mod probe;
+mod services;
 mod settings;
 
 use advice::Advice;
 pub use code::Code;
 use probe::{Port, Probe, Startup};
+use services::{Service, Traffic};
 pub use settings::{Role, Settings};
 
 /// ## What it does
@@ -53,10 +58,16 @@ pub use settings::{Role, Settings};
 ///   readiness probe. Rollouts are judged where `matchConstraints` of the
 ///   policy's document name them (`argoproj.io`, `rollouts`).
 /// - Whether the probe's path exists, and whether it fails when it should.
-/// - A container without a port in a Pod that no Service selects needs no
-///   readiness probe. To know it the policy would have to look Services up,
-///   which waits for lookups: until then say so with `required` or
-///   `exemptImages`.
+/// - The readiness of a container without `ports` in a Pod that no Service of
+///   the namespace selects: nothing is sent to it. Where nobody knows, it is
+///   judged: without the grant of `services`, and among files that hold neither
+///   a Service of the namespace nor its manifest.
+///
+/// ## What it looks up
+///
+/// `services`, where a container without `ports` has no readiness probe.
+/// A Service may be applied after its workload, which then is judged too
+/// mildly until its next update; an audit sees it.
 ///
 /// Objects that a controller made are judged as any other, as everybody can
 /// write `ownerReferences`.
@@ -94,10 +105,31 @@ pub struct Probes;
 
 /// What is read of a request.
 #[derive(Debug, Reads, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Request<'a> {
     #[serde(borrow)]
     kind: Kind<'a>,
-    pod: Option<Pod<'a, Spec<'a>>>,
+    pod: Option<Template<'a>>,
+    #[serde(default)]
+    namespace_is_known: bool,
+}
+
+/// What is read of a pod.
+#[derive(Debug, Reads, Deserialize)]
+struct Template<'a> {
+    #[serde(borrow)]
+    path: Text<'a>,
+    #[serde(default)]
+    metadata: Metadata<'a>,
+    #[serde(default)]
+    spec: Spec<'a>,
+}
+
+#[derive(Debug, Default, Reads, Deserialize)]
+#[serde(default)]
+struct Metadata<'a> {
+    #[serde(borrow)]
+    labels: Option<BTreeMap<Text<'a>, Text<'a>>>,
 }
 
 /// What is read of a pod's spec.
@@ -136,14 +168,23 @@ impl Policy for Probes {
         MatchConstraints::pod_templates()
     }
 
+    fn lookups() -> Vec<Lookup> {
+        vec![Service::lookup()]
+    }
+
     fn evaluate(request: &Request<'_>, settings: &Settings, report: &mut Report<Code>) {
-        let Some(Pod { path, spec }) = &request.pod else {
+        let Some(template) = &request.pod else {
             return;
         };
+        let Template { path, spec, .. } = template;
         let kind = &*request.kind.kind;
         if !runs_on(kind, &spec.restart_policy) {
             return;
         }
+        let traffic = Traffic::of(
+            template.metadata.labels.as_ref(),
+            request.namespace_is_known,
+        );
         let lists = [
             (ContainerList::Init, &spec.init_containers),
             (ContainerList::Main, &spec.containers),
@@ -157,7 +198,7 @@ impl Policy for Probes {
                 if !is_judged || settings.exempts(&container.image) {
                     continue;
                 }
-                for (member, advice) in judge(kind, container, settings) {
+                for (member, advice) in judge(kind, container, &traffic, settings) {
                     let at = format!("{path}/spec/{}/{index}/{member}", list.member());
                     let place = container.place(at);
                     report.find(advice.code, place, advice.remedy, advice.message);
@@ -174,7 +215,12 @@ fn runs_on(kind: &str, restart_policy: &str) -> bool {
 }
 
 /// What is wrong with a container: the member concerned, and the advice.
-fn judge(kind: &str, container: &Container<'_>, settings: &Settings) -> Vec<(String, Advice)> {
+fn judge(
+    kind: &str,
+    container: &Container<'_>,
+    traffic: &Traffic<'_>,
+    settings: &Settings,
+) -> Vec<(String, Advice)> {
     let mut found = Vec::new();
     let roles = [
         (Role::Readiness, READINESS, &container.readiness_probe),
@@ -183,6 +229,9 @@ fn judge(kind: &str, container: &Container<'_>, settings: &Settings) -> Vec<(Str
     for (role, member, probe) in roles {
         match (probe, settings.min_period) {
             (None, _) if settings.requires(kind, role) => {
+                if role == Role::Readiness && container.ports.is_empty() && !traffic.may_come() {
+                    continue;
+                }
                 found.push((member.to_owned(), advice::missing(role, container)));
             }
             (Some(probe), _) if probe.is_empty() => {

@@ -3,12 +3,15 @@
 //! The page of the policy is [`Resources`]. `missing` finds what is not
 //! there, `amounts` judges what is, `defaults` fills in.
 
-use portcullis_sdk::contract::MatchConstraints;
+use limit_ranges::{LimitRange, Ranges};
+use portcullis_sdk::contract::{Lookup, MatchConstraints};
+use portcullis_sdk::lookups::Looked;
 use portcullis_sdk::{Page, Policy, Report};
 
 mod amounts;
 mod code;
 mod defaults;
+mod limit_ranges;
 mod missing;
 mod place;
 mod request;
@@ -59,13 +62,21 @@ pub use settings::{Defaults, Field, Settings, Tier};
 /// - `min` and `max` bound each request and each limit that is there;
 ///   `limitRequestRatio` bounds a limit that has a request beside it.
 ///
+/// - What a LimitRange of the namespace gives to containers (`default`,
+///   `defaultRequest`, and `max` and `min` where the API server takes those
+///   for them) is not missing from a Deployment or another template, whose
+///   Pods will have it. Pods themselves need it, for LimitRanger has filled
+///   them in by then. Without the grant of `limitranges` templates have to
+///   say all themselves.
+///
+/// ## What it looks up
+///
+/// `limitranges`, where a template lacks something.
+///
 /// ## What it does not judge
 ///
-/// - A LimitRange of the namespace is not looked up. Where one fills in what
-///   is missing, a Deployment or another template is found lacking although
-///   its pods will not be; Pods themselves are judged after LimitRanger has
-///   filled them in. Write the fields into the template, or make the finding
-///   of templates a warning.
+/// - Whether what a LimitRange fills in fits what is written: one that gives a
+///   limit below the request that a template has makes its Pods invalid.
 /// - Whether the amounts fit the program, or any node, is not known here.
 /// - Sums of containers against pod-level resources, sizes of pages and names
 ///   of resources are left to the API server.
@@ -145,15 +156,20 @@ impl Policy for Resources {
         MatchConstraints::workloads_and(&["pods/resize"])
     }
 
+    fn lookups() -> Vec<Lookup> {
+        vec![LimitRange::lookup()]
+    }
+
     fn evaluate(request: &Request<'_>, settings: &Settings, report: &mut Report<Code>) {
         let Some(pod) = &request.pod else {
             return;
         };
         let tier = defaults::tier(request, settings);
+        let ranges = Ranges::of(request);
         for container in Placed::containers(pod) {
             let is_relaxed = container.is_init && !settings.init_containers;
             if !is_relaxed && !request.is_resize() {
-                missing::find(&container, settings, report);
+                missing::find(&container, &ranges, settings, report);
             }
             amounts::find(&container, settings, report);
             if let (Some(tier), false) = (tier, is_relaxed) {

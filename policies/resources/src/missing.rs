@@ -6,13 +6,19 @@ use portcullis_sdk::Report;
 use portcullis_sdk::quantity::Quantity;
 
 use crate::Code;
+use crate::limit_ranges::Ranges;
 use crate::place::Placed;
 use crate::request::{Resources, Side};
 use crate::settings::{Field, Settings, amount};
 
 /// Finds what a container lacks: one finding, that names all of it.
-pub(crate) fn find(container: &Placed<'_>, settings: &Settings, report: &mut Report<Code>) {
-    let is_missing = |field: &&Field| !has(container, **field);
+pub(crate) fn find(
+    container: &Placed<'_>,
+    ranges: &Ranges,
+    settings: &Settings,
+    report: &mut Report<Code>,
+) {
+    let is_missing = |field: &&Field| !has(container, **field) && !ranges.give(**field);
     let missing: Vec<Field> = settings
         .required
         .iter()

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis_contract::case::{Case, Outcome};
+use portcullis_contract::case::{Answers, Case, Outcome};
 use portcullis_contract::reads::Reads as Projection;
 use portcullis_contract::{Redaction, Request};
 
-use crate::{Policy, guest};
+use crate::{Policy, guest, lookups};
 
 /// Runs every `.yaml` file in `folder` (relative to the crate) through the
 /// policy's own reads.
@@ -83,5 +83,7 @@ fn judge<P: Policy>(case: &Case) -> Outcome {
         ..Request::new(&admission, &namespace)
     };
     let projection = reads.project(&request, Redaction::None);
-    Outcome::Judged(guest::judge::<P>(&projection, &settings))
+    let answers = Answers::of(case, &description.lookups, &namespace);
+    let judge = || guest::judge::<P>(&projection, &settings);
+    Outcome::Judged(lookups::among(move |_, query| answers.answer(query), judge))
 }

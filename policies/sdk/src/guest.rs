@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use portcullis_contract::{Description, INTERFACE, Verdict, pointer};
 use serde_json::Value;
 
-use crate::{Codes, Fault, Page, Policy, Reads, Report, Settings};
+use crate::{Codes, Fault, Page, Policy, Reads, Report, Settings, lookups};
 
 thread_local! {
     /// The settings that `init` took. A component has one thread; natively
@@ -37,6 +37,7 @@ pub fn description<P: Policy>() -> Description {
         offline: P::OFFLINE,
         needs_values: P::NEEDS_VALUES,
         effects: P::EFFECTS.iter().map(ToString::to_string).collect(),
+        lookups: P::lookups(),
         settings: serde_json::to_value(settings).unwrap_or(Value::Null),
     }
 }
@@ -96,23 +97,35 @@ pub fn judge<P: Policy>(request: &str, settings: &P::Settings) -> Verdict {
     // The plain pass is the quick one; only a failure is worth the place.
     if let Ok(request) = serde_json::from_str::<P::Request<'_>>(request) {
         P::evaluate(&request, settings, &mut report);
-        return report.into_verdict();
+        return verdict(report);
     }
     let mut json = serde_json::Deserializer::from_str(request);
     match serde_path_to_error::deserialize::<_, P::Request<'_>>(&mut json) {
         Ok(request) => {
             P::evaluate(&request, settings, &mut report);
-            report.into_verdict()
+            verdict(report)
         }
-        Err(error) => {
-            let path = pointer::field_path(&place(error.path()));
-            let problem = without_value(&without_place(error.inner()));
-            Verdict {
-                error: Some(format!("`{path}` {problem}")),
-                ..Verdict::default()
-            }
-        }
+        Err(error) => refused(problem(&error)),
     }
+}
+
+/// What was reported, if all that was looked up could be read.
+fn verdict<C: Codes>(report: Report<C>) -> Verdict {
+    lookups::take_fault().map_or_else(|| report.into_verdict(), refused)
+}
+
+fn refused(problem: String) -> Verdict {
+    Verdict {
+        error: Some(problem),
+        ..Verdict::default()
+    }
+}
+
+/// What is wrong with a document, and where; never a value of it.
+pub(crate) fn problem(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let path = pointer::field_path(&place(error.path()));
+    let problem = without_value(&without_place(error.inner()));
+    format!("`{path}` {problem}")
 }
 
 fn place(path: &serde_path_to_error::Path) -> String {

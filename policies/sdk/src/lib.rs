@@ -62,7 +62,8 @@
 //! The reads come from the struct itself, so that what the host sends and
 //! what is deserialized cannot drift apart. Strings are best taken as
 //! [`Text`], which borrows from the request. Containers of any workload are
-//! reached through [`pod`], whatever the kind.
+//! reached through [`pod`], whatever the kind, and other objects through
+//! [`lookups`].
 
 // The derive macros name this crate by its own name.
 extern crate self as portcullis_sdk;
@@ -79,7 +80,7 @@ extern crate self as portcullis_sdk;
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",
-        world: "policy",
+        world: "policy-with-lookups",
         pub_export_macro: true,
         default_bindings_module: "portcullis_sdk::bindings",
     });
@@ -91,6 +92,7 @@ pub mod cases;
 pub mod guest;
 pub mod image;
 mod kind;
+pub mod lookups;
 pub mod names;
 pub mod pod;
 mod policy;

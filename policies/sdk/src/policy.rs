@@ -1,6 +1,6 @@
 //! What an author implements.
 
-use portcullis_contract::{Code, MatchConstraints};
+use portcullis_contract::{Code, Lookup, MatchConstraints};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -36,8 +36,14 @@ pub trait Policy: Page {
     /// What it judges unless the operator says otherwise.
     fn matches() -> MatchConstraints;
 
-    /// Judges one request. A pure function: the same request and settings
-    /// give the same report, and nothing is kept from one call to the next.
+    /// The kinds whose objects it looks up: see [`crate::lookups`].
+    fn lookups() -> Vec<Lookup> {
+        Vec::new()
+    }
+
+    /// Judges one request. A pure function: the same request, settings and
+    /// looked up objects give the same report, and nothing is kept from one
+    /// call to the next.
     fn evaluate(
         request: &Self::Request<'_>,
         settings: &Self::Settings,

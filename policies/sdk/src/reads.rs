@@ -76,6 +76,7 @@ leaves!(
     usize,
     serde_json::Value,
     serde_json::Number,
+    portcullis_contract::LabelSelector,
     ()
 );
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Admission;
 use crate::admit::Known;
 use crate::policy::scrub::Values;
-use crate::policy::{Cause, Failure, Policy, Ready};
+use crate::policy::{Asked, Cause, Failure, Policy, Ready};
 
 /// What programs said of a request, in the order in which they were asked:
 /// who asks again in that order asks none of them twice, and no cache is asked
@@ -81,12 +81,18 @@ impl Admission<'_> {
         projection: &str,
         deadline: Instant,
     ) -> Result<Verdict, Failure> {
+        let asked = Asked {
+            request: projection,
+            namespace: self.subject.attributes.namespace.as_deref(),
+            others: self.subject.others,
+            looked: None,
+        };
         let mut answers = self.answers.borrow_mut();
         if !self.at_once {
             let known = answers.0.pop_front();
-            return known.unwrap_or_else(|| ready.program.evaluate(projection, deadline));
+            return known.unwrap_or_else(|| ready.program.judge(asked, deadline));
         }
-        let Some(said) = ready.program.at_once(projection, deadline) else {
+        let Some(said) = ready.program.at_once(asked, deadline) else {
             return Err(self.miss());
         };
         answers.0.push_back(said.clone());

@@ -162,7 +162,7 @@ fn taking(time: Duration) -> impl Evaluate {
 }
 
 fn promptly(guard: &Guard, request: &str, left: Duration) -> Option<Result<Verdict, Failure>> {
-    guard.at_once(request, Instant::now() + left)
+    guard.at_once(Asked::alone(request), Instant::now() + left)
 }
 
 #[test]

@@ -135,6 +135,7 @@ fn a_namespace_is_not_exempted_by_what_lies_in_it() {
         attributes: &attributes,
         namespace: &Value::Null,
         known: Known::Whole,
+        others: None,
     };
     let scope = Scope {
         phase: Phase::Validate,
@@ -148,7 +149,7 @@ fn a_namespace_is_not_exempted_by_what_lies_in_it() {
 struct Remembered;
 
 impl Evaluate for Remembered {
-    fn evaluate(&self, _: &str, _: Instant) -> Result<Verdict, Failure> {
+    fn judge(&self, _: Asked<'_>, _: Instant) -> Result<Verdict, Failure> {
         Ok(Verdict {
             findings: vec![finding()],
             ..Verdict::default()

@@ -16,9 +16,12 @@ struct Echo {
 }
 
 impl Evaluate for Echo {
-    fn evaluate(&self, request: &str, _: Instant) -> Result<Verdict, Failure> {
+    fn judge(&self, asked: Asked<'_>, _: Instant) -> Result<Verdict, Failure> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        match request {
+        if let Some(looked) = asked.looked {
+            looked.set(asked.request.starts_with("look"));
+        }
+        match asked.request {
             "fail" => Err(Failure::guest(Cause::Trap, "as this test wants")),
             "" => Ok(Verdict::default()),
             text => Ok(finding(&format!("{text} {:?}", self.identity))),
@@ -50,6 +53,7 @@ fn behind(
         program: Ok(Ready {
             reads: Arc::new(Reads::default()),
             redaction,
+            sight: Arc::default(),
             program: Arc::new(Echo {
                 identity,
                 asked: Arc::clone(&asked),
@@ -101,6 +105,16 @@ fn failures_are_asked_for_again() {
         assert!(ask(&program, "fail").is_err());
     }
     assert_eq!(count(&asked), 3);
+}
+
+#[test]
+fn what_was_looked_up_for_is_asked_for_again() {
+    let (program, asked) = behind(&room(1 << 20), Some([1; 32]), Redaction::Blank);
+    for _ in 0..3 {
+        ask(&program, "look").expect("a verdict");
+        ask(&program, "do not").expect("a verdict");
+    }
+    assert_eq!(count(&asked), 3 + 1);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::judge::{self, Creation, Outcome, identity};
 use crate::policy::decision::Judged;
 use crate::policy::exemption::selector::Candidate;
 use crate::policy::kinds::Resource;
-use crate::policy::{Action, PolicySet};
+use crate::policy::{Action, Others, PolicySet};
 use crate::progress::Progress;
 use crate::registration::never::ROOT_CA;
 use crate::review;
@@ -28,6 +28,8 @@ pub(super) struct Judging {
     pub(super) set: Arc<PolicySet>,
     /// The namespaces.
     pub(super) world: Arc<World>,
+    /// What policies look up.
+    pub(super) others: Arc<dyn Others>,
     /// The kind.
     pub(super) kind: Arc<Kind>,
     /// What else was asked for.
@@ -96,7 +98,7 @@ impl Judging {
         if !within.all(|within| creation.reaches(within, &namespace, known)) {
             return self.part.pass("not-registered");
         }
-        let outcome = creation.judge(&self.set, &namespace, known);
+        let outcome = creation.judge(&self.set, &namespace, known, &self.others);
         if owner.is_none() {
             self.note_slipped_in(&outcome, &object, &who);
         }

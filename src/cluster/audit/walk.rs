@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::PartialObjectMeta;
+use serde_json::Value;
 
 use super::Wish;
 use super::judging::{Judging, Part};
@@ -15,6 +16,7 @@ use super::page;
 use super::world::World;
 use crate::cluster::namespaces::Metadata;
 use crate::policy::PolicySet;
+use crate::policy::lookup::{Inventory, Others};
 use crate::progress::Progress;
 
 /// How often a list is begun anew, or goes on with what has changed, before
@@ -26,6 +28,7 @@ pub(super) struct Walk {
     pub(super) lists: Lists,
     pub(super) set: Arc<PolicySet>,
     pub(super) world: Arc<World>,
+    pub(super) others: Arc<dyn Others>,
     wish: Arc<Wish>,
     progress: Option<Arc<Progress>>,
 }
@@ -76,6 +79,7 @@ impl Walk {
             lists,
             set,
             world: Arc::default(),
+            others: Arc::new(Inventory::default()),
             wish,
             progress,
         }
@@ -131,6 +135,7 @@ impl Walk {
         let mut judging = Judging {
             set: Arc::clone(&self.set),
             world: Arc::clone(&self.world),
+            others: Arc::clone(&self.others),
             kind: Arc::clone(kind),
             wish: Arc::clone(&self.wish),
             progress: self.progress.clone(),
@@ -188,18 +193,26 @@ pub(super) async fn namespaces(
     lists: &mut Lists,
     learn: &mut (dyn FnMut(Metadata) + Send),
 ) -> Result<(), Problem> {
+    let mut take = |object| {
+        if let Ok(namespace) = serde_json::from_value(object) {
+            learn(namespace);
+        }
+    };
+    each(lists, "/api/v1/namespaces", &mut take).await
+}
+
+/// Gives all objects of a list to `take`, some of them twice.
+pub(super) async fn each(
+    lists: &mut Lists,
+    path: &str,
+    take: &mut (dyn FnMut(Value) + Send),
+) -> Result<(), Problem> {
     let mut place = Place::default();
     loop {
         let limit = lists.size(place.last);
-        let page = lists.page("/api/v1/namespaces", limit, place.from.as_deref());
-        match page.await {
+        match lists.page(path, limit, place.from.as_deref()).await {
             Ok(text) => {
-                let mut take = |object| {
-                    if let Ok(namespace) = serde_json::from_value(object) {
-                        learn(namespace);
-                    }
-                };
-                let (head, count) = page::read(&text, &mut take).map_err(|_| unreadable())?;
+                let (head, count) = page::read(&text, &mut *take).map_err(|_| unreadable())?;
                 place.last = Some((count, text.len()));
                 place.from = head.next.filter(|next| !next.is_empty());
                 if place.from.is_none() {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::seen::{list, text};
 use super::{Said, Seen, note, problem};
+use crate::cluster::state::State;
 use crate::cluster::{anchor, crd};
 
 /// What an installation is granted, as this version has it, among all else
@@ -89,13 +90,31 @@ fn wanted(seen: &Seen) -> Vec<(Option<String>, Value)> {
         ["ClusterRole", "Role"].contains(&text(one, "/kind"))
             && text(one, "/metadata/name") == ROLES
     });
+    let has_profile = has_profile(seen);
     let rules = roles.flat_map(|role| {
         let at = role.pointer("/metadata/namespace").and_then(Value::as_str);
         let at = at.map(str::to_owned);
-        let rules: Vec<Value> = list(&role, "/rules").iter().flat_map(single).collect();
+        let rules = list(&role, "/rules").iter();
+        let rules = rules.filter(|rule| has_profile || !is_for_lookups(rule));
+        let rules: Vec<Value> = rules.flat_map(single).collect();
         rules.into_iter().map(move |rule| (at.clone(), rule))
     });
     rules.collect()
+}
+
+/// Whether policies of the pack are in force by themselves, as far as is known.
+fn has_profile(seen: &Seen) -> bool {
+    let state = seen.state.as_ref();
+    let state = state.and_then(|found| State::parse(found.as_ref()).ok());
+    state.is_none_or(|state| state.base.is_some())
+}
+
+/// Whether a rule is there for what policies of the profile look up. What
+/// other policies miss stands in their status.
+fn is_for_lookups(rule: &Value) -> bool {
+    let verbs = list(rule, "/verbs");
+    let is_ours = list(rule, "/apiGroups").iter().any(|one| one == crd::GROUP);
+    !is_ours && verbs == ["list", "watch"]
 }
 
 /// The account may do what it has to.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::seen::text;
 use super::{Said, Seen, note, problem};
+use crate::cluster::report::ANSWERED;
 use crate::cluster::status::Status;
 
 /// Each policy is loaded and registered.
@@ -37,5 +38,19 @@ fn one(policy: &Value) -> Vec<Said> {
             )
         })
     });
-    bad.collect()
+    bad.chain(unanswered(name, &status)).collect()
+}
+
+/// What a policy looks up is known, if it looks anything up.
+fn unanswered(name: &str, status: &Status) -> Option<Said> {
+    let condition = status.condition(ANSWERED)?;
+    (condition.status != "True").then(|| {
+        problem(
+            format!(
+                "lookups of policy {name} are not answered: {}",
+                condition.message
+            ),
+            "give the account of Portcullis the right that it names",
+        )
+    })
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::*;
-use cases::{broken, other};
+use cases::{broken, other, without_lookups_of};
 use healthy::healthy;
 
 mod cases;
@@ -38,6 +38,14 @@ fn each_check_says_what_is_wrong_and_how_to_mend_it() {
     }
     let broken: BTreeSet<&str> = broken().iter().map(|(check, ..)| *check).collect();
     assert_eq!(broken, checks().collect(), "each check has a case");
+}
+
+#[test]
+fn without_a_profile_nobody_needs_what_it_looks_up() {
+    let mut seen = healthy();
+    without_lookups_of(&mut seen, "poddisruptionbudgets");
+    let lines = diagnose(&seen);
+    assert_eq!(lines, [], "{lines:#?}");
 }
 
 #[test]

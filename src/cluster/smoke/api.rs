@@ -1,5 +1,7 @@
 //! Tries objects, on the API server. Every create is a dry-run.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ApiResource, GroupVersionKind, PostParams};
@@ -9,14 +11,19 @@ use portcullis_contract::LabelSelector;
 use serde_json::Value;
 
 use super::{Answer, Line, expected, judge, objects, refusal};
+use crate::cluster::audit::lists::Lists;
+use crate::cluster::audit::others;
 use crate::cluster::namespaces::{self, Metadata};
 use crate::cluster::registrations::api::Slot;
 use crate::cluster::registrations::{away_line, entries};
 use crate::cluster::state::{self, Kind, State};
-use crate::policy::PolicySet;
 use crate::policy::action::NamespaceLabels;
 use crate::policy::kinds::{group_version, resource};
 use crate::policy::matching::selects_namespace;
+use crate::policy::{Others, PolicySet};
+
+/// What policies look up is asked for at no more than the usual pace.
+const REQUESTS_PER_SECOND: u32 = 20;
 
 /// Where it is tried.
 #[derive(Debug, Clone)]
@@ -51,6 +58,9 @@ pub async fn smoke(client: &Client, set: &PolicySet, wish: &Wish) -> Result<Vec<
             wish.registration
         );
     }
+    let mut lists = Lists::new(client.clone(), REQUESTS_PER_SECOND, None);
+    let others = others::gather(&mut lists, set, std::slice::from_ref(&wish.target)).await;
+    let others: Arc<dyn Others> = Arc::new(others);
     let mut lines = vec![];
     for object in objects(&wish.target) {
         let text = |pointer: &str| {
@@ -61,7 +71,7 @@ pub async fn smoke(client: &Client, set: &PolicySet, wish: &Wish) -> Result<Vec<
         };
         let (kind, name) = (text("/kind"), text("/metadata/name"));
         let tried = format!("{kind} {}/{name}", wish.target);
-        let expected = expected(set, &object, &namespace);
+        let expected = expected(set, &object, &namespace, &others);
         let answer = create(client, &object, &wish.target).await?;
         lines.push(judge(tried, &expected, &answer, away.as_deref()));
     }

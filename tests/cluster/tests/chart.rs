@@ -14,6 +14,8 @@ use crate::support::deployment;
 
 /// While others write.
 mod load;
+/// What it lets Portcullis look up.
+mod lookups;
 /// What is rendered from it.
 mod rendered;
 

@@ -14,6 +14,8 @@ use crate::support::{cluster, deployment};
 mod exemptions;
 /// Faults of the API server.
 mod faults;
+/// Rights of what policies look up.
+mod lookups;
 /// Replicas that come and go.
 mod replicas;
 /// What it may do, and what it does.

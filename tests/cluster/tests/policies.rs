@@ -11,6 +11,8 @@ mod earlier;
 mod force;
 /// Labels of namespaces.
 mod labels;
+/// What policies look up besides.
+mod lookups;
 /// The API server is gone for a while.
 mod outage;
 /// Policies are tried out when they are written.

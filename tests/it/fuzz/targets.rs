@@ -35,8 +35,8 @@ fn any_body_of_a_review_is_answered_by_its_uid_or_refused() {
         assert!(!decoded.uid.is_empty());
         let decision = match &decoded.request {
             Ok(request) => {
-                replay::decide(&set, request, Phase::Mutate);
-                replay::decide(&set, request, Phase::Validate)
+                replay::decide(&set, request, Phase::Mutate, None);
+                replay::decide(&set, request, Phase::Validate, None)
             }
             Err(problem) => {
                 let refusal = answered(&review::encode_refusal(&decoded.uid, problem));

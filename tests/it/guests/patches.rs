@@ -38,6 +38,7 @@ fn mutate(verdict: &Value) -> Decision {
         attributes: &attributes,
         namespace: &Value::Null,
         known: Known::InPart,
+        others: None,
     };
     let scope = Scope {
         phase: Phase::Mutate,

@@ -140,6 +140,7 @@ fn policy(name: &str, step: Step, failure_policy: &str, asked: &Asked) -> Policy
         program: Ok(Ready {
             reads: Arc::new(Reads::parse(["object"]).expect("reads")),
             redaction: Redaction::None,
+            sight: Arc::default(),
             program: Arc::new(program),
         }),
     }
@@ -176,6 +177,7 @@ impl Chain {
             attributes: &attributes,
             namespace: &Value::Null,
             known: Known::InPart,
+            others: None,
         };
         let scope = Scope {
             phase: Phase::Mutate,

@@ -40,6 +40,14 @@ pub(super) fn other<'s>(
     all.last_mut().expect("it is there")
 }
 
+/// The account may not look these up.
+pub(super) fn without_lookups_of(seen: &mut Seen, resource: &str) {
+    for (_, role) in seen.rights.iter_mut().flatten() {
+        let rules = role["rules"].as_array_mut().expect("rules");
+        rules.retain(|rule| rule["resources"][0] != resource);
+    }
+}
+
 /// Breaks one thing.
 pub(super) type Break = Box<dyn Fn(&mut Seen)>;
 /// Which check says what is broken, how bad it is, and what it says.
@@ -103,6 +111,17 @@ fn manifests() -> Vec<Case> {
             }),
         ),
         (
+            "rights",
+            Problem,
+            "lacks rights: list poddisruptionbudgets, watch poddisruptionbudgets",
+            case(|seen| {
+                let mut state = State::default();
+                state.say_base(Some("starter"), "t");
+                seen.state = stored(&state);
+                without_lookups_of(seen, "poddisruptionbudgets");
+            }),
+        ),
+        (
             "anchor",
             Problem,
             "ClusterRole portcullis-installation is not there",
@@ -137,6 +156,20 @@ fn manifests() -> Vec<Case> {
             "nobody has looked at policy tags",
             case(|seen| {
                 seen.policies.as_mut().expect("seen")[0]["metadata"]["generation"] = 3.into();
+            }),
+        ),
+        (
+            "policies",
+            Problem,
+            "lookups of policy tags are not answered: add a rule",
+            case(|seen| {
+                let policy = &mut seen.policies.as_mut().expect("seen")[0];
+                let conditions = policy["status"]["conditions"].as_array_mut();
+                conditions
+                    .expect("conditions")
+                    .push(json!({"type": "LookupsAnswered",
+                    "status": "False", "reason": "RightMissing", "message": "add a rule",
+                    "lastTransitionTime": "2027-01-01T00:00:00Z"}));
             }),
         ),
         (

@@ -8,7 +8,7 @@ use portcullis_cluster::{Answer, binary, helm, plane, root};
 use serde_json::Value;
 
 /// The chart with these values: `NAME=VALUE`.
-fn template(values: &[&str]) -> Answer {
+pub(super) fn template(values: &[&str]) -> Answer {
     let chart = helm::chart().display().to_string();
     let mut arguments = vec!["template", "portcullis", &chart, "--namespace=portcullis"];
     for value in values {
