@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{portcullis, root, stdout};
-
-const CORPORA: [&str; 3] = ["pesuga-homelab", "home-k3s", "bank-of-anthos"];
+use crate::corpora::{CORPORA, file, findings_of, index, text, truth};
 
 /// How many references of the corpora nobody can tell from their files.
 const UNSEEN: usize = 4;
@@ -50,48 +48,28 @@ fn missing() -> BTreeSet<Row> {
 
 fn rows(rule: &str) -> Vec<(String, Value)> {
     let of_corpus = |corpus: &&str| {
-        let truth = root().join("tests/data/corpora").join(corpus);
-        let truth = std::fs::read(truth.join("truth.json")).expect("a truth");
-        let truth: Value = serde_json::from_slice(&truth).expect("JSON");
-        let rows = truth["rules"][rule].as_array().expect("rows").clone();
         let corpus = (*corpus).to_owned();
-        rows.into_iter().map(move |row| (corpus.clone(), row))
+        let rows = truth(&corpus, rule).into_iter();
+        rows.map(move |row| (corpus.clone(), row))
     };
     CORPORA.iter().flat_map(of_corpus).collect()
 }
 
 fn at(corpus: &str, row: &Value, what: String) -> Row {
-    let document = row["doc"].as_u64().expect("a number");
-    let file = format!("manifests/{}", text(row, "file"));
-    (corpus.into(), file, document, what)
+    (corpus.into(), file(row), index(row, "doc"), what)
 }
 
-/// What `check` finds of this code, kube-system included.
+/// What `check` finds of this code.
 fn found(code: &str) -> BTreeSet<Row> {
     let mut found = BTreeSet::new();
-    let policies = root().join("tests/data/truth/lookups");
     for corpus in CORPORA {
-        let mut check = portcullis(&[
-            "check",
-            "--output",
-            "json",
-            "--profile",
-            "none",
-            "manifests",
-        ]);
-        check.arg("--policies").arg(&policies);
-        check.args(["--exclude-namespace", "none"]);
-        let folder = root().join("tests/data/corpora").join(corpus);
-        let output = check.current_dir(folder).output().expect("starts");
-        let report: Value = serde_json::from_str(&stdout(&output)).expect("a report");
-        assert_eq!(report["failures"], serde_json::json!([]), "{corpus}");
-        for finding in report["findings"].as_array().expect("findings") {
+        for finding in findings_of(corpus, "tests/data/truth/lookups") {
             if finding["code"] != code {
                 continue;
             }
-            let what = what(&text(finding, "message"));
-            let document = finding["document"].as_u64().expect("a number");
-            let row = (corpus.to_owned(), text(finding, "file"), document, what);
+            let what = what(&text(&finding, "message"));
+            let (file, document) = (text(&finding, "file"), index(&finding, "document"));
+            let row = (corpus.to_owned(), file, document, what);
             assert!(found.insert(row), "{corpus}: twice: {finding}");
         }
     }
@@ -108,8 +86,4 @@ fn what(message: &str) -> String {
         (Some("no"), Some(kind), Some(name)) => format!("{kind} {name}"),
         _ => String::new(),
     }
-}
-
-fn text(value: &Value, member: &str) -> String {
-    value[member].as_str().expect("text").to_owned()
 }
