@@ -11,10 +11,15 @@
 //! userInfo: {username: dev}
 //! expect:
 //!   findings: [{code: image-latest, container: web, path: /spec/containers/0/image}]
+//!   effects: [{kind: secrets, required: true, object: {...}}]
+//!   guarded: [{code: not-yours, path: /metadata/labels, permission: {verb: update, resource: x}}]
 //! ```
 //!
-//! The AdmissionReview around the object is made. The same files run natively
+//! Of an effect, `object` may be left out, and so may `mode` and `unless`, the
+//! number of its alternatives. The AdmissionReview around the object is made. The same files run natively
 //! (`portcullis_sdk::cases`) and through wasm, with equal results.
+
+mod effects;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +28,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{MatchConstraints, Operation, PatchOperation, Verdict, Within};
+use effects::{ExpectedEffect, ExpectedGuarded};
 
 /// One case file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -55,6 +61,10 @@ struct Expect {
     findings: Vec<ExpectedFinding>,
     #[serde(default)]
     changes: Vec<PatchOperation>,
+    #[serde(default)]
+    effects: Vec<ExpectedEffect>,
+    #[serde(default)]
+    guarded: Vec<ExpectedGuarded>,
     #[serde(default)]
     faults: Vec<ExpectedFault>,
     error: Option<String>,
@@ -271,6 +281,9 @@ impl Case {
             let expected = &self.expect.changes;
             mismatches.push(format!("changes: found {found:?}, expected {expected:?}"));
         }
+        let changes = verdict.changes.as_ref();
+        mismatches.extend(effects::differ(changes, &self.expect.effects));
+        mismatches.extend(effects::guarded_differ(changes, &self.expect.guarded));
         mismatches
     }
 }

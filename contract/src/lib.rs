@@ -10,11 +10,13 @@
 //! - [`Reads`](reads::Reads): the fields a policy declared, and the
 //!   projection of a request onto them.
 //! - [`Verdict`]: what a policy says of a request.
+//! - [`Effect`]: an object that it wants to exist besides.
 //!
 //! How the documents may grow is written in `wit/policy.wit`.
 
 mod constraints;
 mod description;
+pub mod effect;
 pub mod pod;
 pub mod pointer;
 pub mod reads;
@@ -30,9 +32,10 @@ pub use constraints::{
     SelectorRequirement,
 };
 pub use description::{Code, Description, Level};
+pub use effect::{Condition, Effect, EffectMode, Guarded, Permission, Test, Unless};
 pub use redaction::Redaction;
 pub use request::Request;
-pub use verdict::{Changes, Effect, Finding, PatchOperation, Verdict, Within};
+pub use verdict::{Changes, Finding, PatchOperation, Verdict, Within};
 
 /// The version of the WIT package that this crate speaks.
 pub const INTERFACE: &str = "0.1.0";

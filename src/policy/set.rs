@@ -144,7 +144,7 @@ impl PolicySet {
             let Err(failure) = &policy.program else {
                 continue;
             };
-            let keeps_grants = |old: &&Policy| old.spec.grants.is_subset(&policy.spec.grants);
+            let keeps_grants = |old: &&Policy| old.spec.grants_no_more_than(&policy.spec);
             let good = last_good(&policy.name)
                 .filter(|old| old.program.is_ok())
                 .filter(keeps_grants);

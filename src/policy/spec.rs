@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::effect::{self, EffectGrant};
 use super::name::{NameError, PolicyName};
 pub use super::program::{ConfigMapRef, ProgramRef};
 
@@ -78,6 +79,10 @@ pub struct Spec {
     /// What the program is allowed beyond its declared reads.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grants: BTreeSet<Grant>,
+    /// The kinds of objects that it may have Portcullis create in the namespace
+    /// of a request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<EffectGrant>,
     /// Whether PolicyExemptions of a namespace may forgive what it finds there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exemptible: bool,
@@ -288,6 +293,7 @@ impl Spec {
             on_update: OnUpdate::default(),
             inherited: Inherited::default(),
             grants: BTreeSet::new(),
+            effects: Vec::new(),
             exemptible: false,
             limits: Limits::default(),
         }
@@ -309,7 +315,14 @@ impl Spec {
         if let Some(constraints) = &self.match_constraints {
             super::matching::check_constraints("/spec/matchConstraints", constraints)?;
         }
+        effect::validate(&self.effects)?;
         self.limits.validate()
+    }
+
+    /// Whether this grants no more than `other` does.
+    pub fn grants_no_more_than(&self, other: &Spec) -> bool {
+        let is_within = |grant: &EffectGrant| grant.is_within(&other.effects);
+        self.grants.is_subset(&other.grants) && self.effects.iter().all(is_within)
     }
 }
 

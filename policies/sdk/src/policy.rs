@@ -27,7 +27,9 @@ pub trait Policy: Page {
     /// Whether it judges manifests in files only (`portcullis check`): no
     /// cluster asks it, since what it reports is as it should be there.
     const OFFLINE: bool = false;
-    /// Kinds of effects it may ask for.
+    /// Kinds of effects it may ask for, each a resource with its group:
+    /// `networkpolicies.networking.k8s.io`. The operator has to grant each
+    /// (`spec.effects` of the WasmPolicy), or the policy does not load.
     const EFFECTS: &'static [&'static str] = &[];
 
     /// What it judges unless the operator says otherwise.
