@@ -14,6 +14,7 @@ pub mod controller;
 pub mod crd;
 pub mod doctor;
 pub mod earlier;
+pub mod effects;
 pub mod exemptions;
 pub mod gather;
 pub mod home;

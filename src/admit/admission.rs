@@ -237,7 +237,11 @@ impl Admission<'_> {
         } in changes.guarded
         {
             let judged = self.weigh(policy, finding, labels, guessed)?;
-            self.decision.guarded.push(Guard { judged, permission });
+            self.decision.guarded.push(Guard {
+                judged,
+                permission,
+                failure_policy: policy.spec.failure_policy,
+            });
         }
         let attributes = self.subject.attributes;
         for effect in changes.effects {

@@ -6,11 +6,14 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use kube::Client;
+use portcullis_contract::Permission;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use super::anchor::api::Anchor;
 use super::controller::{Controller, Parts};
+use super::effects::access;
+use super::effects::ensure::Ensuring;
 use super::exemptions;
 use super::gather;
 use super::home::Home;
@@ -20,7 +23,7 @@ use super::vetting::{Vetting, changed_spec};
 use super::writes::Registered;
 use crate::load::taker::{Prepare, Taker};
 use crate::pack::Pack;
-use crate::policy::PolicySet;
+use crate::policy::{PolicySet, Wanted};
 use crate::review::Request;
 use crate::server::Health;
 use crate::source::Found;
@@ -110,6 +113,8 @@ pub fn start(
         link,
         namespaces,
         exemptions,
+        ensuring: Ensuring::new(client.clone()),
+        client: client.clone(),
         vetting: Vetting::new(client.clone(), pack, engine),
     });
     Running {
@@ -125,6 +130,8 @@ struct Around {
     link: Arc<Link>,
     namespaces: Arc<Namespaces>,
     exemptions: Arc<exemptions::Watch>,
+    ensuring: Ensuring,
+    client: Client,
     vetting: Vetting,
 }
 
@@ -135,6 +142,23 @@ impl Surroundings for Around {
 
     fn namespace<'a>(&'a self, name: &'a str, until: Instant) -> BoxFuture<'a, Option<Arc<Value>>> {
         Box::pin(self.namespaces.get(name, until))
+    }
+
+    fn ensure<'a>(
+        &'a self,
+        wanted: &'a Wanted,
+        until: Instant,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(self.ensuring.ensure(wanted, until))
+    }
+
+    fn may<'a>(
+        &'a self,
+        request: &'a Request,
+        permission: &'a Permission,
+        until: Instant,
+    ) -> BoxFuture<'a, Result<bool, String>> {
+        Box::pin(access::may(&self.client, request, permission, until))
     }
 
     fn vet(&self, request: Request, until: Instant) -> BoxFuture<'_, Vetted> {

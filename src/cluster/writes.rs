@@ -24,6 +24,7 @@ pub use options::{Certificates, Options};
 
 use super::anchor::api::Anchor;
 use super::certificates::api as certificates;
+use super::effects::reconciler;
 use super::home::Home;
 use super::lease::Timing;
 use super::lease::api::Candidate;
@@ -80,6 +81,13 @@ impl Writes {
                 registered: self.registered.subscribe(),
             }));
         }
+        tasks.spawn(reconciler::run(reconciler::Parts {
+            client: self.client.clone(),
+            home: self.home.clone(),
+            set: Arc::clone(&self.set),
+            changed: self.changed.clone(),
+            leads: self.leading.subscribe(),
+        }));
         let mut candidate = Candidate::new(self.client, &self.home, self.anchor, self.timing);
         candidate.run(self.leading, stop).await;
         // Nothing is written any more when another replica begins.

@@ -34,6 +34,8 @@ pub struct Guard {
     pub judged: Judged,
     /// What lifts it.
     pub permission: Permission,
+    /// What answers where nobody knows of the permission.
+    pub failure_policy: FailurePolicy,
 }
 
 impl Wanted {
@@ -53,6 +55,11 @@ impl Wanted {
                            nobody knows the namespace it should go to";
             return Err(Failure::guest(Cause::Output, message));
         };
+        if !effect.required && !attributes.is_namespace() {
+            let message = "it asked for an eventual object beside one that is no Namespace: what \
+                           is eventual hangs on the Namespace alone, so that it can be kept";
+            return Err(Failure::guest(Cause::Output, message));
+        }
         let is_unborn = attributes.is_namespace() && attributes.operation == Operation::Create;
         if effect.required && is_unborn {
             let message = "it asked for a required object in a namespace that is only being \
