@@ -8,6 +8,7 @@
 //! operation: CREATE               # CREATE, UPDATE or DELETE
 //! subResource: resize             # of the object's resource
 //! namespaceLabels: {tier: web}
+//! namespaceAnnotations: {a.example/b: c}
 //! userInfo: {username: dev}
 //! expect:
 //!   findings: [{code: image-latest, container: web, path: /spec/containers/0/image}]
@@ -43,6 +44,8 @@ pub struct Case {
     sub_resource: Option<String>,
     #[serde(default)]
     namespace_labels: BTreeMap<String, String>,
+    #[serde(default)]
+    namespace_annotations: BTreeMap<String, String>,
     namespace_is_known: Option<bool>,
     #[serde(default)]
     user_info: Option<Value>,
@@ -182,7 +185,11 @@ impl Case {
         let name = name.unwrap_or("default");
         let mut labels = self.namespace_labels.clone();
         labels.insert("kubernetes.io/metadata.name".into(), name.into());
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        let mut metadata = json!({"name": name, "labels": labels});
+        if !self.namespace_annotations.is_empty() {
+            metadata["annotations"] = json!(self.namespace_annotations);
+        }
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     }
 
     /// The AdmissionRequest around the object, as far as policies read it.

@@ -11,8 +11,8 @@ use super::decision::Judged;
 use super::{Attributes, Cause, Failure, FailurePolicy, Policy, PolicyName};
 
 pub use grant::EffectGrant;
-pub(super) use grant::validate;
 pub use grant::check;
+pub(super) use grant::validate;
 
 /// An object that a policy wants to exist, and is granted.
 #[derive(Debug, Clone, PartialEq)]

@@ -106,10 +106,9 @@ impl Values {
             | PatchOperation::Replace { path, value }
             | PatchOperation::Test { path, value } => self.holds(path) || self.is_in(value),
         });
-        let in_effects = changes
-            .effects
-            .iter()
-            .any(|effect| self.holds(&effect.kind) || self.is_in(&effect.object) || self.asks(effect));
+        let in_effects = changes.effects.iter().any(|effect| {
+            self.holds(&effect.kind) || self.is_in(&effect.object) || self.asks(effect)
+        });
         let permissions = changes.guarded.iter().map(|guarded| &guarded.permission);
         let in_permissions = permissions
             .flat_map(serde_json::to_value)

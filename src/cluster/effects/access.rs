@@ -5,8 +5,8 @@ use std::time::Instant;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
-use kube::api::{Api, PostParams};
 use kube::Client;
+use kube::api::{Api, PostParams};
 use portcullis_contract::Permission;
 use serde_json::Value;
 

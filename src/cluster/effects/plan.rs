@@ -58,7 +58,9 @@ pub fn answers(set: &PolicySet, decision: &Decision) -> Vec<Answer> {
         !denies && !breaks
     };
     let has_effects = |policy: &&PolicyName| {
-        let description = set.get(policy.as_str()).and_then(|p| p.description.as_ref());
+        let description = set
+            .get(policy.as_str())
+            .and_then(|p| p.description.as_ref());
         description.is_some_and(|description| !description.effects.is_empty())
     };
     let asked = decision.evaluations.iter().map(|one| &one.policy);

@@ -90,7 +90,10 @@ pub async fn run(mut parts: Parts) {
             Err(_) => Some(format!("a pass took more than {PASS:?}")),
         };
         if let Some(problem) = problem.as_ref().filter(|_| problem != said) {
-            tracing::error!(problem, "what policies want in namespaces is not looked after");
+            tracing::error!(
+                problem,
+                "what policies want in namespaces is not looked after"
+            );
         }
         said = problem;
         tokio::select! {
@@ -134,7 +137,8 @@ impl Keeper {
         }
         let existing = self.existing().await?;
         let covered = looking::Covered::look(&self.covering, &answers).await?;
-        self.repairs.keep_namespaces(|name| answers.contains_key(name));
+        self.repairs
+            .keep_namespaces(|name| answers.contains_key(name));
         let none = vec![];
         let mut acts = Vec::new();
         for (namespace, answers) in &answers {

@@ -59,7 +59,10 @@ impl Repairs {
             return Go::On;
         }
         let times = self.times.entry(key.clone()).or_default();
-        while times.front().is_some_and(|at| now.saturating_duration_since(*at) > WINDOW) {
+        while times
+            .front()
+            .is_some_and(|at| now.saturating_duration_since(*at) > WINDOW)
+        {
             times.pop_front();
         }
         if times.len() < MOST {
@@ -86,7 +89,11 @@ mod tests {
     fn after_five_repairs_it_stops_tells_once_and_goes_on_later() {
         let (mut repairs, start) = (Repairs::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(repairs.may(&key(), false, at(0)), Go::On, "the first is no repair");
+        assert_eq!(
+            repairs.may(&key(), false, at(0)),
+            Go::On,
+            "the first is no repair"
+        );
         repairs.saw(key());
         for second in 1..=5 {
             assert_eq!(repairs.may(&key(), false, at(second)), Go::On, "{second}");
@@ -95,8 +102,16 @@ mod tests {
         assert_eq!(repairs.may(&key(), true, at(7)), Go::Stop);
         let another = ("shop".into(), "things".into(), "b".into());
         assert_eq!(repairs.may(&another, true, at(7)), Go::On);
-        assert_eq!(repairs.may(&key(), true, at(602)), Go::On, "the first is long ago");
-        assert_eq!(repairs.may(&key(), true, at(602)), Go::On, "the second, too");
+        assert_eq!(
+            repairs.may(&key(), true, at(602)),
+            Go::On,
+            "the first is long ago"
+        );
+        assert_eq!(
+            repairs.may(&key(), true, at(602)),
+            Go::On,
+            "the second, too"
+        );
         assert_eq!(repairs.may(&key(), true, at(602)), Go::StopAndTell);
     }
 

@@ -172,9 +172,11 @@ mod tests {
     }
 
     fn description(effects: &[&str]) -> Description {
-        serde_json::from_value(json!({"interface": "0.1.0", "name": "a", "version": "1.0.0",
+        serde_json::from_value(
+            json!({"interface": "0.1.0", "name": "a", "version": "1.0.0",
             "summary": "s", "matches": {}, "reads": [], "codes": [], "effects": effects,
-            "settings": {}}))
+            "settings": {}}),
+        )
         .expect("a description")
     }
 
@@ -189,8 +191,10 @@ mod tests {
             "{}",
             text(json!([]))
         );
-        let wrong = text(json!([{"apiGroup": "networking.k8s.io", "resource": "networkpolicies"},
-            {"resource": "secrets"}]));
+        let wrong = text(
+            json!([{"apiGroup": "networking.k8s.io", "resource": "networkpolicies"},
+            {"resource": "secrets"}]),
+        );
         assert!(wrong.contains("`secrets`"), "{wrong}");
         let right = json!([{"apiGroup": "networking.k8s.io", "resource": "networkpolicies"}]);
         assert!(check(&asks, &spec(right)).is_ok());
@@ -215,7 +219,10 @@ mod tests {
             (json!([{"resource": "*"}]), "no resource"),
             (json!([{"resource": "pods/exec"}]), "no resource"),
             (json!([{"resource": ""}]), "no resource"),
-            (json!([{"resource": "a"}, {"resource": "a", "mode": "Apply"}]), "twice"),
+            (
+                json!([{"resource": "a"}, {"resource": "a", "mode": "Apply"}]),
+                "twice",
+            ),
         ] {
             let error = validate(&spec(effects.clone()).effects).expect_err("refused");
             assert!(error.problem.contains(problem), "{effects}: {error}");

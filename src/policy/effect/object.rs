@@ -106,8 +106,7 @@ fn is_as(there: &Value, stamped: &Value) -> bool {
 /// What an object holds besides what it is.
 fn content(object: &Value) -> Map<String, Value> {
     let members = object.as_object().into_iter().flatten();
-    let is_content =
-        |name: &str| !matches!(name, "apiVersion" | "kind" | "metadata" | "status");
+    let is_content = |name: &str| !matches!(name, "apiVersion" | "kind" | "metadata" | "status");
     members
         .filter(|(name, _)| is_content(name))
         .map(|(name, value)| (name.clone(), value.clone()))
@@ -118,7 +117,10 @@ fn content(object: &Value) -> Map<String, Value> {
 /// an object have one order here.
 fn digest(object: &Value) -> String {
     let digest = Sha256::digest(Value::from(content(object)).to_string());
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn replacing(there: &Value, stamped: &Value) -> Value {
@@ -129,7 +131,10 @@ fn replacing(there: &Value, stamped: &Value) -> Value {
     for name in before.keys().filter(|name| !after.contains_key(*name)) {
         patch.push(json!({"op": "remove", "path": pointer::join("", name)}));
     }
-    for (name, value) in after.iter().filter(|(name, value)| before.get(*name) != Some(value)) {
+    for (name, value) in after
+        .iter()
+        .filter(|(name, value)| before.get(*name) != Some(value))
+    {
         patch.push(json!({"op": "add", "path": pointer::join("", name), "value": value}));
     }
     // It is ours, so that both maps are there.
@@ -195,7 +200,11 @@ mod tests {
         unmarked["metadata"]["labels"] = json!({"tier": "base"});
         let mut of_another = stored(&wanted);
         of_another["metadata"]["annotations"][POLICY] = "other".into();
-        for there in [unmarked, of_another, json!({"metadata": {"name": "default"}})] {
+        for there in [
+            unmarked,
+            of_another,
+            json!({"metadata": {"name": "default"}}),
+        ] {
             assert_eq!(step(&wanted, Some(&there)), Step::Foreign, "{there}");
         }
     }

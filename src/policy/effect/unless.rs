@@ -48,7 +48,10 @@ mod tests {
             (json!({"podSelector": {}}), true),
             (json!({"podSelector": {}, "policyTypes": ["Egress"]}), false),
             (json!({"podSelector": {}, "policyTypes": "Ingress"}), false),
-            (json!({"podSelector": {"matchLabels": {"a": "b"}}, "policyTypes": ["Ingress"]}), false),
+            (
+                json!({"podSelector": {"matchLabels": {"a": "b"}}, "policyTypes": ["Ingress"]}),
+                false,
+            ),
             (json!({}), false),
         ] {
             assert_eq!(holds(&closed, &json!({"spec": spec})), expected, "{spec}");
@@ -63,7 +66,10 @@ mod tests {
             (json!({}), true),
             (json!({"matchLabels": {"team": "a"}}), true),
             (json!({"matchLabels": {"team": "b"}}), false),
-            (json!({"matchExpressions": [{"key": "team", "operator": "Exists"}]}), true),
+            (
+                json!({"matchExpressions": [{"key": "team", "operator": "Exists"}]}),
+                true,
+            ),
             (Value::Null, false),
         ] {
             let object = json!({"spec": {"subject": {"namespaces": selector}}});

@@ -40,8 +40,20 @@ fn nothing_covers(_: &Wanted) -> bool {
 fn what_is_missing_is_made_and_what_is_there_left() {
     let closed = wanted("closed", &json!({"podSelector": {}}));
     let made = plan(&answer(&[&closed]), &[], nothing_covers);
-    assert!(matches!(made.as_slice(), [Act::Ensure { is_repair: false, .. }]), "{made:?}");
-    assert_eq!(plan(&answer(&[&closed]), &[existing(&closed)], nothing_covers), []);
+    assert!(
+        matches!(
+            made.as_slice(),
+            [Act::Ensure {
+                is_repair: false,
+                ..
+            }]
+        ),
+        "{made:?}"
+    );
+    assert_eq!(
+        plan(&answer(&[&closed]), &[existing(&closed)], nothing_covers),
+        []
+    );
 }
 
 #[test]
@@ -79,10 +91,31 @@ fn drift_is_a_repair_and_another_wish_is_none() {
     let mut drifted = existing(&closed);
     drifted.object["spec"]["ingress"] = json!([{}]);
     let repaired = plan(&answer(&[&closed]), &[drifted], nothing_covers);
-    assert!(matches!(repaired.as_slice(), [Act::Ensure { is_repair: true, .. }]), "{repaired:?}");
-    let before = existing(&wanted("closed", &json!({"podSelector": {}, "egress": [{}]})));
+    assert!(
+        matches!(
+            repaired.as_slice(),
+            [Act::Ensure {
+                is_repair: true,
+                ..
+            }]
+        ),
+        "{repaired:?}"
+    );
+    let before = existing(&wanted(
+        "closed",
+        &json!({"podSelector": {}, "egress": [{}]}),
+    ));
     let changed = plan(&answer(&[&closed]), &[before], nothing_covers);
-    assert!(matches!(changed.as_slice(), [Act::Ensure { is_repair: false, .. }]), "{changed:?}");
+    assert!(
+        matches!(
+            changed.as_slice(),
+            [Act::Ensure {
+                is_repair: false,
+                ..
+            }]
+        ),
+        "{changed:?}"
+    );
 }
 
 #[test]

@@ -136,7 +136,8 @@ impl Keeper {
             "it was brought back {MOST} times in {minutes} minutes, and somebody undoes it each \
              time: it is left alone for a while, find out who"
         );
-        self.complain(about(wanted), "RepairsStopped", problem).await;
+        self.complain(about(wanted), "RepairsStopped", problem)
+            .await;
         false
     }
 
@@ -155,7 +156,12 @@ impl Keeper {
                 self.repairs.saw(key.clone());
             }
             Outcome::Removed => {
-                tracing::info!(namespace, kind, name, "an object is wanted no more, and removed");
+                tracing::info!(
+                    namespace,
+                    kind,
+                    name,
+                    "an object is wanted no more, and removed"
+                );
                 self.repairs.forget(&key);
             }
             Outcome::Failed(reason, problem) => {
@@ -171,7 +177,13 @@ impl Keeper {
 
     async fn complain(&self, about: ObjectReference, reason: &'static str, note: String) {
         let (namespace, name) = (&about.namespace, &about.name);
-        tracing::warn!(?namespace, ?name, reason, note, "an object that a policy wants");
+        tracing::warn!(
+            ?namespace,
+            ?name,
+            reason,
+            note,
+            "an object that a policy wants"
+        );
         self.teller
             .warn(&about, "Ensure", Notice { reason, note })
             .await;
