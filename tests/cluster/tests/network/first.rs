@@ -8,8 +8,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use portcullis_cluster::User;
-use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{from_str, json};
 
 use super::{NAME, Stage, create_in, network_policy, pod};
 use crate::policies::{admin, client};
@@ -19,10 +18,6 @@ const CLIENTS: usize = 8;
 /// Namespaces in CI, and when all is asked for.
 const NAMESPACES: usize = 20;
 const ALL_NAMESPACES: usize = 500;
-
-fn object<K: DeserializeOwned>(text: &str) -> K {
-    serde_json::from_str(text).expect("an object")
-}
 
 /// The version that an object was stored as; versions of a cluster grow.
 fn version(object: &impl ResourceExt) -> u64 {
@@ -42,16 +37,17 @@ async fn in_one_go(client: &Client, namespace: &Namespace) -> (u64, u64, Duratio
         .create(&create, namespace)
         .await
         .expect("a namespace");
-    let account: ServiceAccount = object(
+    let account: ServiceAccount = from_str(
         &json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "own"}})
             .to_string(),
-    );
+    )
+    .expect("an object");
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &name);
     accounts
         .create(&create, &account)
         .await
         .expect("an account");
-    let mut wanted: Pod = object(&pod("first"));
+    let mut wanted: Pod = from_str(&pod("first")).expect("an object");
     wanted.spec.as_mut().expect("a spec").service_account_name = Some("own".to_owned());
     let pods: Api<Pod> = Api::namespaced(client.clone(), &name);
     let before = Instant::now();
@@ -76,7 +72,10 @@ async fn the_first_pod_of_a_namespace_comes_after_its_network_policy() {
         None => NAMESPACES,
     };
     let namespaces: Vec<Namespace> = (0..number)
-        .map(|index| object(&stage.namespace_text(&index.to_string(), "isolate-ingress")))
+        .map(|index| {
+            let text = stage.namespace_text(&index.to_string(), "isolate-ingress");
+            from_str(&text).expect("an object")
+        })
         .collect();
     let client = client(User::Admin).await;
     let next = AtomicUsize::new(0);
