@@ -90,8 +90,9 @@ async fn the_first_pod_of_a_namespace_comes_after_its_network_policy() {
     let seen: Vec<(u64, u64, Duration)> = seen.concat();
     let all: Api<Namespace> = Api::all(client.clone());
     for namespace in &namespaces {
-        let deleted = all.delete(&namespace.name_any(), &DeleteParams::default());
-        deleted.await.expect("deleted");
+        all.delete(&namespace.name_any(), &DeleteParams::default())
+            .await
+            .expect("deleted");
     }
     let times = seen.iter().map(|(.., took)| *took).collect();
     eprintln!("{number} first pods, each in {:?} (median)", middle(times));
