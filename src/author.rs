@@ -15,6 +15,7 @@ use portcullis_contract::{Description, Redaction};
 use serde_json::{Map, Value, json};
 
 use crate::args::author::Granted;
+use crate::policy::effect::EffectGrant;
 use crate::policy::spec::{API_VERSION, Grant, KIND, Resource};
 use crate::policy::{Cause, Failure};
 use crate::{load, source};
@@ -150,7 +151,8 @@ fn resource(
     let document = json!({
         "apiVersion": API_VERSION, "kind": KIND,
         "metadata": {"name": description.name},
-        "spec": {"program": {"file": "-"}, "settings": settings, "grants": grants},
+        "spec": {"program": {"file": "-"}, "settings": settings, "grants": grants,
+            "effects": EffectGrant::everything(description)},
     });
     Resource::parse(&document).map_err(|error| {
         Failure::guest(

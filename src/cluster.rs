@@ -22,6 +22,7 @@ pub mod kept;
 pub mod lease;
 pub mod link;
 pub mod namespaces;
+pub mod networks;
 pub mod notices;
 pub mod object;
 pub mod programs;

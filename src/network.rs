@@ -42,7 +42,9 @@ pub fn render(namespace: &Value, policies: &[Value]) -> String {
         let _ = writeln!(out, "opened by annotation: {}", one_line(allow));
     }
     if policies.is_empty() {
-        out.push_str("no NetworkPolicy: everybody may talk to all of its pods, and they to everybody\n");
+        out.push_str(
+            "no NetworkPolicy: everybody may talk to all of its pods, and they to everybody\n",
+        );
         return out;
     }
     let names: Vec<String> = policies.iter().map(named).collect();
@@ -128,7 +130,10 @@ mod tests {
     #[test]
     fn a_namespace_without_policies_says_so() {
         let text = render(&json!({"metadata": {"name": "shop"}}), &[]);
-        assert!(text.contains("not enrolled") && text.contains("no NetworkPolicy"), "{text}");
+        assert!(
+            text.contains("not enrolled") && text.contains("no NetworkPolicy"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -156,7 +161,9 @@ app=db  out  nobody                                                 db
 others  out  everybody                                    all
 ";
         let squeezed = |text: &str| {
-            let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+            let lines = text
+                .lines()
+                .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
             lines.collect::<Vec<_>>()
         };
         assert_eq!(squeezed(&text), squeezed(expected));

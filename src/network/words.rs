@@ -6,7 +6,10 @@ use serde_json::Value;
 pub(super) fn selector(selector: &Value) -> Option<String> {
     let labels = selector["matchLabels"].as_object().into_iter().flatten();
     let labels = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
-    let expressions = selector["matchExpressions"].as_array().into_iter().flatten();
+    let expressions = selector["matchExpressions"]
+        .as_array()
+        .into_iter()
+        .flatten();
     let expressions = expressions.map(expression);
     let all: Vec<String> = labels.chain(expressions).collect();
     (!all.is_empty()).then(|| all.join(","))
@@ -46,7 +49,9 @@ fn peer(peer: &Value) -> String {
     }
     let namespaces = match &peer["namespaceSelector"] {
         Value::Null => "this namespace".to_owned(),
-        of => selector(of).map_or("all namespaces".to_owned(), |of| format!("namespaces with {of}")),
+        of => selector(of).map_or("all namespaces".to_owned(), |of| {
+            format!("namespaces with {of}")
+        }),
     };
     match selector(&peer["podSelector"]) {
         None => namespaces,

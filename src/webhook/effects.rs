@@ -91,3 +91,6 @@ fn missing(wanted: &Wanted, problem: &str) -> Broken {
         failure_policy: wanted.failure_policy,
     }
 }
+
+#[cfg(test)]
+mod tests;

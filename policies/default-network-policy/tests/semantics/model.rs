@@ -7,11 +7,11 @@ use std::net::Ipv4Addr;
 use serde_json::Value;
 
 /// Labels.
-pub type Labels = BTreeMap<String, String>;
+pub(crate) type Labels = BTreeMap<String, String>;
 
 /// One end of a connection.
 #[derive(Debug, Clone)]
-pub enum End {
+pub(crate) enum End {
     /// A pod: labels of its namespace (its name among them), and its own.
     Pod { namespace: Labels, labels: Labels },
     /// Anything else.
@@ -20,15 +20,15 @@ pub enum End {
 
 /// A connection that is tried.
 #[derive(Debug, Clone)]
-pub struct Try {
-    pub from: End,
-    pub to: End,
-    pub protocol: &'static str,
-    pub port: u16,
+pub(crate) struct Try {
+    pub(crate) from: End,
+    pub(crate) to: End,
+    pub(crate) protocol: &'static str,
+    pub(crate) port: u16,
 }
 
 /// Labels, as pairs.
-pub fn labels(pairs: &[(&str, &str)]) -> Labels {
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
     let pairs = pairs.iter();
     pairs
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -36,7 +36,7 @@ pub fn labels(pairs: &[(&str, &str)]) -> Labels {
 }
 
 /// A pod of a namespace of this name.
-pub fn pod(namespace: &str, own: &[(&str, &str)]) -> End {
+pub(crate) fn pod(namespace: &str, own: &[(&str, &str)]) -> End {
     End::Pod {
         namespace: labels(&[("kubernetes.io/metadata.name", namespace)]),
         labels: labels(own),
@@ -44,7 +44,7 @@ pub fn pod(namespace: &str, own: &[(&str, &str)]) -> End {
 }
 
 /// Whether all policies of the cluster let this pass: both ends have a say.
-pub fn passes(policies: &[Value], connection: &Try) -> bool {
+pub(crate) fn passes(policies: &[Value], connection: &Try) -> bool {
     let Try { from, to, .. } = connection;
     is_let(policies, "Egress", from, to, connection)
         && is_let(policies, "Ingress", to, from, connection)

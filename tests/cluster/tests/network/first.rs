@@ -1,8 +1,8 @@
 //! No pod is there before its namespace's NetworkPolicy.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{DeleteParams, PostParams};
@@ -10,7 +10,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use portcullis_cluster::User;
 use serde_json::{from_str, json};
 
-use super::{NAME, Stage, create_in, network_policy, pod};
+use super::{NAME, SOON, Stage, create_in, network_policy, pod};
 use crate::policies::{admin, client};
 
 /// Clients at once.
@@ -27,41 +27,99 @@ fn version(object: &impl ResourceExt) -> u64 {
         .expect("a version")
 }
 
-/// A namespace, an account and a pod, each as soon as the one before is there:
-/// the versions of policy and pod, and how long the pod took.
-async fn in_one_go(client: &Client, namespace: &Namespace) -> (u64, u64, Duration) {
-    let create = PostParams::default();
+/// What was seen of one first pod.
+#[derive(Debug, Clone)]
+struct Seen {
+    /// The versions that both were stored as.
+    policy: u64,
+    pod: u64,
+    took: Duration,
+    /// How often the webhook could not be called.
+    lost: usize,
+}
+
+/// Asks again while the webhook cannot be called, for a while; counts that.
+async fn insist<T, F>(lost: &mut usize, mut ask: impl FnMut() -> F) -> T
+where
+    F: Future<Output = kube::Result<T>>,
+{
+    let until = Instant::now() + SOON;
+    loop {
+        match ask().await {
+            Ok(done) => return done,
+            Err(error) => {
+                let why = error.to_string();
+                assert!(why.contains("failed calling webhook"), "{why}");
+                assert!(Instant::now() < until, "never: {why}");
+                *lost += 1;
+            }
+        }
+    }
+}
+
+/// A namespace, an account and a pod, each as soon as the one before is there.
+async fn in_one_go(client: &Client, namespace: &Namespace) -> Seen {
+    let (create, mut lost) = (PostParams::default(), 0);
     let name = namespace.name_any();
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    namespaces
-        .create(&create, namespace)
-        .await
-        .expect("a namespace");
-    let account: ServiceAccount = from_str(
-        &json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "own"}})
-            .to_string(),
-    )
-    .expect("an object");
+    insist(&mut lost, || namespaces.create(&create, namespace)).await;
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": {"name": "own"}});
+    let account: ServiceAccount = from_str(&account.to_string()).expect("an object");
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &name);
-    accounts
-        .create(&create, &account)
-        .await
-        .expect("an account");
+    insist(&mut lost, || accounts.create(&create, &account)).await;
     let mut wanted: Pod = from_str(&pod("first")).expect("an object");
     wanted.spec.as_mut().expect("a spec").service_account_name = Some("own".to_owned());
     let pods: Api<Pod> = Api::namespaced(client.clone(), &name);
     let before = Instant::now();
-    let created = pods.create(&create, &wanted).await.expect("a pod");
+    let created = insist(&mut lost, || pods.create(&create, &wanted)).await;
     let took = before.elapsed();
     let policies: Api<NetworkPolicy> = Api::namespaced(client.clone(), &name);
     let policy = policies.get(NAME).await.expect("it has a policy");
     assert!(policy.meta().deletion_timestamp.is_none());
-    (version(&policy), version(&created), took)
+    Seen {
+        policy: version(&policy),
+        pod: version(&created),
+        took,
+        lost,
+    }
 }
 
 fn middle(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
+}
+
+/// So many namespaces that are not there yet.
+fn namespaces(stage: &Stage, number: usize) -> Vec<Namespace> {
+    let text = |index: usize| stage.namespace_text(&index.to_string(), "isolate-ingress");
+    let object = |index| from_str(&text(index)).expect("an object");
+    (0..number).map(object).collect()
+}
+
+/// First pods of namespaces, several at once; `meanwhile` is told how many
+/// there are.
+async fn first_pods(namespaces: &[Namespace], mut meanwhile: impl FnMut(usize)) -> Vec<Seen> {
+    let client = client(User::Admin).await;
+    let all = stream::iter(namespaces).map(|namespace| in_one_go(&client, namespace));
+    let mut all = all.buffer_unordered(CLIENTS);
+    let mut seen = Vec::new();
+    while let Some(one) = all.next().await {
+        seen.push(one);
+        meanwhile(seen.len());
+    }
+    let api: Api<Namespace> = Api::all(client.clone());
+    for namespace in namespaces {
+        api.delete(&namespace.name_any(), &DeleteParams::default())
+            .await
+            .expect("deleted");
+    }
+    let late: Vec<&Seen> = seen.iter().filter(|one| one.policy >= one.pod).collect();
+    assert!(
+        late.is_empty(),
+        "policies that came after the pod: {late:?}"
+    );
+    seen
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -71,40 +129,25 @@ async fn the_first_pod_of_a_namespace_comes_after_its_network_policy() {
         Some(_) => ALL_NAMESPACES,
         None => NAMESPACES,
     };
-    let namespaces: Vec<Namespace> = (0..number)
-        .map(|index| {
-            let text = stage.namespace_text(&index.to_string(), "isolate-ingress");
-            from_str(&text).expect("an object")
-        })
-        .collect();
-    let client = client(User::Admin).await;
-    let next = AtomicUsize::new(0);
-    let work = || async {
-        let mut seen = Vec::new();
-        while let Some(namespace) = namespaces.get(next.fetch_add(1, Ordering::Relaxed)) {
-            seen.push(in_one_go(&client, namespace).await);
-        }
-        seen
-    };
-    let seen = futures_util::future::join_all((0..CLIENTS).map(|_| work())).await;
-    let seen: Vec<(u64, u64, Duration)> = seen.concat();
-    let all: Api<Namespace> = Api::all(client.clone());
-    for namespace in &namespaces {
-        all.delete(&namespace.name_any(), &DeleteParams::default())
-            .await
-            .expect("deleted");
-    }
-    let times = seen.iter().map(|(.., took)| *took).collect();
+    let seen = first_pods(&namespaces(&stage, number), |_| {}).await;
+    let times = seen.iter().map(|one| one.took).collect();
     eprintln!("{number} first pods, each in {:?} (median)", middle(times));
-    assert_eq!(seen.len(), number);
-    let late: Vec<_> = seen
-        .iter()
-        .filter(|(policy, pod, _)| policy >= pod)
-        .collect();
-    assert!(
-        late.is_empty(),
-        "policies that came after the pod: {late:?}"
-    );
+    assert_eq!(seen.iter().map(|one| one.lost).sum::<usize>(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_killed_leaves_no_first_pod_without_a_policy() {
+    let mut stage = Stage::new();
+    let namespaces = namespaces(&stage, NAMESPACES);
+    let seen = first_pods(&namespaces, |count| {
+        // Whether it leads or not.
+        if count == NAMESPACES / 4 {
+            stage.installation.kill("replica-0");
+        }
+    })
+    .await;
+    let lost: usize = seen.iter().map(|one| one.lost).sum();
+    eprintln!("{lost} calls were lost with a replica");
 }
 
 #[test]
