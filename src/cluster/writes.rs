@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use kube::Client;
+use portcullis_contract::LabelSelector;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -87,6 +88,7 @@ impl Writes {
             set: Arc::clone(&self.set),
             changed: self.changed.clone(),
             leads: self.leading.subscribe(),
+            judged: self.judged(),
         }));
         let mut candidate = Candidate::new(self.client, &self.home, self.anchor, self.timing);
         candidate.run(self.leading, stop).await;
@@ -97,6 +99,15 @@ impl Writes {
 }
 
 impl Writes {
+    /// What the registration is narrowed to; all where it is somebody else's.
+    fn judged(&self) -> LabelSelector {
+        let wish = self.options.as_ref().map(|options| &options.wish);
+        LabelSelector {
+            match_expressions: wish.map_or(vec![], |wish| wish.registration.namespaces.clone()),
+            ..LabelSelector::default()
+        }
+    }
+
     fn spawn(&self, options: &Options, tasks: &mut JoinSet<()>) {
         let changed = Arc::new(Notify::new());
         let leader = Leader::new(self, options);

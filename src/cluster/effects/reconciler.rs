@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use futures_util::stream;
 use kube::Client;
+use portcullis_contract::LabelSelector;
 use tokio::sync::{Notify, watch};
 
 use super::Resource;
@@ -52,12 +53,15 @@ pub struct Parts {
     pub changed: Option<watch::Receiver<u64>>,
     /// Whether this replica leads.
     pub leads: watch::Receiver<bool>,
+    /// Which namespaces are judged at all, by their labels.
+    pub judged: LabelSelector,
 }
 
 /// What passes share.
 struct Keeper {
     client: Client,
     set: Arc<ArcSwap<PolicySet>>,
+    judged: LabelSelector,
     ensuring: Ensuring,
     covering: Covering,
     teller: Teller,
@@ -109,6 +113,7 @@ impl Keeper {
         Keeper {
             client: parts.client.clone(),
             set: Arc::clone(&parts.set),
+            judged: parts.judged.clone(),
             ensuring: Ensuring::new(parts.client.clone()),
             covering: Covering::new(parts.client.clone()),
             teller: Teller::new(parts.client.clone(), &parts.home),
@@ -127,7 +132,7 @@ impl Keeper {
             return Ok(());
         }
         watches.namespaces();
-        let namespaces = looking::namespaces(&self.client)
+        let namespaces = looking::namespaces(&self.client, &self.judged)
             .await
             .context("namespaces")?;
         let answers = looking::ask(set, namespaces).await?;

@@ -109,10 +109,10 @@ mod tests {
         );
         assert_eq!(
             repairs.may(&key(), true, at(602)),
-            Go::On,
-            "the second, too"
+            Go::StopAndTell,
+            "the second is not"
         );
-        assert_eq!(repairs.may(&key(), true, at(602)), Go::StopAndTell);
+        assert_eq!(repairs.may(&key(), true, at(603)), Go::On);
     }
 
     #[test]

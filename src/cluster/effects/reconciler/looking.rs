@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use kube::api::{Api, ListParams};
-use kube::{Client, Resource as _};
-use portcullis_contract::{Effect, Unless};
+use kube::{Client, Resource as _, ResourceExt};
+use portcullis_contract::{Effect, LabelSelector, Unless};
 use serde_json::Value;
 
 use super::Keeper;
@@ -19,6 +19,7 @@ use crate::cluster::namespaces::{Metadata, value};
 use crate::policy::effect::Wanted;
 use crate::policy::effect::object::policy_of;
 use crate::policy::effect::unless::holds;
+use crate::policy::matching::selects_labels;
 use crate::policy::{Attributes, PolicySet};
 use crate::review;
 
@@ -39,14 +40,18 @@ pub(super) fn kinds(set: &PolicySet) -> BTreeSet<String> {
         .collect()
 }
 
-/// All namespaces that are not being deleted, as policies see them.
-pub(super) async fn namespaces(client: &Client) -> kube::Result<Vec<Value>> {
+/// The namespaces that are judged and not being deleted, as policies see them.
+pub(super) async fn namespaces(
+    client: &Client,
+    judged: &LabelSelector,
+) -> kube::Result<Vec<Value>> {
     let api: Api<Metadata> = Api::all(client.clone());
     let (mut all, mut page) = (vec![], ListParams::default().limit(PAGE));
     loop {
         let list = api.list(&page).await?;
         let there = list.items.iter();
         let there = there.filter(|one| one.meta().deletion_timestamp.is_none());
+        let there = there.filter(|one| selects_labels(judged, one.labels()));
         all.extend(there.map(value));
         page.continue_token = list.metadata.continue_.filter(|token| !token.is_empty());
         if page.continue_token.is_none() {
