@@ -100,7 +100,8 @@ fn check_changes(
     let Some(changes) = &verdict.changes else {
         return Ok(());
     };
-    let changes_object = changes.is_of_object();
+    let has_others = !changes.effects.is_empty() || !changes.guarded.is_empty();
+    let changes_object = changes.is_of_object() || !has_others;
     if changes_object && !description.mutating {
         return Err(output(
             "it asked for changes, but its description says `mutating: false`".into(),
