@@ -12,6 +12,7 @@ use crate::pack::Profile;
 pub mod audit;
 pub mod author;
 pub mod doctor;
+pub mod network;
 mod units;
 
 use units::{duration, period, size};
@@ -59,6 +60,8 @@ pub enum Command {
     Doctor(doctor::Doctor),
     /// Whether requests are judged as the policies in force say: dry-runs only
     Smoke(doctor::Smoke),
+    /// Who may talk to the pods of a namespace, by its NetworkPolicies
+    Network(network::Network),
     /// Compile one policy, for the process that started this one
     #[command(hide = true)]
     CompilePolicy,

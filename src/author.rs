@@ -15,6 +15,7 @@ use portcullis_contract::{Description, Redaction};
 use serde_json::{Map, Value, json};
 
 use crate::args::author::Granted;
+use crate::policy::effect::EffectGrant;
 use crate::policy::lookup::LookupGrant;
 use crate::policy::spec::{API_VERSION, Grant, KIND, Resource};
 use crate::policy::{Cause, Failure};
@@ -152,7 +153,8 @@ fn resource(
         "apiVersion": API_VERSION, "kind": KIND,
         "metadata": {"name": description.name},
         "spec": {"program": {"file": "-"}, "settings": settings, "grants": grants,
-            "lookups": LookupGrant::everything(description)},
+            "lookups": LookupGrant::everything(description),
+            "effects": EffectGrant::everything(description)},
     });
     Resource::parse(&document).map_err(|error| {
         Failure::guest(

@@ -1,14 +1,16 @@
-//! `portcullis doctor` and `portcullis smoke`: from what was typed to what is
+//! `portcullis doctor`, `smoke` and `network`: from what was typed to what is
 //! said.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use portcullis::args::doctor::{Doctor, Output, Smoke};
+use portcullis::args::network::Network;
 use portcullis::cluster;
 use portcullis::cluster::audit::policies;
 use portcullis::cluster::doctor::{self, Place, look, render};
 use portcullis::cluster::smoke::{self, api::Wish};
+use portcullis::network;
 use portcullis::policy::set::SYSTEM_NAMESPACES;
 use portcullis::wasm::Engine;
 
@@ -71,4 +73,14 @@ pub(crate) fn smoke(arguments: &Smoke) -> Result<u8> {
         Output::Json => smoke::json(&lines),
     })?;
     Ok(smoke::exit_code(&lines))
+}
+
+/// Looks, and prints who may talk to whom.
+pub(crate) fn network(arguments: &Network) -> Result<u8> {
+    let (namespace, policies) = crate::wait_for(async {
+        let config = arguments.kubeconfig.as_deref();
+        let client = cluster::connect_to(config, arguments.context.as_deref()).await?;
+        cluster::networks::look(&client, &arguments.namespace).await
+    })?;
+    crate::print(&network::render(&namespace, &policies))
 }

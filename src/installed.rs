@@ -17,7 +17,7 @@ use portcullis::cluster::self_call::SelfCall;
 use portcullis::cluster::writes::{Certificates, Options, Registered, Writes};
 use portcullis::cluster::{self, Home};
 use portcullis::pack::Profile;
-use portcullis::policy::PolicySet;
+use portcullis::policy::{Others, PolicySet};
 use portcullis::registration::{Registration, name, selector, target::Target};
 use portcullis::server::Source;
 use portcullis::server::tls::Certificate;
@@ -84,7 +84,7 @@ impl Installed {
     pub(crate) fn writes_for(self, set: Arc<ArcSwap<PolicySet>>) -> Writes {
         let (leading, _) = watch::channel(false);
         let (told, _) = watch::channel(None);
-        self.writes(set, leading, told, None)
+        self.writes(set, leading, told, None, None)
     }
 
     /// Watches the policies of the cluster, and gives what writes to it.
@@ -97,7 +97,8 @@ impl Installed {
         };
         let running = cluster::run::start(&self.client, &self.home, &self.anchor, policies, heard);
         let (set, changed) = (Arc::clone(&running.set), running.changed.clone());
-        let writes = self.writes(set, leading, tell, Some(changed));
+        let others = running.surroundings.others().cloned();
+        let writes = self.writes(set, leading, tell, Some(changed), others);
         (running, writes)
     }
 
@@ -107,6 +108,7 @@ impl Installed {
         leading: watch::Sender<bool>,
         registered: watch::Sender<Option<Registered>>,
         changed: Option<watch::Receiver<u64>>,
+        others: Option<Arc<dyn Others>>,
     ) -> Writes {
         Writes {
             client: self.client,
@@ -117,6 +119,7 @@ impl Installed {
             timing: self.timing,
             set,
             changed,
+            others,
             leading,
             registered,
             metrics: self.metrics,

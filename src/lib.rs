@@ -18,6 +18,7 @@ pub mod finding;
 pub mod fix;
 pub mod judge;
 pub mod load;
+pub mod network;
 pub mod pack;
 pub mod page;
 pub mod policy;

@@ -18,7 +18,7 @@ use portcullis_contract::{Description, Redaction, reads::Reads};
 
 use crate::pack::Pack;
 use crate::policy::spec::Grant;
-use crate::policy::{Cause, Failure, Policy, PolicySet, Ready, Sight, Spec, matching, set};
+use crate::policy::{Cause, Failure, Policy, PolicySet, Ready, Sight, Spec, effect, matching, set};
 use crate::source::{self, Found};
 use crate::wasm::{Engine, Loaded, inspect};
 
@@ -156,6 +156,7 @@ pub fn check_description(description: &Description) -> Result<Reads, Failure> {
 pub fn ready(loaded: &Loaded, description: &Description, spec: &Spec) -> Result<Ready, Failure> {
     let reads = check_description(description)?;
     check_codes(description, spec)?;
+    effect::check(description, spec)?;
     let redaction = redaction(description, &reads, spec)?;
     let sight = Arc::new(Sight::new(description, spec)?);
     let program = loaded.program(&spec.settings, spec.limits)?.seeing(&sight);

@@ -70,6 +70,7 @@ fn run(command: Command) -> Result<u8> {
         Command::Resume(place) => registering::registered(&place, None),
         Command::Doctor(arguments) => examined::doctor(&arguments),
         Command::Smoke(arguments) => examined::smoke(&arguments),
+        Command::Network(arguments) => examined::network(&arguments),
         Command::CompilePolicy => Ok(wasm::answer_order().map(|()| 0)?),
     }
 }

@@ -3,6 +3,7 @@
 //! Decodes on the server's threads, evaluates on threads of its own, logs
 //! and counts each decision. Never logs a body or a value.
 
+mod effects;
 mod namespace;
 mod policies;
 pub mod surroundings;
@@ -328,7 +329,13 @@ impl Judge for Webhook {
         // One set for all of it, whatever is swapped meanwhile.
         let set = self.set.load_full();
         let seen = match self.see(&set, &call, scope).await {
-            Ok(seen) => seen,
+            Ok(mut seen) => {
+                if let Ok((request, decision)) = &mut seen.judged {
+                    let around = self.surroundings.as_deref();
+                    effects::act(around, request, decision, call.deadline).await;
+                }
+                seen
+            }
             Err(malformed) => {
                 self.metrics.rejection("body");
                 return Reply {

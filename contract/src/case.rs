@@ -8,18 +8,23 @@
 //! operation: CREATE               # CREATE, UPDATE or DELETE
 //! subResource: resize             # of the object's resource
 //! namespaceLabels: {tier: web}
+//! namespaceAnnotations: {a.example/b: c}
 //! userInfo: {username: dev}
 //! others:                         # what lookups find besides
 //!   - {apiVersion: v1, kind: Secret, metadata: {name: db, namespace: shop}}
 //! ungranted: [services]           # lookups that the operator did not grant
 //! expect:
 //!   findings: [{code: image-latest, container: web, path: /spec/containers/0/image}]
+//!   effects: [{kind: secrets, required: true, object: {...}}]
+//!   guarded: [{code: not-yours, path: /metadata/labels, permission: {verb: update, resource: x}}]
 //! ```
 //!
-//! The AdmissionReview around the object is made. The same files run natively
+//! Of an effect, `object` may be left out, and so may `mode` and `unless`, the
+//! number of its alternatives. The AdmissionReview around the object is made. The same files run natively
 //! (`portcullis_sdk::cases`) and through wasm, with equal results.
 
 mod answers;
+mod effects;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +33,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{MatchConstraints, Operation, PatchOperation, Verdict, Within};
+use effects::{ExpectedEffect, ExpectedGuarded};
 
 pub use answers::Answers;
 
@@ -44,6 +50,8 @@ pub struct Case {
     sub_resource: Option<String>,
     #[serde(default)]
     namespace_labels: BTreeMap<String, String>,
+    #[serde(default)]
+    namespace_annotations: BTreeMap<String, String>,
     namespace_is_known: Option<bool>,
     #[serde(default)]
     user_info: Option<Value>,
@@ -66,6 +74,10 @@ struct Expect {
     findings: Vec<ExpectedFinding>,
     #[serde(default)]
     changes: Vec<PatchOperation>,
+    #[serde(default)]
+    effects: Vec<ExpectedEffect>,
+    #[serde(default)]
+    guarded: Vec<ExpectedGuarded>,
     #[serde(default)]
     faults: Vec<ExpectedFault>,
     error: Option<String>,
@@ -193,7 +205,11 @@ impl Case {
         let name = name.unwrap_or("default");
         let mut labels = self.namespace_labels.clone();
         labels.insert("kubernetes.io/metadata.name".into(), name.into());
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        let mut metadata = json!({"name": name, "labels": labels});
+        if !self.namespace_annotations.is_empty() {
+            metadata["annotations"] = json!(self.namespace_annotations);
+        }
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     }
 
     /// The AdmissionRequest around the object, as far as policies read it.
@@ -292,6 +308,9 @@ impl Case {
             let expected = &self.expect.changes;
             mismatches.push(format!("changes: found {found:?}, expected {expected:?}"));
         }
+        let changes = verdict.changes.as_ref();
+        mismatches.extend(effects::differ(changes, &self.expect.effects));
+        mismatches.extend(effects::guarded_differ(changes, &self.expect.guarded));
         mismatches
     }
 }

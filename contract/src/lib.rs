@@ -11,11 +11,13 @@
 //!   projection of a request onto them.
 //! - [`Verdict`]: what a policy says of a request.
 //! - [`Lookup`] and [`Query`]: which other objects it may ask for, and how.
+//! - [`Effect`]: an object that it wants to exist besides.
 //!
 //! How the documents may grow is written in `wit/policy.wit`.
 
 mod constraints;
 mod description;
+pub mod effect;
 pub mod lookups;
 pub mod pod;
 pub mod pointer;
@@ -32,10 +34,11 @@ pub use constraints::{
     SelectorRequirement,
 };
 pub use description::{Code, Description, Level};
+pub use effect::{Condition, Effect, EffectMode, Guarded, Permission, Test, Unless};
 pub use lookups::{Lookup, Query};
 pub use redaction::Redaction;
 pub use request::Request;
-pub use verdict::{Changes, Effect, Finding, PatchOperation, Verdict, Within};
+pub use verdict::{Changes, Finding, PatchOperation, Verdict, Within};
 
 /// The version of the WIT package that this crate speaks.
 pub const INTERFACE: &str = "0.1.0";

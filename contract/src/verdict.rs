@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::effect::{Effect, Guarded};
+
 /// The answer of a guest's `evaluate`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -60,7 +62,9 @@ impl std::fmt::Display for Within {
     }
 }
 
-/// What a policy would change: a patch or a whole object, never both.
+/// What a policy would change: a patch or a whole object, never both. Effects
+/// and guarded findings need no right to change the object; they are acted on
+/// by the validating half, which sees it as it will be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Changes {
@@ -73,6 +77,9 @@ pub struct Changes {
     /// Objects that should exist besides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<Effect>,
+    /// Findings that hang on what the user who asks may do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guarded: Vec<Guarded>,
     /// Lines for the API server's audit log.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
@@ -111,17 +118,11 @@ pub enum PatchOperation {
     },
 }
 
-/// An object that a policy wants to exist. The host acts on it if the
-/// operator granted `kind` to the policy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Effect {
-    /// One of the kinds of effects of the description.
-    pub kind: String,
-    /// Whether it must exist before the request is allowed.
-    pub required: bool,
-    /// The object.
-    pub object: Value,
+impl Changes {
+    /// Whether the object itself is to be changed, or the audit log told of it.
+    pub fn is_of_object(&self) -> bool {
+        !self.patch.is_empty() || self.object.is_some() || !self.annotations.is_empty()
+    }
 }
 
 impl Verdict {

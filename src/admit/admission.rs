@@ -9,13 +9,14 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
-use portcullis_contract::Changes;
+use portcullis_contract::{Changes, Finding, Guarded};
 use serde_json::Value;
 
 use super::labels::Labels;
 use super::{Known, Phase, Scope, Subject};
 use crate::policy::action::{NamespaceLabels, actions};
 use crate::policy::decision::{Broken, Evaluation};
+use crate::policy::effect::{Guard, Wanted};
 use crate::policy::scrub::Values;
 use crate::policy::{
     Cause, Decision, Failure, Judged, Policy, PolicySet, Ready, exemption, matching, patch,
@@ -181,29 +182,71 @@ impl Admission<'_> {
             };
         }
         let softening = self.softening(policy, &verdict.findings, deadline)?;
-        let description = policy.description.as_deref();
         for (finding, most) in verdict.findings.into_iter().zip(softening) {
-            let (level, secret) = description
-                .and_then(|description| description.code(&finding.code))
-                .map(|code| (code.level, code.secret))
-                .ok_or_else(|| undeclared(&finding.code))?;
-            let (mut actions, by_override) = actions(&policy.spec, &finding.code, level, labels);
-            if by_override && is_lost {
-                return Err(lost(self.subject, OVERRIDES));
-            }
+            let mut judged = self.weigh(policy, finding, labels, guessed)?;
             if let Some(most) = most {
-                actions = actions.at_most(most);
+                judged.actions = judged.actions.at_most(most);
             }
-            let policy = policy.name.clone();
-            self.decision.findings.push(Judged {
-                policy,
-                finding,
-                level,
-                actions,
-                guessed: guessed || by_override,
-                secret,
-                exempted: None,
+            self.decision.findings.push(judged);
+        }
+        match verdict.changes {
+            Some(changes) => self.take_effects(policy, changes, labels, guessed),
+            None => Ok(()),
+        }
+    }
+
+    /// What a finding leads to by itself.
+    fn weigh(
+        &self,
+        policy: &Policy,
+        finding: Finding,
+        labels: NamespaceLabels<'_>,
+        guessed: bool,
+    ) -> Result<Judged, Failure> {
+        let description = policy.description.as_deref();
+        let (level, secret) = description
+            .and_then(|description| description.code(&finding.code))
+            .map(|code| (code.level, code.secret))
+            .ok_or_else(|| undeclared(&finding.code))?;
+        let (actions, by_override) = actions(&policy.spec, &finding.code, level, labels);
+        if by_override && self.subject.known == Known::Lost {
+            return Err(lost(self.subject, OVERRIDES));
+        }
+        Ok(Judged {
+            policy: policy.name.clone(),
+            finding,
+            level,
+            actions,
+            guessed: guessed || by_override,
+            secret,
+            exempted: None,
+        })
+    }
+
+    /// Nothing is done here: the host acts on what stands in the decision.
+    fn take_effects(
+        &mut self,
+        policy: &Policy,
+        changes: Changes,
+        labels: NamespaceLabels<'_>,
+        guessed: bool,
+    ) -> Result<(), Failure> {
+        for Guarded {
+            finding,
+            permission,
+        } in changes.guarded
+        {
+            let judged = self.weigh(policy, finding, labels, guessed)?;
+            self.decision.guarded.push(Guard {
+                judged,
+                permission,
+                failure_policy: policy.spec.failure_policy,
             });
+        }
+        let attributes = self.subject.attributes;
+        for effect in changes.effects {
+            let wanted = Wanted::new(policy, effect, attributes)?;
+            self.decision.effects.push(wanted);
         }
         Ok(())
     }

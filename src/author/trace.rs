@@ -269,6 +269,19 @@ fn verdict(out: &mut String, prefix: &str, decision: &Decision) {
             }
         }
     }
+    for wanted in &decision.effects {
+        let when = if wanted.effect.required {
+            "first"
+        } else {
+            "soon"
+        };
+        let _ = writeln!(out, "  in a cluster, {when}: {}", wanted.title());
+    }
+    for guard in &decision.guarded {
+        let (text, permission) = (guard.judged.text(), &guard.permission);
+        let (verb, resource) = (&permission.verb, &permission.resource);
+        let _ = writeln!(out, "  unless the user may {verb} {resource}: {text}");
+    }
     for warning in decision.warnings() {
         let _ = writeln!(out, "  warning: {warning}");
     }

@@ -6,11 +6,14 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use kube::Client;
+use portcullis_contract::Permission;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use super::anchor::api::Anchor;
 use super::controller::{Controller, Parts};
+use super::effects::access;
+use super::effects::ensure::Ensuring;
 use super::exemptions;
 use super::gather;
 use super::home::Home;
@@ -21,7 +24,7 @@ use super::vetting::{Vetting, changed_spec};
 use super::writes::Registered;
 use crate::load::taker::{Prepare, Taker};
 use crate::pack::Pack;
-use crate::policy::{Others, PolicySet};
+use crate::policy::{Others, PolicySet, Wanted};
 use crate::review::Request;
 use crate::server::Health;
 use crate::source::Found;
@@ -116,6 +119,8 @@ pub fn start(
         exemptions,
         looked_up: Arc::clone(&others) as Arc<dyn Others>,
         others,
+        ensuring: Ensuring::new(client.clone()),
+        client: client.clone(),
         vetting: Vetting::new(client.clone(), pack, engine),
     });
     Running {
@@ -134,6 +139,8 @@ struct Around {
     others: Arc<Watched>,
     /// The same, as policies see it.
     looked_up: Arc<dyn Others>,
+    ensuring: Ensuring,
+    client: Client,
     vetting: Vetting,
 }
 
@@ -150,6 +157,23 @@ impl Surroundings for Around {
 
     fn others(&self) -> Option<&Arc<dyn Others>> {
         Some(&self.looked_up)
+    }
+
+    fn ensure<'a>(
+        &'a self,
+        wanted: &'a Wanted,
+        until: Instant,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(self.ensuring.ensure(wanted, until))
+    }
+
+    fn may<'a>(
+        &'a self,
+        request: &'a Request,
+        permission: &'a Permission,
+        until: Instant,
+    ) -> BoxFuture<'a, Result<bool, String>> {
+        Box::pin(access::may(&self.client, request, permission, until))
     }
 
     fn vet(&self, request: Request, until: Instant) -> BoxFuture<'_, Vetted> {

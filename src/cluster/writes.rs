@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use kube::Client;
+use portcullis_contract::LabelSelector;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -24,11 +25,12 @@ pub use options::{Certificates, Options};
 
 use super::anchor::api::Anchor;
 use super::certificates::api as certificates;
+use super::effects::reconciler;
 use super::home::Home;
 use super::lease::Timing;
 use super::lease::api::Candidate;
 use super::rounds::{self, Rounds};
-use crate::policy::PolicySet;
+use crate::policy::{Others, PolicySet};
 use crate::telemetry::Metrics;
 use leader::Leader;
 
@@ -53,6 +55,8 @@ pub struct Writes {
     pub set: Arc<ArcSwap<PolicySet>>,
     /// Told each time that other policies are in force.
     pub changed: Option<watch::Receiver<u64>>,
+    /// The objects that policies may look up, where they are those of a cluster.
+    pub others: Option<Arc<dyn Others>>,
     /// Tells whether this replica leads.
     pub leading: watch::Sender<bool>,
     /// Tells what came of registering, where this replica leads.
@@ -80,6 +84,15 @@ impl Writes {
                 registered: self.registered.subscribe(),
             }));
         }
+        tasks.spawn(reconciler::run(reconciler::Parts {
+            client: self.client.clone(),
+            home: self.home.clone(),
+            set: Arc::clone(&self.set),
+            changed: self.changed.clone(),
+            others: self.others.clone(),
+            leads: self.leading.subscribe(),
+            judged: self.judged(),
+        }));
         let mut candidate = Candidate::new(self.client, &self.home, self.anchor, self.timing);
         candidate.run(self.leading, stop).await;
         // Nothing is written any more when another replica begins.
@@ -89,6 +102,15 @@ impl Writes {
 }
 
 impl Writes {
+    /// What the registration is narrowed to; all where it is somebody else's.
+    fn judged(&self) -> LabelSelector {
+        let wish = self.options.as_ref().map(|options| &options.wish);
+        LabelSelector {
+            match_expressions: wish.map_or(vec![], |wish| wish.registration.namespaces.clone()),
+            ..LabelSelector::default()
+        }
+    }
+
     fn spawn(&self, options: &Options, tasks: &mut JoinSet<()>) {
         let changed = Arc::new(Notify::new());
         let leader = Leader::new(self, options);

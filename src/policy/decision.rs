@@ -8,6 +8,7 @@ use std::time::Duration;
 use portcullis_contract::{PatchOperation, pointer};
 
 use super::action::Actions;
+use super::effect::{Guard, Wanted};
 use super::{Exemption, Failure, FailurePolicy, PolicyName, action::Action};
 
 /// A finding, and what it leads to.
@@ -66,6 +67,11 @@ pub struct Decision {
     pub changed_by: Vec<PolicyName>,
     /// Audit annotations that policies asked for, by policy.
     pub annotations: BTreeMap<PolicyName, BTreeMap<String, String>>,
+    /// Objects that policies want to exist besides. Not acted on if anything is
+    /// denied, nor on dry-run.
+    pub effects: Vec<Wanted>,
+    /// What is found besides, unless the user may do something.
+    pub guarded: Vec<Guard>,
     /// The policies that ran, with their time.
     pub evaluations: Vec<Evaluation>,
 }

@@ -58,6 +58,8 @@ pub enum Cause {
     Patch,
     /// The cluster did not tell what the policy hangs on.
     Lookup,
+    /// An object that has to exist first could not be brought to exist.
+    Effect,
     /// The host had no room for one more evaluation.
     Overload,
     /// The policy hit its deadline so often that it is not asked for a while.
@@ -126,6 +128,7 @@ impl fmt::Display for Cause {
             Cause::Refused => "refused",
             Cause::Patch => "patch",
             Cause::Lookup => "lookup",
+            Cause::Effect => "effect",
             Cause::Overload => "overload",
             Cause::Suspended => "suspended",
         })

@@ -14,7 +14,7 @@ pub mod found;
 use std::collections::{BTreeSet, HashMap};
 
 use base64::Engine as _;
-use portcullis_contract::{Changes, Finding, PatchOperation, Verdict, redaction};
+use portcullis_contract::{Changes, Effect, Finding, PatchOperation, Verdict, redaction};
 use serde_json::Value;
 
 use super::failure::{Cause, Failure};
@@ -97,27 +97,40 @@ impl Values {
         for text in changes.annotations.values_mut() {
             self.clean(text);
         }
+        for guarded in &mut changes.guarded {
+            self.scrub_finding(&mut guarded.finding);
+        }
         let in_patch = changes.patch.iter().any(|operation| match operation {
             PatchOperation::Remove { path } => self.holds(path),
             PatchOperation::Add { path, value }
             | PatchOperation::Replace { path, value }
             | PatchOperation::Test { path, value } => self.holds(path) || self.is_in(value),
         });
-        let in_effects = changes
-            .effects
-            .iter()
-            .any(|effect| self.holds(&effect.kind) || self.is_in(&effect.object));
+        let in_effects = changes.effects.iter().any(|effect| {
+            self.holds(&effect.kind) || self.is_in(&effect.object) || self.asks(effect)
+        });
+        let permissions = changes.guarded.iter().map(|guarded| &guarded.permission);
+        let in_permissions = permissions
+            .flat_map(serde_json::to_value)
+            .any(|asked| self.is_in(&asked));
         let in_object = changes
             .object
             .as_ref()
             .is_some_and(|object| self.is_in(object));
         let in_keys = changes.annotations.keys().any(|key| self.holds(key));
-        if in_patch || in_effects || in_object || in_keys {
+        if in_patch || in_effects || in_permissions || in_object || in_keys {
             let message = "its changes repeat a value of this Secret or ConfigMap: \
                            if you trust it with them, write `spec.grants: [values]`";
             return Err(Failure::guest(Cause::Grant, message));
         }
         Ok(())
+    }
+
+    /// Whether what would make an effect needless holds a value: to ask the API
+    /// server for it would tell it.
+    fn asks(&self, effect: &Effect) -> bool {
+        let asked = effect.unless.iter().map(serde_json::to_value);
+        asked.flatten().any(|asked| self.is_in(&asked))
     }
 
     fn clean(&self, text: &mut String) {

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::effect::{self, EffectGrant};
 use super::lookup::{self, LookupGrant};
 use super::name::{NameError, PolicyName};
 pub use super::program::{ConfigMapRef, ProgramRef};
@@ -82,6 +83,10 @@ pub struct Spec {
     /// The kinds whose objects it may look up, beside the one it judges.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lookups: Vec<LookupGrant>,
+    /// The kinds of objects that it may have Portcullis create in the namespace
+    /// of a request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<EffectGrant>,
     /// Whether PolicyExemptions of a namespace may forgive what it finds there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exemptible: bool,
@@ -293,6 +298,7 @@ impl Spec {
             inherited: Inherited::default(),
             grants: BTreeSet::new(),
             lookups: Vec::new(),
+            effects: Vec::new(),
             exemptible: false,
             limits: Limits::default(),
         }
@@ -315,13 +321,17 @@ impl Spec {
             super::matching::check_constraints("/spec/matchConstraints", constraints)?;
         }
         lookup::validate(&self.lookups)?;
+        effect::validate(&self.effects)?;
         self.limits.validate()
     }
 
     /// Whether this grants no more than `other` does.
     pub fn grants_no_more_than(&self, other: &Spec) -> bool {
-        let is_within = |grant: &LookupGrant| grant.is_within(&other.lookups);
-        self.grants.is_subset(&other.grants) && self.lookups.iter().all(is_within)
+        let may_look = |grant: &LookupGrant| grant.is_within(&other.lookups);
+        let may_create = |grant: &EffectGrant| grant.is_within(&other.effects);
+        self.grants.is_subset(&other.grants)
+            && self.lookups.iter().all(may_look)
+            && self.effects.iter().all(may_create)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a guest may answer.
 
+use portcullis_contract::effect::{self, MAX_CONDITIONS};
 use portcullis_contract::{Description, Finding, Verdict};
 
 use super::MAX_OUTPUT_BYTES;
@@ -99,12 +100,14 @@ fn check_changes(
     let Some(changes) = &verdict.changes else {
         return Ok(());
     };
-    if !description.mutating {
+    let has_others = !changes.effects.is_empty() || !changes.guarded.is_empty();
+    let changes_object = changes.is_of_object() || !has_others;
+    if changes_object && !description.mutating {
         return Err(output(
             "it asked for changes, but its description says `mutating: false`".into(),
         ));
     }
-    if !mutates {
+    if changes_object && !mutates {
         return Err(output(
             "it asked for changes, but none of the settings is set that its description names \
              as `mutatingSettings`"
@@ -116,15 +119,15 @@ fn check_changes(
             "it gave a patch and a whole object: only one of them is read".into(),
         ));
     }
-    for effect in &changes.effects {
-        if !description.effects.contains(&effect.kind) {
-            let kind: String = effect.kind.chars().take(64).collect();
-            return Err(output(format!(
-                "it asked for the effect {kind:?}, which its description does not declare"
-            )));
-        }
+    if changes.guarded.len() > MAX_CONDITIONS {
+        return Err(output(format!(
+            "it reported more than {MAX_CONDITIONS} guarded findings"
+        )));
     }
-    Ok(())
+    for guarded in &changes.guarded {
+        check(&guarded.finding, description)?;
+    }
+    effect::check(&changes.effects, &description.effects).map_err(output)
 }
 
 fn output(message: String) -> Failure {

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
+use portcullis_contract::Permission;
 use serde_json::Value;
 
-use crate::policy::Others;
+use crate::policy::{Others, Wanted};
 use crate::review::Request;
 use crate::server::Health;
+
+/// Why nothing is done where there is nobody to do it.
+pub(super) const NO_CLUSTER: &str = "Portcullis runs without a cluster: `serve --cluster`";
 
 /// What is around a webhook. Implemented by `cluster`, and by tests.
 pub trait Surroundings: Send + Sync + 'static {
@@ -23,6 +27,27 @@ pub trait Surroundings: Send + Sync + 'static {
     /// The objects that policies may look up; None if there are none to see.
     fn others(&self) -> Option<&Arc<dyn Others>> {
         None
+    }
+
+    /// Has this object exist as a policy wants it, at the latest at `until`. In
+    /// the error, why it does not.
+    fn ensure<'a>(
+        &'a self,
+        _wanted: &'a Wanted,
+        _until: Instant,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async { Err(NO_CLUSTER.to_owned()) })
+    }
+
+    /// Whether the user of this request may do this. In the error, why nobody
+    /// knows.
+    fn may<'a>(
+        &'a self,
+        _request: &'a Request,
+        _permission: &'a Permission,
+        _until: Instant,
+    ) -> BoxFuture<'a, Result<bool, String>> {
+        Box::pin(async { Err(NO_CLUSTER.to_owned()) })
     }
 
     /// Tries out the policy, or the exemption, of a request that creates or

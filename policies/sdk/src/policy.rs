@@ -30,7 +30,9 @@ pub trait Policy: Page {
     /// Whether it judges the values of Secrets and ConfigMaps: without the
     /// grant `values`, which shows them to it, it does not load.
     const NEEDS_VALUES: bool = false;
-    /// Kinds of effects it may ask for.
+    /// Kinds of effects it may ask for, each a resource with its group:
+    /// `networkpolicies.networking.k8s.io`. The operator has to grant each
+    /// (`spec.effects` of the WasmPolicy), or the policy does not load.
     const EFFECTS: &'static [&'static str] = &[];
 
     /// What it judges unless the operator says otherwise.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use portcullis_contract::{Changes, Effect, Finding, PatchOperation, Verdict, Within};
+use portcullis_contract::{
+    Changes, Effect, Finding, Guarded, PatchOperation, Permission, Verdict, Within,
+};
 
 use crate::Codes;
 
@@ -72,13 +74,24 @@ impl<C: Codes> Report<C> {
         remedy: impl Into<String>,
         message: impl Into<String>,
     ) {
-        self.verdict.findings.push(Finding {
-            code: code.name().to_owned(),
-            message: message.into(),
-            remedy: remedy.into(),
-            path: place.pointer,
-            container: place.container,
-            within: place.within,
+        let finding = finding(code.name(), place, remedy.into(), message.into());
+        self.verdict.findings.push(finding);
+    }
+
+    /// The same, unless the user who asks may do this: the host asks the API
+    /// server. Without a cluster nobody knows, and nothing is found.
+    pub fn find_unless(
+        &mut self,
+        permission: Permission,
+        code: C,
+        place: Place,
+        remedy: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        let finding = finding(code.name(), place, remedy.into(), message.into());
+        self.changes().guarded.push(Guarded {
+            finding,
+            permission,
         });
     }
 
@@ -87,7 +100,8 @@ impl<C: Codes> Report<C> {
         self.changes().patch.push(operation);
     }
 
-    /// An object that should exist besides.
+    /// An object that should exist besides, in the namespace of the request.
+    /// Its kind is one of [`crate::Policy::EFFECTS`].
     pub fn effect(&mut self, effect: Effect) {
         self.changes().effects.push(effect);
     }
@@ -104,5 +118,16 @@ impl<C: Codes> Report<C> {
 
     pub(crate) fn into_verdict(self) -> Verdict {
         self.verdict
+    }
+}
+
+fn finding(code: &str, place: Place, remedy: String, message: String) -> Finding {
+    Finding {
+        code: code.to_owned(),
+        message,
+        remedy,
+        path: place.pointer,
+        container: place.container,
+        within: place.within,
     }
 }

@@ -110,11 +110,7 @@ fn changes_that_hold_a_value_are_refused() {
             ..Changes::default()
         },
         Changes {
-            effects: vec![Effect {
-                kind: "k".into(),
-                required: false,
-                object: held(),
-            }],
+            effects: vec![Effect::eventual("k", held())],
             ..Changes::default()
         },
         Changes {

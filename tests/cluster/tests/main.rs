@@ -28,6 +28,8 @@ mod lifetime;
 mod live;
 /// Other webhooks.
 mod meddling;
+/// What stands before the first pod of a namespace.
+mod network;
 /// Policies as resources of the cluster.
 mod policies;
 /// The proxy in front of the API server.

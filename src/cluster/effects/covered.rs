@@ -1,0 +1,120 @@
+//! Whether other objects make a wanted one needless, by a live look.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use kube::Client;
+use kube::api::{DynamicObject, ListParams};
+use portcullis_contract::Unless;
+use serde_json::Value;
+
+use super::{Resource, json};
+use crate::policy::effect::Wanted;
+use crate::policy::effect::unless::holds;
+
+/// How long a resource counts as not served: where somebody installs it, an
+/// object of ours may be made besides for so long, and is withdrawn later.
+const UNSERVED: Duration = Duration::from_secs(30);
+/// Objects a page of a list.
+const PAGE: u32 = 500;
+
+/// Looks at what may cover namespaces.
+pub struct Covering {
+    client: Client,
+    /// Resources that the API server does not have, and since when.
+    unserved: Mutex<HashMap<Resource, Instant>>,
+}
+
+impl Covering {
+    /// On the API server of this client.
+    pub fn new(client: Client) -> Covering {
+        Covering {
+            client,
+            unserved: Mutex::default(),
+        }
+    }
+
+    /// Whether something makes this needless right now.
+    ///
+    /// # Errors
+    ///
+    /// What the API server says to a list.
+    pub async fn is_covered(&self, wanted: &Wanted) -> kube::Result<bool> {
+        for unless in &wanted.effect.unless {
+            let objects = self.objects(unless, &wanted.namespace).await?;
+            if objects.iter().any(|object| holds(unless, object)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn objects(&self, unless: &Unless, namespace: &str) -> kube::Result<Vec<Value>> {
+        let resource = resource(unless);
+        let namespace = (!unless.cluster).then_some(namespace);
+        self.list(&resource, namespace).await
+    }
+
+    /// All objects of a resource, in one namespace or everywhere; none where
+    /// it is not served.
+    ///
+    /// # Errors
+    ///
+    /// What the API server says.
+    pub async fn list(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+    ) -> kube::Result<Vec<Value>> {
+        if self.is_unserved(resource) {
+            return Ok(vec![]);
+        }
+        let api = match namespace {
+            Some(namespace) => resource.within(&self.client, namespace),
+            None => resource.all(&self.client),
+        };
+        match pages(&api).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                let mut unserved = self.unserved.lock().unwrap_or_else(PoisonError::into_inner);
+                unserved.insert(resource.clone(), Instant::now());
+                Ok(vec![])
+            }
+            listed => listed,
+        }
+    }
+
+    fn is_unserved(&self, resource: &Resource) -> bool {
+        let unserved = self.unserved.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = unserved.get(resource);
+        since.is_some_and(|since| since.elapsed() < UNSERVED)
+    }
+}
+
+/// The resource that is looked at.
+pub fn resource(unless: &Unless) -> Resource {
+    Resource {
+        api_version: unless.api_version.clone(),
+        plural: unless.resource.clone(),
+    }
+}
+
+async fn pages(api: &kube::Api<DynamicObject>) -> kube::Result<Vec<Value>> {
+    let (mut objects, mut from) = (vec![], None);
+    loop {
+        let mut page = ListParams::default().limit(PAGE);
+        page.continue_token = from;
+        let list = api.list(&page).await?;
+        // Of the objects themselves, lists do not say it.
+        let kind = list.types.kind.strip_suffix("List").map(str::to_owned);
+        objects.extend(list.items.iter().map(|object| {
+            let mut object = json(object);
+            object["kind"] = kind.clone().into();
+            object
+        }));
+        from = list.metadata.continue_.filter(|token| !token.is_empty());
+        if from.is_none() {
+            return Ok(objects);
+        }
+    }
+}

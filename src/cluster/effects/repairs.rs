@@ -1,0 +1,131 @@
+//! When to stop repairing: two writers that undo each other's work would go on
+//! for ever (design: reliability.md, section 9). Pure.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+/// Repairs of one object ...
+pub const MOST: usize = 5;
+/// ... in this time.
+pub const WINDOW: Duration = Duration::from_secs(600);
+
+/// Namespace, kind and name.
+pub type Key = (String, String, String);
+
+/// What was repaired, and when.
+#[derive(Debug, Default)]
+pub struct Repairs {
+    /// What was there once: to create it again is a repair, too.
+    seen: BTreeSet<Key>,
+    times: BTreeMap<Key, VecDeque<Instant>>,
+    told: BTreeSet<Key>,
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Go {
+    /// Yes.
+    On,
+    /// No, and somebody should be told.
+    StopAndTell,
+    /// No, as was told.
+    Stop,
+}
+
+impl Repairs {
+    /// Takes in that an object is there.
+    pub fn saw(&mut self, key: Key) {
+        self.seen.insert(key);
+    }
+
+    /// Forgets what nobody looks after any more.
+    pub fn keep_namespaces(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.seen.retain(|(namespace, ..)| is_there(namespace));
+        self.times.retain(|(namespace, ..), _| is_there(namespace));
+        self.told.retain(|(namespace, ..)| is_there(namespace));
+    }
+
+    /// Forgets an object that was taken away on purpose.
+    pub fn forget(&mut self, key: &Key) {
+        self.seen.remove(key);
+        self.times.remove(key);
+        self.told.remove(key);
+    }
+
+    /// Whether to write an object; a repair is one that was there before or
+    /// that somebody changed.
+    pub fn may(&mut self, key: &Key, is_repair: bool, now: Instant) -> Go {
+        if !is_repair && !self.seen.contains(key) {
+            return Go::On;
+        }
+        let times = self.times.entry(key.clone()).or_default();
+        while times
+            .front()
+            .is_some_and(|at| now.saturating_duration_since(*at) > WINDOW)
+        {
+            times.pop_front();
+        }
+        if times.len() < MOST {
+            times.push_back(now);
+            self.told.remove(key);
+            return Go::On;
+        }
+        match self.told.insert(key.clone()) {
+            true => Go::StopAndTell,
+            false => Go::Stop,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Key {
+        ("shop".into(), "things".into(), "a".into())
+    }
+
+    #[test]
+    fn after_five_repairs_it_stops_tells_once_and_goes_on_later() {
+        let (mut repairs, start) = (Repairs::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(
+            repairs.may(&key(), false, at(0)),
+            Go::On,
+            "the first is no repair"
+        );
+        repairs.saw(key());
+        for second in 1..=5 {
+            assert_eq!(repairs.may(&key(), false, at(second)), Go::On, "{second}");
+        }
+        assert_eq!(repairs.may(&key(), true, at(6)), Go::StopAndTell);
+        assert_eq!(repairs.may(&key(), true, at(7)), Go::Stop);
+        let another = ("shop".into(), "things".into(), "b".into());
+        assert_eq!(repairs.may(&another, true, at(7)), Go::On);
+        assert_eq!(
+            repairs.may(&key(), true, at(602)),
+            Go::On,
+            "the first is long ago"
+        );
+        assert_eq!(
+            repairs.may(&key(), true, at(602)),
+            Go::StopAndTell,
+            "the second is not"
+        );
+        assert_eq!(repairs.may(&key(), true, at(603)), Go::On);
+    }
+
+    #[test]
+    fn what_was_taken_away_may_come_again() {
+        let (mut repairs, now) = (Repairs::default(), Instant::now());
+        repairs.saw(key());
+        for _ in 0..MOST {
+            repairs.may(&key(), true, now);
+        }
+        repairs.forget(&key());
+        assert_eq!(repairs.may(&key(), false, now), Go::On);
+        repairs.saw(key());
+        repairs.keep_namespaces(|namespace| namespace != "shop");
+        assert_eq!(repairs.may(&key(), false, now), Go::On);
+    }
+}

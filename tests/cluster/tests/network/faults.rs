@@ -1,0 +1,97 @@
+//! What becomes of pods where the NetworkPolicy cannot be had.
+
+use portcullis_cluster::proxy::{Fault, Proxy, Rule};
+use serde_json::{Value, json};
+
+use super::{NAME, Stage, create_in, network_policy, pod};
+use crate::policies::{admin, eventually};
+use crate::support::cluster;
+
+#[test]
+fn a_pod_is_refused_while_its_policy_cannot_be_made_and_a_dry_run_makes_none() {
+    let proxy = Proxy::start(cluster()).expect("a proxy");
+    let mut stage = Stage::through(Some(&proxy));
+    let namespace = stage.namespace("a", None);
+    let account = stage.installation.account_name();
+    let rule = Rule::new(Fault::Unavailable).account(&account);
+    let away = proxy.inject(rule.resource("networkpolicies").verb("create"));
+    let label = [
+        "label",
+        "namespace",
+        &namespace,
+        "portcullis.dev/network=isolate-ingress",
+    ];
+    admin(&label, "").ok().expect("labelled");
+
+    let ask = || create_in(&namespace, &pod("web"));
+    let refused = eventually("refused", ask, |answer| answer.code != 0);
+    for text in [
+        "NetworkPolicy `portcullis-default` in the namespace",
+        "to try again is safe",
+        "[host/effect]",
+    ] {
+        assert!(refused.stderr.contains(text), "{refused:?}");
+    }
+    let dry = ["create", "--dry-run=server", "-n", &namespace, "-f", "-"];
+    let dry = admin(&dry, &pod("web"));
+    assert_eq!(dry.code, 0, "{dry:?}");
+    assert!(network_policy(&namespace).is_null());
+
+    drop(away);
+    eventually("allowed", ask, |answer| answer.code == 0);
+    assert!(!network_policy(&namespace).is_null());
+}
+
+#[test]
+fn a_policy_of_that_name_that_somebody_else_made_is_left_alone() {
+    let mut stage = Stage::new();
+    let namespace = stage.namespace("b", None);
+    let theirs = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": NAME},
+        "spec": {"podSelector": {"matchLabels": {"a": "b"}}, "policyTypes": ["Ingress"]}});
+    create_in(&namespace, &theirs.to_string())
+        .ok()
+        .expect("theirs");
+    let before = network_policy(&namespace);
+    let label = [
+        "label",
+        "namespace",
+        &namespace,
+        "portcullis.dev/network=isolate-ingress",
+    ];
+    admin(&label, "").ok().expect("labelled");
+    let ask = || create_in(&namespace, &pod("web"));
+    let refused = eventually("refused", ask, |answer| answer.code != 0);
+    assert!(
+        refused.stderr.contains("was not made by Portcullis"),
+        "{refused:?}"
+    );
+    let events = ["get", "events", "-n", &namespace, "-o", "json"];
+    let told = || serde_json::from_str::<Value>(&admin(&events, "").stdout).unwrap_or_default();
+    eventually("an event", told, |events| {
+        let mut items = events["items"].as_array().into_iter().flatten();
+        items.any(|event| event["reason"] == "NameTaken")
+    });
+    assert_eq!(network_policy(&namespace), before);
+}
+
+#[test]
+fn pods_made_while_the_policy_is_deleted_again_and_again_never_come_before_it() {
+    let mut stage = Stage::new();
+    let namespace = stage.namespace("c", Some("isolate-ingress"));
+    for number in 0..10 {
+        let delete = [
+            "delete",
+            "networkpolicy",
+            NAME,
+            "-n",
+            &namespace,
+            "--ignore-not-found",
+        ];
+        admin(&delete, "").ok().expect("deleted");
+        let created = create_in(&namespace, &pod(&format!("web-{number}")));
+        created.ok().expect("a pod");
+        let policy = network_policy(&namespace);
+        assert!(!policy.is_null(), "pod {number} is there, and no policy");
+    }
+}
