@@ -34,7 +34,7 @@ struct Group {
     run: fn(Extent) -> Result<()>,
 }
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 8] = [
     Group {
         name: "builds",
         most: minutes(25),
@@ -59,6 +59,11 @@ const GROUPS: [Group; 7] = [
         name: "cluster",
         most: minutes(8),
         run: plane::run,
+    },
+    Group {
+        name: "network",
+        most: minutes(4),
+        run: plane::networks,
     },
     Group {
         name: "install",

@@ -35,6 +35,9 @@ const SLOW: [&str; 20] = [
 
 const SHARE: usize = 4;
 
+/// What has a group of its own.
+const NETWORKS: &str = "network::";
+
 /// Tests that have all policies of their cluster, one after the other: each
 /// line has a control plane and a process of its own, and what a later line
 /// names is left to that.
@@ -65,6 +68,17 @@ pub(super) fn run(extent: Extent) -> Result<()> {
     Ok(())
 }
 
+/// NetworkPolicies before the first pod: by themselves, one after the other,
+/// since they measure how soon.
+pub(super) fn networks(extent: Extent) -> Result<()> {
+    if extent == Extent::Fast {
+        println!("skipped by --fast");
+        return Ok(());
+    }
+    cluster::program()?;
+    run_one(tests(extent, &[]).args(["--test-threads=1", NETWORKS]))
+}
+
 /// What CI does not run this time, by a seed that is printed:
 /// `PORTCULLIS_SEED=N` repeats it.
 fn left_to_other_runs() -> Result<Vec<&'static str>> {
@@ -91,7 +105,7 @@ fn left_to_other_runs() -> Result<Vec<&'static str>> {
 fn on_planes(extent: Extent, left: &[&str]) -> Result<()> {
     let mut rest = tests(extent, left);
     rest.arg("--test-threads=4");
-    for name in TURNS.concat() {
+    for name in TURNS.concat().into_iter().chain([NETWORKS]) {
         rest.args(["--skip", name]);
     }
     let mut processes = vec![rest];
