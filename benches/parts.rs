@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use divan::{Bencher, black_box};
-use portcullis::policy::spec::Limits;
-use portcullis::policy::{Attributes, Decision, Evaluate, patch};
+use portcullis::policy::spec::{Limits, ProgramRef, Spec};
+use portcullis::policy::{Attributes, Decision, Evaluate, Sight, patch};
 use portcullis::review;
 use portcullis::wasm::{Engine, Loaded, Program};
 use portcullis_contract::reads::{Outline, Reads};
@@ -59,10 +59,14 @@ fn ready(policy: &str, settings: &Value) -> Ready {
     let settings = settings.as_object().expect("a map");
     let request = request(REVIEWS[0]);
     let projected = Request::new(&request.admission, &request.namespace);
+    // Nothing is granted: what may be looked up is passed over.
+    let spec = Spec::of(ProgramRef::Builtin(policy.to_owned()));
+    let sight = Sight::new(loaded.description(), &spec).expect("optional lookups");
     Ready {
         program: loaded
             .program(settings, Limits::default())
-            .expect("a program"),
+            .expect("a program")
+            .seeing(&Arc::new(sight)),
         projection: reads.project(&projected, Redaction::Blank),
         reads,
     }
