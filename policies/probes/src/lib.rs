@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_sdk::contract::{Lookup, MatchConstraints};
+use portcullis_sdk::contract::{Lookup, MatchConstraints, Operation, Rule};
 use portcullis_sdk::lookups::Looked;
 use portcullis_sdk::pod::{ContainerList, List};
 use portcullis_sdk::{Kind, Page, Place, Policy, Reads, Report, Text};
@@ -165,7 +165,18 @@ impl Policy for Probes {
     type Code = Code;
 
     fn matches() -> MatchConstraints {
-        MatchConstraints::pod_templates()
+        // The probes of a Pod that is there cannot change. Its labels, which
+        // are read, can, and a change of them must never wait for a policy.
+        let mut constraints = MatchConstraints::pod_templates();
+        for rule in &mut constraints.resource_rules {
+            rule.resources.retain(|resource| resource != "pods");
+        }
+        let created = Rule {
+            operations: vec![Operation::Create],
+            ..Rule::writes("", &["pods"])
+        };
+        constraints.resource_rules.push(created);
+        constraints
     }
 
     fn lookups() -> Vec<Lookup> {

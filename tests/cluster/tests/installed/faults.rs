@@ -18,7 +18,7 @@ use portcullis_cluster::{Installation, Namespace, User};
 use serde_json::{Value, json};
 
 use super::{ask, in_force, is_closed, place, rights, tags};
-use crate::policies::{Turn, apply, is_denied, shown};
+use crate::policies::{Turn, admin, apply, is_denied, shown};
 use crate::support::cluster;
 use cases::{Case, cases};
 use ways::Way;
@@ -157,10 +157,25 @@ fn calls(installation: &Installation<'_>) -> Vec<(String, String)> {
     rights.map(|[_, resource, verb]| (verb, resource)).collect()
 }
 
+/// Policies in force for which each kind is watched that the chart grants.
+fn watch_what_is_looked_up() {
+    for name in [
+        "dangling-references",
+        "disruption-budget",
+        "probes",
+        "resources",
+    ] {
+        let file = format!("pack/observe/{name}.yaml");
+        let applied = admin(&["apply", "-f", &file], "");
+        applied.ok().expect("a policy of the pack");
+    }
+}
+
 #[test]
 fn after_any_fault_on_any_call_all_is_right_within_ten_seconds() {
     let _turn = Turn::take();
     let stage = Stage::new();
+    watch_what_is_looked_up();
     stage.disturb(1);
     stage.recovers("the first change", 1);
     let calls = calls(&stage.installation);
