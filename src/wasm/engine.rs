@@ -155,7 +155,7 @@ impl Engine {
     }
 
     /// The same, which counts the processor's time against a deadline where a
-    /// busy machine keeps guests waiting (up to four times the deadline). For
+    /// busy machine keeps guests waiting (up to twenty times the deadline). For
     /// audits, whose verdicts must not hang on what else runs; callers of a
     /// server have no time for it.
     #[must_use]
