@@ -180,6 +180,13 @@ pub(crate) fn pod(name: &str) -> String {
     .to_string()
 }
 
+/// Enrols a namespace that is there.
+pub(crate) fn enrol(namespace: &str) {
+    let profile = "portcullis.dev/network=isolate-ingress";
+    let label = ["label", "namespace", namespace, profile];
+    admin(&label, "").ok().expect("labelled");
+}
+
 pub(crate) fn create_in(namespace: &str, object: &str) -> Answer {
     admin(&["create", "-n", namespace, "-f", "-"], object)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Stage, create_in, network_policy, pod};
+use super::{Stage, create_in, enrol, network_policy, pod};
 use crate::policies::{admin, eventually};
 
 fn closed() -> String {
@@ -17,13 +17,7 @@ fn a_namespace_that_another_policy_covers_gets_none_and_ours_gives_way() {
     let mut stage = Stage::new();
     let namespace = stage.namespace("covered", None);
     create_in(&namespace, &closed()).ok().expect("theirs");
-    let label = [
-        "label",
-        "namespace",
-        &namespace,
-        "portcullis.dev/network=isolate-ingress",
-    ];
-    admin(&label, "").ok().expect("labelled");
+    enrol(&namespace);
     // Admitted by the label, and by a live look at what is there.
     create_in(&namespace, &pod("web")).ok().expect("a pod");
     assert!(network_policy(&namespace).is_null());

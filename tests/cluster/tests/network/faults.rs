@@ -3,7 +3,7 @@
 use portcullis_cluster::proxy::{Fault, Proxy, Rule};
 use serde_json::{Value, json};
 
-use super::{NAME, Stage, create_in, network_policy, pod};
+use super::{NAME, Stage, create_in, enrol, network_policy, pod};
 use crate::policies::{admin, eventually};
 use crate::support::cluster;
 
@@ -15,13 +15,7 @@ fn a_pod_is_refused_while_its_policy_cannot_be_made_and_a_dry_run_makes_none() {
     let account = stage.installation.account_name();
     let rule = Rule::new(Fault::Unavailable).account(&account);
     let away = proxy.inject(rule.resource("networkpolicies").verb("create"));
-    let label = [
-        "label",
-        "namespace",
-        &namespace,
-        "portcullis.dev/network=isolate-ingress",
-    ];
-    admin(&label, "").ok().expect("labelled");
+    enrol(&namespace);
 
     let ask = || create_in(&namespace, &pod("web"));
     let refused = eventually("refused", ask, |answer| answer.code != 0);
@@ -53,13 +47,7 @@ fn a_policy_of_that_name_that_somebody_else_made_is_left_alone() {
         .ok()
         .expect("theirs");
     let before = network_policy(&namespace);
-    let label = [
-        "label",
-        "namespace",
-        &namespace,
-        "portcullis.dev/network=isolate-ingress",
-    ];
-    admin(&label, "").ok().expect("labelled");
+    enrol(&namespace);
     let ask = || create_in(&namespace, &pod("web"));
     let refused = eventually("refused", ask, |answer| answer.code != 0);
     assert!(
