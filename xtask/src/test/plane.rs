@@ -10,7 +10,7 @@ use crate::shell::run as run_one;
 use crate::{bench, cluster};
 
 /// Tests that take long. CI runs one of [`SHARE`].
-const SLOW: [&str; 20] = [
+const SLOW: [&str; 22] = [
     "brownfield::nothing_that_worked",
     "coldstart::a_cluster_comes_up_without_portcullis",
     "coldstart::the_pod_network_never_waits",
@@ -22,6 +22,8 @@ const SLOW: [&str; 20] = [
     "labels::an_override_for_some",
     "load::an_upgrade_a_rollback_and",
     "load::kubectl_delete_takes",
+    "lookups::a_right_that_is_missing",
+    "many::whether_many_objects",
     "outage::a_pause_during_an_outage",
     "outage::verdicts_go_on_without",
     "removal::however_it_is_removed",
@@ -33,7 +35,7 @@ const SLOW: [&str; 20] = [
     "watches::no_policy_is_lost_or_invented",
 ];
 
-const SHARE: usize = 4;
+const SHARE: usize = 5;
 
 /// What has a group of its own.
 const NETWORKS: &str = "network::";
