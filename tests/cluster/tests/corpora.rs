@@ -44,7 +44,22 @@ struct Verdict {
     warned: Vec<String>,
 }
 
+/// What hangs on other objects, LimitRanges and Services: the files hold some,
+/// a server without a cluster knows none.
+const BY_OTHERS: [&str; 2] = [
+    "[resources/resources-missing]",
+    "[probes/probe-readiness-missing]",
+];
+
 impl Verdict {
+    /// Without what hangs on other objects.
+    fn apart(mut self) -> Verdict {
+        let by_others = |line: &String| BY_OTHERS.iter().any(|code| line.contains(code));
+        self.denied.retain(|line| !by_others(line));
+        self.warned.retain(|line| !by_others(line));
+        self
+    }
+
     /// `check` orders by place, the webhook in the order of the policies.
     fn sorted(mut self) -> Verdict {
         self.denied.sort();
@@ -251,7 +266,8 @@ fn each_object_is_judged_as_check_judges_it() {
             others.take(one, &outcome, expected);
             continue;
         };
-        assert_eq!(verdict.sorted(), *expected, "{:?}", one.place);
+        let (found, wanted) = (verdict.sorted().apart(), expected.clone().apart());
+        assert_eq!(found, wanted, "{:?}", one.place);
         judged += 1;
         denied += usize::from(!expected.denied.is_empty());
     }

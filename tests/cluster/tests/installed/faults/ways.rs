@@ -190,8 +190,11 @@ impl Stage {
         let installation = &self.installation;
         installation.command("deregister").expect("deregistered");
         let kind = kind(resource);
+        // An empty one would be what an uninstall leaves, and stays.
+        let entry = json!({"name": "a.example.org", "clientConfig": {"url": "https://127.0.0.1:9/"},
+            "failurePolicy": "Ignore", "sideEffects": "None", "admissionReviewVersions": ["v1"]});
         let object = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind,
-            "metadata": {"name": installation.name()}, "webhooks": []});
+            "metadata": {"name": installation.name()}, "webhooks": [entry]});
         let created = admin(&["create", "-f", "-"], &object.to_string());
         created.ok().expect("a configuration");
         Undo::Register(format!("{kind}/{}", installation.name()))
