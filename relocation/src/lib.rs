@@ -1,0 +1,11 @@
+//! How secret material leaves ConfigMaps, and nothing is lost.
+//!
+//! During admission only new Secrets of random names are created (*staged*).
+//! The write of the ConfigMap, with a placeholder in the value's stead, is the
+//! commit point. What pods read (the *serving* Secret, of a fixed name) follows
+//! from what was committed and from nothing else.
+//!
+//! Everything here is a decision: state in, action out, without network, clock
+//! or randomness of its own. Whoever acts on it is elsewhere.
+
+pub mod names;
