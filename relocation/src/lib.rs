@@ -8,4 +8,19 @@
 //! Everything here is a decision: state in, action out, without network, clock
 //! or randomness of its own. Whoever acts on it is elsewhere.
 
+pub mod admission;
+mod config_map;
+pub mod copies;
+pub mod digest;
+mod field;
+pub mod marks;
 pub mod names;
+pub mod placeholder;
+mod scan;
+mod secret;
+mod sensitive;
+
+pub use config_map::{ConfigMap, Content, Malformed};
+pub use field::Field;
+pub use secret::Manifest;
+pub use sensitive::Sensitive;

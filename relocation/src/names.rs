@@ -43,10 +43,14 @@ pub fn serving(config_map: &str, half: Half) -> String {
     )
 }
 
-/// A staged Secret, out of 64 random bits.
+/// A staged Secret, out of 64 random bits. Never [`DRY_RUN`].
 pub fn staged(random: u64) -> String {
-    format!("{RESERVED}s-{random:016x}")
+    format!("{RESERVED}s-{:016x}", random.max(1))
 }
+
+/// The name that stands in placeholders of a dry run, where nothing is written.
+/// No Secret ever has it.
+pub const DRY_RUN: &str = "portcullis-moved-s-0000000000000000";
 
 /// Whether a Secret of this name is relocation's.
 pub fn is_reserved(name: &str) -> bool {
