@@ -9,3 +9,4 @@
 //! or randomness of its own. Whoever acts on it is elsewhere.
 
 pub mod names;
+pub mod pod;
