@@ -8,5 +8,6 @@
 //! Everything here is a decision: state in, action out, without network, clock
 //! or randomness of its own. Whoever acts on it is elsewhere.
 
+pub mod kubelet;
 pub mod names;
 pub mod pod;
