@@ -151,8 +151,7 @@ impl<'a> ConfigMap<'a> {
             match &mut self.content {
                 Content::Whole(halves) if items.is_empty() => halves.push(half),
                 Content::Items(mine)
-                    if !items.is_empty()
-                        && (self.optional == true) == form::is_optional(secret) =>
+                    if !items.is_empty() && *self.optional == secret["optional"] =>
                 {
                     mine.extend(from(items, Some(half)));
                 }
@@ -170,8 +169,7 @@ impl<'a> ConfigMap<'a> {
         }
     }
 
-    /// Whether the serving Secret of its `index`th source is where the
-    /// rewriting puts it.
+    /// The Secrets among its sources, by the index of the source.
     pub(super) fn secrets(&self) -> impl Iterator<Item = (usize, &'a Value)> {
         let sources = self.written.iter().enumerate();
         let secrets = sources.filter(|(_, source)| has(source, "secret"));
