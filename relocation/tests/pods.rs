@@ -89,7 +89,7 @@ fn containers_get_the_same_before_and_after() {
             "{}",
             after
         );
-        for form in forms::of(case, &after, &natively) {
+        for form in forms::of(case, &after, &natively, &relocated) {
             *occurred.borrow_mut().entry(form).or_default() += 1;
         }
         Ok(())
@@ -152,7 +152,8 @@ fn what_no_placeholder_reaches_is_not_called_unrewritten_and_nothing_else() {
 
 #[test]
 fn keys_that_move_later_arrive() {
-    let before: [(&str, fn(&Case) -> Maps); 3] = [
+    type Before = (&'static str, fn(&Case) -> Maps);
+    let before: [Before; 3] = [
         ("some had moved", |case| case.known(moved)),
         ("nothing had moved", |case| case.known(nothing)),
         ("no ConfigMap was there", |case| {

@@ -114,6 +114,56 @@ impl Case {
     }
 }
 
+impl Case {
+    /// Most pods are to start: what is missing becomes optional, and no file is
+    /// a folder.
+    fn mend(&mut self) {
+        let mut pod = std::mem::take(&mut self.pod);
+        self.mend_below(&mut pod["spec"], "");
+        self.pod = pod;
+    }
+
+    fn mend_below(&self, value: &mut Value, field: &str) {
+        match value {
+            Value::Array(elements) => {
+                let mend = |element: &mut Value| self.mend_below(element, field);
+                elements.iter_mut().for_each(mend);
+            }
+            Value::Object(fields) => {
+                if fields.get("path").is_some_and(|path| path == "d/y") {
+                    fields.insert("path".to_owned(), json!("e/y"));
+                }
+                fields
+                    .iter_mut()
+                    .for_each(|(field, value)| self.mend_below(value, field));
+                let is_reference = field.starts_with("configMap") || field.starts_with("secret");
+                if is_reference && self.is_missing(value) {
+                    value["optional"] = json!(true);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether something that a reference names is not there.
+    fn is_missing(&self, reference: &Value) -> bool {
+        let name = reference["name"]
+            .as_str()
+            .or(reference["secretName"].as_str());
+        let name = name.unwrap_or_default();
+        let is_variable = reference["key"].is_string();
+        let keys = match (self.maps.get(name), self.secrets.get(name)) {
+            (Some(map), _) if is_variable => map.keys(Half::Text),
+            (Some(map), _) => &map.keys(Half::Text) | &map.keys(Half::Binary),
+            (None, Some(secret)) => secret.keys().cloned().collect(),
+            (None, None) => return true,
+        };
+        let items = reference["items"].as_array().into_iter().flatten();
+        let mut named = items.chain(is_variable.then_some(reference));
+        named.any(|one| !keys.contains(one["key"].as_str().unwrap_or_default()))
+    }
+}
+
 impl Map {
     fn keys(&self, half: Half) -> BTreeSet<String> {
         match half {
@@ -183,7 +233,7 @@ const PARTS: [&str; 9] = [
     "$",
     "$(",
 ];
-const FIELDS: [&str; 2] = ["metadata.namespace", "metadata.labels['tier']"];
+const FIELDS: [&str; 2] = ["metadata.labels['tier']", "metadata.annotations['note']"];
 const SUB_PATHS: [&str; 7] = ["A", "d", "p", "deep", "deep/er", "x.y", "nowhere"];
 const EXPRESSIONS: [&str; 5] = ["$(SUB)", "$(A)", "$(X)", "d$(NO)", "$(C)/er"];
 const MODES: [i64; 5] = [0o644, 0o400, 0o600, 0o444, 0o755];
@@ -290,7 +340,18 @@ fn items() -> impl Strategy<Value = Value> {
         let item = json!({"key": key, "path": path});
         with(item, "mode", mode.map_or(Value::Null, |mode| json!(mode)))
     });
-    let some = vec(item, 1..4).prop_map(Value::from);
+    let some = (vec(item, 1..4), 0..5_u8).prop_map(|(mut items, luck)| {
+        if luck == 0 {
+            let path = items[0]["path"].clone();
+            items
+                .last_mut()
+                .expect("one")
+                .as_object_mut()
+                .expect("an item")
+                .insert("path".into(), path);
+        }
+        Value::from(items)
+    });
     prop_oneof![Just(Value::Null), some]
 }
 
@@ -311,7 +372,7 @@ fn source(
 fn projected() -> impl Strategy<Value = Value> {
     let own = || source(Just(OWN.to_owned()), "name").prop_map(|own| json!({"secret": own}));
     let config_map = source(named(), "name").prop_map(|map| json!({"configMap": map}));
-    let field = json!({"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}});
+    let field = json!({"path": "tier", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels['tier']"}});
     let downward = json!({"downwardAPI": {"items": [field]}});
     let one = prop_oneof![1 => own(), 4 => config_map, 1 => Just(downward)];
     vec(one, 1..4).prop_map(|sources| json!({"sources": without_conflicts(sources)}))
@@ -445,7 +506,7 @@ fn pod() -> impl Strategy<Value = Value> {
             json!({
                 "apiVersion": "v1",
                 "kind": "Pod",
-                "metadata": {"name": "pod", "namespace": "here", "labels": {"tier": "front"}},
+                "metadata": {"name": "pod", "namespace": "here", "labels": {"tier": "front"}, "annotations": {"note": "a\nb"}},
                 "spec": spec,
             })
         })
@@ -467,11 +528,17 @@ pub(crate) fn cases() -> BoxedStrategy<Case> {
         data.map(|(key, value)| (key.to_owned(), value.into_bytes()))
             .collect()
     });
-    ([one(), one(), one()], own, pod())
-        .prop_map(move |(maps, own, pod)| Case {
-            maps: exists(maps),
-            secrets: [(OWN.to_owned(), own)].into(),
-            pod,
+    ([one(), one(), one()], own, pod(), 0..8_u8)
+        .prop_map(move |(maps, own, pod, luck)| {
+            let mut case = Case {
+                maps: exists(maps),
+                secrets: [(OWN.to_owned(), own)].into(),
+                pod,
+            };
+            if luck > 0 {
+                case.mend();
+            }
+            case
         })
         .boxed()
 }

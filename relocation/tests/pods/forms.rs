@@ -12,7 +12,7 @@ use super::cases::Case;
 pub(crate) const AMBIGUOUS: &str = "volume with an ambiguous path";
 
 /// All of them.
-pub(crate) const ALL: [&str; 30] = [
+pub(crate) const ALL: [&str; 32] = [
     AMBIGUOUS,
     "variable moved",
     "variable not moved",
@@ -43,10 +43,17 @@ pub(crate) const ALL: [&str; 30] = [
     "long name",
     "init and ephemeral containers",
     "a container that natively waits",
+    "a container that starts",
+    "a placeholder would show",
 ];
 
 /// Those of a case, some of which only the rewritten pod shows.
-pub(crate) fn of(case: &Case, after: &Value, natively: &World) -> BTreeSet<&'static str> {
+pub(crate) fn of(
+    case: &Case,
+    after: &Value,
+    natively: &World,
+    relocated: &World,
+) -> BTreeSet<&'static str> {
     let mut forms = BTreeSet::new();
     for kind in ["initContainers", "containers", "ephemeralContainers"] {
         let before = list(&case.pod["spec"][kind]);
@@ -77,8 +84,24 @@ pub(crate) fn of(case: &Case, after: &Value, natively: &World) -> BTreeSet<&'sta
     );
     let is_long = after.to_string().contains("portcullis-moved-tx-");
     note(&mut forms, "long name", is_long);
-    let fails = resolve(&case.pod, natively).values().any(Result::is_err);
-    note(&mut forms, "a container that natively waits", fails);
+    let natively = resolve(&case.pod, natively);
+    let starts = |(_, given): (&String, &Result<_, _>)| given.is_ok();
+    note(
+        &mut forms,
+        "a container that natively waits",
+        !natively.iter().all(starts),
+    );
+    note(
+        &mut forms,
+        "a container that starts",
+        natively.iter().any(starts),
+    );
+    let plain = resolve(&case.pod, relocated);
+    note(
+        &mut forms,
+        "a placeholder would show",
+        plain != natively && plain.iter().any(starts),
+    );
     forms
 }
 
