@@ -9,18 +9,23 @@
 //! or randomness of its own. Whoever acts on it is elsewhere.
 
 pub mod admission;
+pub mod collection;
 mod config_map;
 pub mod copies;
 pub mod digest;
 mod field;
+mod held;
 pub mod marks;
 pub mod names;
 pub mod placeholder;
+pub mod promotion;
+pub mod restore;
 mod scan;
 mod secret;
 mod sensitive;
 
 pub use config_map::{ConfigMap, Content, Malformed};
 pub use field::Field;
+pub use held::Held;
 pub use secret::Manifest;
 pub use sensitive::Sensitive;
