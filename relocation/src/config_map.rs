@@ -31,10 +31,10 @@ pub enum Content {
     Malformed(Sensitive),
 }
 
-/// The object is no ConfigMap as the API server writes one.
+/// The object is none that the API server would write: which member, of what kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} of the ConfigMap cannot be read")]
-pub struct Malformed(pub String);
+#[error("{0} of the {1} cannot be read")]
+pub struct Malformed(pub String, pub &'static str);
 
 impl<'a> ConfigMap<'a> {
     /// The ConfigMap that this is.
@@ -54,7 +54,7 @@ impl<'a> ConfigMap<'a> {
             let members = match &self.0[half.member()] {
                 Value::Null => continue,
                 Value::Object(members) => members,
-                _ => return Err(Malformed(half.member().to_owned())),
+                _ => return Err(Malformed(half.member().to_owned(), "ConfigMap")),
             };
             for (key, value) in members {
                 let field = Field {
@@ -62,7 +62,7 @@ impl<'a> ConfigMap<'a> {
                     key: key.clone(),
                 };
                 let Some(content) = content(half, value) else {
-                    return Err(Malformed(field.to_string()));
+                    return Err(Malformed(field.to_string(), "ConfigMap"));
                 };
                 contents.insert(field, content);
             }

@@ -16,7 +16,6 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use crate::config_map::written;
 use crate::field::Field;
 use crate::placeholder::{Told, read};
 
@@ -71,8 +70,9 @@ pub fn opened(annotation: &str, text: &str) -> Result<Option<Value>, Unreadable>
     }
 }
 
-/// The copy with these placeholders in it, or nothing if that changes nothing.
-/// Whatever else it holds under a moved key goes too: it is a former value.
+/// The copy with these keys' values in it, written as in JSON, or nothing if that
+/// changes nothing. Whatever it holds under one of the keys goes: if it is not the
+/// value that is moved, it is a former one.
 ///
 /// # Errors
 ///
@@ -80,12 +80,12 @@ pub fn opened(annotation: &str, text: &str) -> Result<Option<Value>, Unreadable>
 pub fn rewritten(
     annotation: &str,
     text: &str,
-    placeholders: &BTreeMap<Field, String>,
+    values: &BTreeMap<Field, String>,
 ) -> Result<Option<String>, Unreadable> {
     let Some(mut copy) = opened(annotation, text)? else {
         return Ok(None);
     };
-    if !replace(&mut copy, placeholders) {
+    if !replace(&mut copy, values) {
         return Ok(None);
     }
     let json = copy.to_string();
@@ -97,16 +97,15 @@ pub fn rewritten(
     Ok(Some(format!("{json}{end}")))
 }
 
-fn replace(copy: &mut Value, placeholders: &BTreeMap<Field, String>) -> bool {
+fn replace(copy: &mut Value, values: &BTreeMap<Field, String>) -> bool {
     let mut changed = false;
-    for (field, placeholder) in placeholders {
+    for (field, value) in values {
         let held = copy
             .get_mut(field.half.member())
             .and_then(|half| half.get_mut(&field.key));
         let Some(held) = held else { continue };
-        let new = written(field.half, placeholder.as_bytes());
-        if held.as_str() != Some(&new) {
-            *held = Value::String(new);
+        if held.as_str() != Some(value) {
+            *held = Value::String(value.clone());
             changed = true;
         }
     }

@@ -9,20 +9,25 @@
 //! or randomness of its own. Whoever acts on it is elsewhere.
 
 pub mod admission;
+pub mod collection;
 mod config_map;
 pub mod copies;
 pub mod digest;
 mod field;
 pub mod kubelet;
+mod held;
 pub mod marks;
 pub mod names;
 pub mod placeholder;
 pub mod pod;
+pub mod promotion;
+pub mod restore;
 mod scan;
 mod secret;
 mod sensitive;
 
 pub use config_map::{ConfigMap, Content, Malformed};
 pub use field::Field;
+pub use held::Held;
 pub use secret::Manifest;
 pub use sensitive::Sensitive;

@@ -84,15 +84,20 @@ impl Manifest {
         secret
     }
 
-    /// A serving Secret.
+    /// A serving Secret. `made_from` is [`marks::MADE_FROM`]; `at` is the
+    /// resourceVersion that it was read at, if it exists.
     pub(crate) fn serving(
         namespace: &str,
         name: &str,
         owner: OwnerReference,
-        data: BTreeMap<String, Sensitive>,
+        (data, made_from): (BTreeMap<String, Sensitive>, String),
+        at: Option<&str>,
     ) -> Self {
         let mut secret = Self::new(namespace, name, &owner.name, marks::SERVING, data);
-        secret.metadata.owner_references = vec![owner];
+        let metadata = &mut secret.metadata;
+        metadata.annotations.insert(marks::MADE_FROM, made_from);
+        metadata.owner_references = vec![owner];
+        metadata.resource_version = at.map(str::to_owned);
         secret
     }
 

@@ -36,7 +36,8 @@ fn changed(input: &Input<'_>, judged: Judged) -> Result<Outcome, Denial> {
     let mut texts: BTreeMap<Field, String> = BTreeMap::new();
     let equal = judged.equal.iter().map(|(field, (_, old))| (field, old));
     for (field, placeholder) in judged.kept.iter().chain(equal).chain(&new) {
-        texts.insert(field.clone(), placeholder.to_string());
+        let text = written(field.half, placeholder.to_string().as_bytes());
+        texts.insert(field.clone(), text);
     }
     let mut draft = Draft::new(input.object);
     draft.fields(&texts);
@@ -165,11 +166,10 @@ impl Draft {
 
     fn fields(&mut self, texts: &BTreeMap<Field, String>) {
         for (field, text) in texts {
-            let value = written(field.half, text.as_bytes());
             let held = &mut self.object[field.half.member()][&field.key];
-            if held.as_str() != Some(&value) {
-                *held = Value::String(value.clone());
-                self.set(&field.pointer(), value);
+            if held.as_str() != Some(text) {
+                *held = Value::String(text.clone());
+                self.set(&field.pointer(), text.clone());
             }
         }
     }

@@ -1,0 +1,337 @@
+//! What pods read: the serving Secrets of a ConfigMap, made from what was
+//! committed and from nothing else.
+//!
+//! The order of reading is what makes it safe, for however slow or doubled a
+//! promoter: the serving Secrets first, *then* the ConfigMap (a quorum read, no
+//! cache), then the staged Secrets that [`wanted`] names, then the writes that
+//! [`plan`] says, each with the resourceVersion read first (or as a create). What
+//! was written in between makes the write fail, and it is all begun again.
+//!
+//! While the ConfigMap exists a serving Secret is emptied and not deleted: were
+//! it deleted, a promoter that had read "none" long ago could still create it, of
+//! a state that is past.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::config_map::{ConfigMap, Content, Malformed, matches};
+use crate::digest::{Keyring, Owner};
+use crate::field::Field;
+use crate::held::Held;
+use crate::names::{Half, serving};
+use crate::placeholder::Placeholder;
+use crate::secret::{Manifest, OwnerReference};
+use crate::sensitive::Sensitive;
+
+/// What was read, in the order of the members. No `Debug`: it holds values.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// Namespace of the ConfigMap.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its serving Secrets, as far as they exist.
+    pub serving: &'a BTreeMap<Half, Held>,
+    /// The ConfigMap, if it exists.
+    pub config_map: Option<&'a Value>,
+    /// Staged Secrets by name, of those that are [`wanted`] all that exist.
+    pub staged: &'a BTreeMap<String, Held>,
+    /// Keys whose values are served while the ConfigMap holds them: what is being
+    /// prepared. A key that was served once is served on, whether it is among
+    /// these or not: pods read it from the Secret.
+    pub prepared: &'a BTreeSet<Field>,
+    /// Keys for digests.
+    pub keyring: &'a Keyring,
+}
+
+/// What is to be done and told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promotion {
+    /// Writes, none where all is as it should be. If one fails for a conflict or
+    /// because it exists, all is read again.
+    pub actions: Vec<Action>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// Keys that are served once the actions are done.
+    pub served: BTreeSet<Field>,
+    /// What tells whether a pod may rely on it ([`is_promoted`]), to be published
+    /// once the actions are done. None where the ConfigMap is gone, or a Secret
+    /// that is not ours has the name.
+    pub state: Option<String>,
+}
+
+/// A write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Create; refused if the name is taken.
+    Create(Manifest),
+    /// Replace; the resourceVersion is in the manifest.
+    Update(Manifest),
+    /// Delete, with both as preconditions.
+    Delete {
+        /// Its name.
+        name: String,
+        /// Its uid.
+        uid: String,
+        /// What it was read at.
+        resource_version: String,
+    },
+}
+
+/// What a person must see to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Problem {
+    /// A placeholder whose Secret is gone, or has no such key. The value is lost
+    /// to pods until it is written again or the Secret is put back.
+    Dangling {
+        /// The key.
+        field: Field,
+        /// The Secret that the placeholder names.
+        secret: String,
+    },
+    /// A placeholder that was not issued for this ConfigMap, key and value, or by
+    /// keys that are gone. Its value is not served.
+    Unverified {
+        /// The key.
+        field: Field,
+        /// The Secret that the placeholder names.
+        secret: String,
+    },
+    /// A Secret that is not ours has the name of the serving one.
+    Foreign {
+        /// The Secret.
+        secret: String,
+    },
+}
+
+/// Where a served value comes from: the placeholder, or the ConfigMap itself.
+type Served = BTreeMap<String, (Sensitive, Option<String>)>;
+
+/// Names of the staged Secrets that the ConfigMap's placeholders name.
+///
+/// # Errors
+///
+/// No ConfigMap as the API server writes one.
+pub fn wanted(config_map: &Value) -> Result<BTreeSet<String>, Malformed> {
+    let contents = ConfigMap::new(config_map).contents()?;
+    let named = contents.into_values().filter_map(|content| match content {
+        Content::Placeholder(placeholder) => Some(placeholder.secret),
+        _ => None,
+    });
+    Ok(named.collect())
+}
+
+/// Says what is to be written.
+///
+/// # Errors
+///
+/// No ConfigMap as the API server writes one. Nothing is to be done then.
+pub fn plan(input: &Input<'_>) -> Result<Promotion, Malformed> {
+    let mut promotion = Promotion {
+        actions: vec![],
+        problems: vec![],
+        served: BTreeSet::new(),
+        state: None,
+    };
+    for (half, held) in input.serving {
+        if !held.ours {
+            let secret = serving(input.name, *half);
+            promotion.problems.push(Problem::Foreign { secret });
+        }
+    }
+    let Some(object) = input.config_map else {
+        promotion.actions = input.serving.values().filter_map(deleted).collect();
+        return Ok(promotion);
+    };
+    let config_map = ConfigMap::new(object);
+    let uid = config_map.uid();
+    let uid = uid.ok_or_else(|| Malformed("metadata.uid".to_owned(), "ConfigMap"))?;
+    let contents = config_map.contents()?;
+    let mut lost = BTreeMap::new();
+    for half in Half::ALL {
+        let served = promotion.served(input, half, &contents, &mut lost);
+        promotion.write(input, half, (served, uid));
+    }
+    promotion.actions.extend(repairs(input, lost));
+    if promotion
+        .problems
+        .iter()
+        .all(|problem| !matches!(problem, Problem::Foreign { .. }))
+    {
+        promotion.state = Some(state(input.keyring, (uid, &contents), &promotion.served));
+    }
+    Ok(promotion)
+}
+
+/// Whether what was published as [`Promotion::state`] and [`Promotion::served`]
+/// is of this very ConfigMap: if not, a pod that reads it must wait.
+pub fn is_promoted(
+    keyring: &Keyring,
+    config_map: &Value,
+    state: &str,
+    served: &BTreeSet<Field>,
+) -> bool {
+    let config_map = ConfigMap::new(config_map);
+    let (Some(uid), Ok(contents)) = (config_map.uid(), config_map.contents()) else {
+        return false;
+    };
+    with_parts((uid, &contents), served, |parts| {
+        keyring.is_tag(state, parts)
+    })
+}
+
+fn state(
+    keyring: &Keyring,
+    config_map: (&str, &BTreeMap<Field, Content>),
+    served: &BTreeSet<Field>,
+) -> String {
+    with_parts(config_map, served, |parts| keyring.tag(parts))
+}
+
+/// All placeholders count, and of other keys those that are served.
+fn with_parts<T>(
+    (uid, contents): (&str, &BTreeMap<Field, Content>),
+    served: &BTreeSet<Field>,
+    then: impl FnOnce(&[&[u8]]) -> T,
+) -> T {
+    let mut parts = vec![uid.as_bytes().to_vec()];
+    for (field, content) in contents {
+        let held = match content {
+            Content::Placeholder(placeholder) => placeholder.to_string().into_bytes(),
+            Content::Plain(value) if served.contains(field) => value.expose().to_vec(),
+            _ => continue,
+        };
+        parts.extend([field.to_string().into_bytes(), held]);
+    }
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    then(&parts)
+}
+
+fn deleted(held: &Held) -> Option<Action> {
+    held.ours.then(|| Action::Delete {
+        name: held.name.clone(),
+        uid: held.uid.clone(),
+        resource_version: held.resource_version.clone(),
+    })
+}
+
+impl Promotion {
+    fn served(
+        &mut self,
+        input: &Input<'_>,
+        half: Half,
+        contents: &BTreeMap<Field, Content>,
+        lost: &mut BTreeMap<String, BTreeMap<String, Sensitive>>,
+    ) -> Served {
+        let held = input.serving.get(&half).filter(|held| held.ours);
+        let before = held.map(Held::placeholders).unwrap_or_default();
+        let mut served = Served::new();
+        for (field, content) in contents.iter().filter(|(field, _)| field.half == half) {
+            let key = &field.key;
+            let placeholder = match content {
+                Content::Placeholder(placeholder) => placeholder,
+                Content::Plain(value) => {
+                    if input.prepared.contains(field) || before.contains_key(key) {
+                        served.insert(key.clone(), (value.clone(), None));
+                    }
+                    continue;
+                }
+                Content::Malformed(_) => continue,
+            };
+            let text = placeholder.to_string();
+            // What was taken by the same placeholder before is still its value.
+            let kept = held.filter(|_| before.get(key) == Some(&Some(text.clone())));
+            let kept = kept.and_then(|held| held.data.get(key)).cloned();
+            let value = match (resolved(input, field, placeholder), kept) {
+                (Ok(value), _) | (Err(Problem::Unverified { .. }), Some(value)) => value,
+                (Err(_), Some(value)) => {
+                    let lost = lost.entry(placeholder.secret.clone()).or_default();
+                    lost.insert(key.clone(), value.clone());
+                    value
+                }
+                (Err(problem), None) => {
+                    self.problems.push(problem);
+                    continue;
+                }
+            };
+            served.insert(key.clone(), (value, Some(text)));
+        }
+        served
+    }
+
+    fn write(&mut self, input: &Input<'_>, half: Half, (served, uid): (Served, &str)) {
+        let held = input.serving.get(&half);
+        let keys = served.keys().cloned();
+        self.served.extend(keys.map(|key| Field { half, key }));
+        if held.is_some_and(|held| !held.ours) || held.is_none() && served.is_empty() {
+            return;
+        }
+        let mut data = BTreeMap::new();
+        let mut made_from = BTreeMap::new();
+        for (key, (value, placeholder)) in served {
+            made_from.insert(key.clone(), placeholder);
+            data.insert(key, value);
+        }
+        let told = serde_json::json!(made_from).to_string();
+        let is_current = |held: &Held| {
+            held.data == data
+                && held.placeholders() == made_from
+                && held.owner.as_deref() == Some(uid)
+        };
+        if held.is_some_and(is_current) {
+            return;
+        }
+        let owner = OwnerReference::config_map(input.name, uid);
+        let at = held.map(|held| held.resource_version.as_str());
+        let name = serving(input.name, half);
+        let manifest = Manifest::serving(input.namespace, &name, owner, (data, told), at);
+        self.actions.push(match at {
+            Some(_) => Action::Update(manifest),
+            None => Action::Create(manifest),
+        });
+    }
+}
+
+/// The value that a placeholder stands for.
+///
+/// # Errors
+///
+/// [`Problem::Dangling`] or [`Problem::Unverified`].
+pub(crate) fn resolved(
+    input: &Input<'_>,
+    field: &Field,
+    placeholder: &Placeholder,
+) -> Result<Sensitive, Problem> {
+    let secret = placeholder.secret.clone();
+    let staged = input.staged.get(&secret);
+    let Some(value) = staged.and_then(|staged| staged.data.get(&field.key)) else {
+        let field = field.clone();
+        return Err(Problem::Dangling { field, secret });
+    };
+    let owners: Vec<Owner<'_>> = match input.config_map {
+        Some(object) => ConfigMap::new(object).owners(Some(input.name)),
+        None => vec![],
+    };
+    let both = (placeholder, value);
+    if matches(input.keyring, input.namespace, &owners, field, both) {
+        return Ok(value.clone());
+    }
+    let field = field.clone();
+    Err(Problem::Unverified { field, secret })
+}
+
+/// Staged Secrets that somebody deleted, as far as their values are still served.
+fn repairs(
+    input: &Input<'_>,
+    lost: BTreeMap<String, BTreeMap<String, Sensitive>>,
+) -> impl Iterator<Item = Action> {
+    let missing = lost.into_iter();
+    let missing = missing.filter(|(name, _)| !input.staged.contains_key(name));
+    missing.map(|(name, data)| {
+        Action::Create(Manifest::staged(input.namespace, &name, input.name, data))
+    })
+}
+
+#[cfg(test)]
+mod tests;
