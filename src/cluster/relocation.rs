@@ -8,10 +8,13 @@
 //! listens to nobody.
 
 pub mod admission;
+pub mod commands;
 pub mod keys;
 pub mod known;
+pub mod reading;
 pub mod resource;
 pub mod serving;
+pub mod told;
 
 /// The label by which a namespace is enrolled.
 pub const LABEL: &str = "portcullis.dev/secrets";

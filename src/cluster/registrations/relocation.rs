@@ -16,7 +16,15 @@ const TIMEOUT_SECONDS: u8 = 10;
 /// updates of pods are no concern of ours, and must pass while we are down: a
 /// Job whose pods cannot lose their finalizers never ends (design:
 /// reliability.md, 8a).
-const CONDITIONS: [(&str, &str); 2] = [
+/// Who may put values back (`restore` on `relocations`) can while we are down.
+const CONDITIONS: [(&str, &str); 3] = [
+    (
+        "not-put-back",
+        "request.kind.kind != \"ConfigMap\" || request.operation != \"UPDATE\" || \
+         object.metadata.?annotations[?\"portcullis.dev/restored\"].orValue(\"\") != \
+         oldObject.metadata.resourceVersion || !authorizer.group(\"portcullis.dev\").resource(\"relocations\")\
+         .namespace(request.namespace).check(\"restore\").allowed()",
+    ),
     (
         "not-the-cluster-ca",
         "request.kind.kind != \"ConfigMap\" || request.name != \"kube-root-ca.crt\"",
@@ -35,6 +43,11 @@ pub(super) fn entries(registration: &Registration, excluded: &BTreeSet<String>) 
             "name": name, "expression": expression
         })
     });
+    let mut selected = vec![
+        json!({"key": NAME_LABEL, "operator": "NotIn", "values": excluded}),
+        json!({"key": LABEL, "operator": "In", "values": [MOVE]}),
+    ];
+    selected.extend(registration.namespaces.iter().map(|one| json!(one)));
     let entry = |half: &str, failure_policy: &str| {
         let path = format!("/relocate/{half}");
         json!({
@@ -46,10 +59,7 @@ pub(super) fn entries(registration: &Registration, excluded: &BTreeSet<String>) 
             "failurePolicy": failure_policy,
             "matchPolicy": "Equivalent",
             "matchConditions": conditions,
-            "namespaceSelector": {"matchExpressions": [
-                {"key": NAME_LABEL, "operator": "NotIn", "values": excluded},
-                {"key": LABEL, "operator": "In", "values": [MOVE]},
-            ]},
+            "namespaceSelector": {"matchExpressions": selected},
             "rules": [rule("configmaps"), rule("pods"), rule("pods/ephemeralcontainers")],
             "sideEffects": "NoneOnDryRun",
             "timeoutSeconds": TIMEOUT_SECONDS,

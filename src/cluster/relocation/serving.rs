@@ -15,23 +15,28 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
+use portcullis_contract::LabelSelector;
 use tokio::task::AbortHandle;
 
 use super::keys::Keys;
 use super::{LABEL, MOVE};
 use crate::cluster::told::one_line;
 use crate::cluster::watching::{Known, Objects, Watching};
+use crate::policy::matching::selects_labels;
 
 /// What all namespaces share.
 pub struct Serving {
     client: Client,
     keys: Keys,
+    judged: LabelSelector,
 }
 
 impl Serving {
-    /// For the installation in this namespace.
-    pub fn new(client: Client, namespace: &str) -> Serving {
+    /// For the installation in this namespace, and for those enrolled
+    /// namespaces that `judged` selects.
+    pub fn new(client: Client, namespace: &str, judged: LabelSelector) -> Serving {
         Serving {
+            judged,
             keys: Keys::new(client.clone(), namespace, false),
             client,
         }
@@ -95,6 +100,7 @@ fn follow(
             .labels()
             .get(LABEL)
             .is_some_and(|value| value == MOVE)
+            && selects_labels(&serving.judged, object.labels())
             && object.metadata.deletion_timestamp.is_none()
     };
     running.retain(|name, task| {

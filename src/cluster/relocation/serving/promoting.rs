@@ -1,20 +1,18 @@
 //! One ConfigMap: what pods read is made what it says, and its Relocation tells
 //! of it.
 
-mod reading;
 mod telling;
 
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams, DynamicObject, PostParams, Preconditions};
+use kube::api::{DeleteParams, PostParams, Preconditions};
 use portcullis_relocation::promotion::{self, Action, Input, Promotion};
 use portcullis_relocation::{Field, Manifest};
 
 use super::Serving;
+use crate::cluster::relocation::reading::{Read, Target, told};
 use crate::cluster::relocation::resource::{self, Stage};
-use crate::cluster::told::one_line;
-use reading::Read;
 
 /// How often others may come in between.
 const TRIES: usize = 5;
@@ -34,11 +32,14 @@ enum Written {
 pub(super) async fn promote(serving: &Serving, namespace: &str, name: &str) -> Result<(), String> {
     let one = One {
         serving,
-        namespace,
-        name,
+        target: Target {
+            client: &serving.client,
+            namespace,
+            name,
+        },
     };
     for _ in 0..TRIES {
-        let read = one.read().await?;
+        let read = one.target.read().await?;
         if !read.is_concerned() {
             return Ok(());
         }
@@ -49,11 +50,10 @@ pub(super) async fn promote(serving: &Serving, namespace: &str, name: &str) -> R
     Err("others keep writing what is served".to_owned())
 }
 
-/// One ConfigMap, by its name.
+/// One ConfigMap that is looked after.
 struct One<'a> {
     serving: &'a Serving,
-    namespace: &'a str,
-    name: &'a str,
+    target: Target<'a>,
 }
 
 impl One<'_> {
@@ -61,8 +61,8 @@ impl One<'_> {
     async fn act(&self, read: &Read) -> Result<Option<Promotion>, String> {
         let keyring = self.serving.keys.get().await?;
         let promotion = promotion::plan(&Input {
-            namespace: self.namespace,
-            name: self.name,
+            namespace: self.target.namespace,
+            name: self.target.name,
             serving: &read.serving,
             config_map: read.config_map.as_ref(),
             staged: &read.staged,
@@ -79,7 +79,7 @@ impl One<'_> {
     }
 
     async fn write(&self, action: &Action) -> Result<Written, String> {
-        let (secrets, parameters) = (self.secrets(), PostParams::default());
+        let (secrets, parameters) = (self.target.secrets(), PostParams::default());
         let (name, written) = match action {
             Action::Create(manifest) => {
                 let created = secrets.create(&parameters, &secret(manifest)?).await;
@@ -104,7 +104,7 @@ impl One<'_> {
         };
         match written {
             Ok(()) => {
-                let (namespace, config_map) = (self.namespace, self.name);
+                let (namespace, config_map) = (self.target.namespace, self.target.name);
                 tracing::info!(namespace, config_map, secret = name, "brought up to date");
                 Ok(Written::Done)
             }
@@ -115,15 +115,6 @@ impl One<'_> {
             }
             Err(error) => Err(told(name)(error)),
         }
-    }
-
-    fn secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.serving.client.clone(), self.namespace)
-    }
-
-    fn relocations(&self) -> Api<DynamicObject> {
-        let client = self.serving.client.clone();
-        Api::namespaced_with(client, self.namespace, &resource::resource())
     }
 }
 
@@ -140,8 +131,4 @@ fn secret(manifest: &Manifest) -> Result<Secret, String> {
     let secret = serde_json::to_value(manifest).and_then(serde_json::from_value);
     // The error of a parser may show what it read.
     secret.map_err(|_| format!("Secret {} cannot be written", manifest.metadata.name))
-}
-
-fn told(what: &str) -> impl Fn(kube::Error) -> String + '_ {
-    move |error| format!("{what}: {}", one_line(&error))
 }

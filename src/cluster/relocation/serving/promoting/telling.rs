@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams, TypeMeta};
 use portcullis_relocation::names::{Half, serving};
-use portcullis_relocation::promotion::{Problem, Promotion};
+use portcullis_relocation::promotion::Promotion;
 use portcullis_relocation::{Field, pod};
 use serde_json::{Value, json};
 
-use super::reading::Read;
-use super::{One, told};
+use super::One;
 use crate::cluster::crd;
 use crate::cluster::home::MANAGER;
+use crate::cluster::relocation::reading::{Read, told};
 use crate::cluster::relocation::resource::{self, KIND, Spec, Status};
+use crate::cluster::relocation::told::problem;
 
 /// Pods that a status names.
 const SHOWN: usize = 10;
@@ -36,8 +37,11 @@ impl One<'_> {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let relocations = self.relocations();
-        match relocations.patch_status(self.name, &told_by, &patch).await {
+        let relocations = self.target.relocations();
+        match relocations
+            .patch_status(self.target.name, &told_by, &patch)
+            .await
+        {
             // It went with its ConfigMap.
             Err(kube::Error::Api(status)) if status.reason == "NotFound" => Ok(()),
             patched => patched.map(drop).map_err(told("the Relocation")),
@@ -46,9 +50,9 @@ impl One<'_> {
 
     /// One that nobody wrote goes with its ConfigMap.
     async fn create_relocation(&self, config_map: &Value) -> Result<(), String> {
-        let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": self.name,
+        let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": self.target.name,
             "uid": config_map["metadata"]["uid"]});
-        let metadata = json!({"name": self.name, "ownerReferences": [owner]});
+        let metadata = json!({"name": self.target.name, "ownerReferences": [owner]});
         let object = DynamicObject {
             types: Some(TypeMeta {
                 api_version: format!("{}/{}", crd::GROUP, crd::VERSION),
@@ -57,7 +61,7 @@ impl One<'_> {
             metadata: serde_json::from_value(metadata).map_err(|error| error.to_string())?,
             data: json!({"spec": Spec::default()}),
         };
-        let (relocations, parameters) = (self.relocations(), PostParams::default());
+        let (relocations, parameters) = (self.target.relocations(), PostParams::default());
         match relocations.create(&parameters, &object).await {
             Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(()),
             created => created.map(drop).map_err(told("the Relocation")),
@@ -78,7 +82,7 @@ impl One<'_> {
             keys: promotion.served.iter().map(Field::to_string).collect(),
             secrets: halves
                 .into_iter()
-                .map(|half| serving(self.name, half))
+                .map(|half| serving(self.target.name, half))
                 .collect(),
             used_by: self.users().await?,
             served: promotion.state.clone().unwrap_or_default(),
@@ -87,13 +91,13 @@ impl One<'_> {
 
     /// The pods that use the ConfigMap, the first few by name.
     async fn users(&self) -> Result<Vec<String>, String> {
-        let pods: Api<Pod> = Api::namespaced(self.serving.client.clone(), self.namespace);
+        let pods: Api<Pod> = Api::namespaced(self.serving.client.clone(), self.target.namespace);
         let pods = pods.list(&ListParams::default()).await;
         let mut users = BTreeSet::new();
         for one in pods.map_err(told("pods"))? {
             let name = one.metadata.name.clone().unwrap_or_default();
             let value = serde_json::to_value(one).map_err(|_| format!("pod {name}"))?;
-            if pod::config_maps(&value).contains_key(self.name) {
+            if pod::config_maps(&value).contains_key(self.target.name) {
                 users.insert(name);
             }
         }
@@ -106,24 +110,6 @@ fn gone() -> Status {
         state: "Nothing".to_owned(),
         message: "there is no such ConfigMap".to_owned(),
         ..Status::default()
-    }
-}
-
-/// One line, and what to do.
-fn problem(problem: &Problem) -> String {
-    match problem {
-        Problem::Dangling { field, secret } => format!(
-            "{field} was moved to Secret {secret}, which is gone: write its value again, or put the \
-             Secret back"
-        ),
-        Problem::Unverified { field, secret } => {
-            format!(
-                "{field} names Secret {secret}, which was not made for it: write its value again"
-            )
-        }
-        Problem::Foreign { secret } => {
-            format!("Secret {secret} is in the way and was not made by Portcullis: delete it")
-        }
     }
 }
 
