@@ -24,6 +24,9 @@ pub struct Container {
     pub arguments: Vec<String>,
     /// Names and values.
     pub environment: Vec<(String, String)>,
+    /// What stood in mounted volumes when it was made: where, mode and content
+    /// (base64), in order.
+    pub files: Vec<(String, String, String)>,
     /// Where files of the machine are in the container.
     mounts: Vec<Mount>,
 }
@@ -62,6 +65,8 @@ struct Mount {
     is_read_only: bool,
 }
 
+/// Where the token of a pod's account is.
+const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// The kubelet has it made by its machine, which is a fake.
 const TERMINATION_LOG: &str = "/dev/termination-log";
 
@@ -117,6 +122,7 @@ impl Container {
             image: text(&record["image"])?,
             arguments: arguments.iter().map(text).collect::<Result<_>>()?,
             environment: variables.iter().map(variable).collect::<Result<_>>()?,
+            files: files(&mounts)?,
             mounts: mounts
                 .iter()
                 .filter(|one| one["containerPath"] != TERMINATION_LOG)
@@ -168,6 +174,32 @@ impl Container {
         }
         script
     }
+}
+
+/// The files of all volumes, but the token of the account.
+fn files(mounts: &[Value]) -> Result<Vec<(String, String, String)>> {
+    let mut files = vec![];
+    for mount in mounts
+        .iter()
+        .filter(|mount| mount["containerPath"] != TOKEN)
+    {
+        let place = mount["containerPath"]
+            .as_str()
+            .context("a mount without a path")?;
+        for file in mount["files"].as_array().into_iter().flatten() {
+            let path = file["path"].as_str().context("a file without a path")?;
+            let mode = file["mode"]
+                .as_str()
+                .context("a file without a mode")?
+                .to_owned();
+            let content = file["contentBase64"]
+                .as_str()
+                .context("a file without content")?;
+            files.push((format!("{place}/{path}"), mode, content.to_owned()));
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// A root with the libraries of the machine, `/proc`, three devices, and the

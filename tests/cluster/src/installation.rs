@@ -2,6 +2,7 @@
 //! a Service, an account with the rights of the chart.
 
 mod objects;
+mod relocation;
 mod replicas;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use crate::portcullis::output;
 use crate::process::Process;
 use crate::proxy::Proxy;
 pub use objects::{edit, failure_policies};
+pub use relocation::Serving;
 use replicas::Replica;
 
 /// The kinds of webhook configurations, as kubectl takes them.

@@ -335,10 +335,10 @@ pub fn binary() -> Result<PathBuf> {
 /// Runs a command of Portcullis to its end and gives what it prints.
 pub(crate) fn output(arguments: &[&str]) -> Result<String> {
     let output = Command::new(binary()?).args(arguments).output()?;
-    let errors = String::from_utf8_lossy(&output.stderr);
+    let [said, errors] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
     ensure!(
         output.status.success(),
-        "portcullis {}: {errors}",
+        "portcullis {}: {errors}{said}",
         arguments[0]
     );
     String::from_utf8(output.stdout).with_context(|| Path::new(arguments[0]).display().to_string())

@@ -28,6 +28,8 @@ mod lifetime;
 mod live;
 /// Other webhooks.
 mod meddling;
+/// Secrets leave ConfigMaps.
+mod moving;
 /// What stands before the first pod of a namespace.
 mod network;
 /// Policies as resources of the cluster.

@@ -48,6 +48,7 @@ impl Turn {
         let crds = [
             "crd/wasmpolicies.portcullis.dev",
             "crd/policyexemptions.portcullis.dev",
+            "crd/relocations.portcullis.dev",
         ];
         admin(&[&wait[..], &crds].concat(), "")
             .ok()

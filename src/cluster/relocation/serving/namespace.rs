@@ -1,6 +1,6 @@
 //! One enrolled namespace.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
     let mut every = interval_at(Instant::now() + RESYNC, RESYNC);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut waiting, mut known) = (BTreeSet::new(), BTreeSet::new());
+    // What could not be done, and why, so that it is said once.
+    let mut troubles = BTreeMap::<String, String>::new();
     loop {
         let pause = match waiting.is_empty() {
             true => RESYNC,
@@ -52,9 +54,14 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
         let mut later = BTreeSet::new();
         for name in std::mem::take(&mut waiting) {
             match promoting::promote(&serving, &namespace, &name).await {
-                Ok(()) => {}
+                Ok(()) => {
+                    troubles.remove(&name);
+                }
                 Err(problem) => {
-                    tracing::warn!(namespace, config_map = name, problem, "is not served");
+                    if troubles.get(&name) != Some(&problem) {
+                        tracing::warn!(namespace, config_map = name, problem, "is not served");
+                        troubles.insert(name.clone(), problem);
+                    }
                     later.insert(name);
                 }
             }

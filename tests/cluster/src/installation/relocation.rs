@@ -1,0 +1,104 @@
+//! The second half of an installation that moves secrets: `portcullis relocate`
+//! with its own account, and what the chart has for both.
+
+use anyhow::Result;
+
+use super::Installation;
+use crate::folder::Folder;
+use crate::kubeconfig;
+use crate::kubectl::User;
+use crate::portcullis::binary;
+use crate::process::Process;
+
+/// The account that the chart has for it.
+const ACCOUNT: &str = "portcullis-relocation";
+
+/// `portcullis relocate`, ended when it is dropped.
+pub struct Serving {
+    process: Vec<Process>,
+    _folder: Folder,
+}
+
+impl Serving {
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.process.iter().map(Process::log).collect()
+    }
+
+    /// Fails if it has ended.
+    ///
+    /// # Errors
+    ///
+    /// That, with the end of its log.
+    pub fn check(&mut self) -> Result<()> {
+        self.process.iter_mut().try_for_each(Process::check)
+    }
+}
+
+impl Installation<'_> {
+    /// What the chart has for relocation, for this installation: rights, and the
+    /// two guards that work while nothing of ours runs. It is of the cluster, so
+    /// that tests take turns.
+    ///
+    /// # Errors
+    ///
+    /// The chart cannot be read.
+    pub fn relocation_manifests(&self) -> Result<String> {
+        let file = crate::root().join("deploy/chart/templates/relocation.yaml");
+        let text = std::fs::read_to_string(file)?;
+        let is_plain =
+            |line: &&str| !line.trim_start().starts_with("{{") && line.trim() != "labels:";
+        let lines: Vec<&str> = text.lines().filter(is_plain).collect();
+        let text = lines.join("\n");
+        let runs_here = |document: &&str| !document.contains("kind: Deployment\n");
+        let documents: Vec<&str> = text.split("\n---\n").filter(runs_here).collect();
+        let named = |text: String| {
+            let home = self.home.name();
+            text.replace("{{ .Release.Namespace }}", home)
+                .replace("name: portcullis\n", &format!("name: {}\n", self.name))
+                .replace(
+                    &format!("{home}:portcullis\""),
+                    &format!("{home}:{}\"", self.name),
+                )
+        };
+        // A range over users that there are none of.
+        let text = documents
+            .join("\n---\n")
+            .replace("{{ range .Values.relocation.restorers }}", "");
+        let without = text
+            .lines()
+            .filter(|line| !line.contains("{{ . | quote }}"));
+        Ok(named(without.collect::<Vec<_>>().join("\n") + "\n"))
+    }
+
+    /// Applies [`Installation::relocation_manifests`] and starts the process, with
+    /// these options besides.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses any of it; it does not start.
+    pub fn serve_relocation(&self, arguments: &[&str]) -> Result<Serving> {
+        let cluster = self.home.cluster;
+        let apply = ["apply", "-f", "-"];
+        let manifests = self.relocation_manifests()?;
+        cluster.kubectl(User::Admin, &apply, &manifests)?.ok()?;
+        let folder = Folder::new(cluster.plane())?;
+        let token = self.admin(&["create", "token", ACCOUNT, "--duration=3h"], "")?;
+        let admin = std::fs::read_to_string(cluster.kubeconfig(User::Admin))?;
+        kubeconfig::with_token(&folder, &admin, token.trim())?;
+        let command = [
+            "run".to_owned(),
+            binary()?.display().to_string(),
+            "relocate".to_owned(),
+            format!("--kubeconfig={}", folder.file("account.kubeconfig")),
+            format!("--namespace={}", self.home.name()),
+        ];
+        let arguments = arguments.iter().map(ToString::to_string);
+        let command: Vec<String> = command.into_iter().chain(arguments).collect();
+        let process = Process::start(cluster.plane(), folder.path(), "relocation", &command)?;
+        Ok(Serving {
+            process: vec![process],
+            _folder: folder,
+        })
+    }
+}

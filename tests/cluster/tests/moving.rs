@@ -1,0 +1,200 @@
+//! Secrets leave ConfigMaps: two replicas of the webhook and one that serves,
+//! each with the rights that the chart has for it, and a real kubelet.
+
+use std::time::Duration;
+
+use portcullis_cluster::installation::Serving;
+use portcullis_cluster::{Answer, Installation, Portcullis, User};
+use serde_json::{Value, json};
+
+use crate::policies::{Turn, admin, apply, eventually, shown};
+use crate::support::cluster;
+
+/// What pods read, before and after.
+mod consumers;
+/// Names and labels that are kept for Portcullis.
+mod guarded;
+/// Values come, change and go.
+mod lives;
+/// What is there is moved step by step, and back.
+mod stages;
+
+/// For anything that takes seconds.
+const SOON: Duration = Duration::from_secs(90);
+
+/// A value that nobody else writes.
+pub(crate) const VALUE: &str = "Tr0ub4dor-7q9zX1";
+/// Another one.
+pub(crate) const OTHER: &str = "c0rrect-Horse-81bQ";
+
+/// The policy that says what is secret.
+fn document() -> Value {
+    json!({
+        "apiVersion": "portcullis.dev/v1alpha1",
+        "kind": "WasmPolicy",
+        "metadata": {"name": "configmap-secrets"},
+        "spec": {
+            "program": {"builtin": "configmap-secrets"},
+            "grants": ["values"],
+            "validationActions": ["Move"],
+            "limits": {"deadlineMilliseconds": 2_000},
+        },
+    })
+}
+
+/// An installation that moves secrets in namespaces of its own label.
+pub(crate) struct Stage {
+    // In the order in which they have to go.
+    namespaces: Vec<String>,
+    pub(crate) installation: Installation<'static>,
+    pub(crate) serving: Option<Serving>,
+    _turn: Turn,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Stage {
+        let turn = Turn::take();
+        let mut installation = Installation::new(cluster()).expect("a place");
+        let selector = format!("--namespace-selector=run={}", installation.name());
+        let serving = installation
+            .serve_relocation(&[&selector])
+            .expect("it serves");
+        let options = [
+            "--settle=0s",
+            "--audit-interval=off",
+            "--relocation",
+            "--port-is-guarded",
+            "--log=portcullis=trace,info",
+            &selector,
+        ];
+        for _ in 0..2 {
+            installation.start(&[], &options).expect("it starts");
+        }
+        apply(&document().to_string()).ok().expect("a policy");
+        let path = ".status.conditions[?(@.type==\"Loaded\")].status";
+        let status = || shown("configmap-secrets", path);
+        eventually("loaded", status, |status| status == "True");
+        let closed = |installation: &Installation<'_>| {
+            let [validating, _] = installation.configurations()?;
+            let entries = portcullis_cluster::installation::failure_policies(&validating);
+            Ok(entries.contains(&("relocate.validate.portcullis.dev".into(), "Fail".into())))
+        };
+        installation
+            .eventually("it fails closed", SOON, closed)
+            .expect("closed");
+        Stage {
+            namespaces: vec![],
+            installation,
+            serving: Some(serving),
+            _turn: turn,
+        }
+    }
+
+    /// A namespace that is judged, and not enrolled.
+    pub(crate) fn namespace(&mut self, short: &str) -> String {
+        let run = self.installation.name();
+        let name = format!("{run}-{short}");
+        let object = json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"run": run}}});
+        self.namespaces.push(name.clone());
+        admin(&["create", "-f", "-"], &object.to_string())
+            .ok()
+            .expect("a namespace");
+        let wait = [
+            "wait",
+            "--for=create",
+            "serviceaccount/default",
+            "--timeout=60s",
+        ];
+        admin(&[&wait[..], &["-n", &name]].concat(), "")
+            .ok()
+            .expect("its account");
+        name
+    }
+
+    /// A namespace that is enrolled, as a person does it; the API server knows.
+    pub(crate) fn enrolled(&mut self, short: &str) -> String {
+        let name = self.namespace(short);
+        let said = self.enrol(&name);
+        assert!(said.contains("is enrolled"), "{said}");
+        name
+    }
+
+    pub(crate) fn enrol(&self, namespace: &str) -> String {
+        let account = format!("--account={}", self.installation.name());
+        let said = self
+            .secrets(&["enrol", namespace, &account])
+            .expect("enrolled");
+        // A moment later the API server knows both, the label and the rights.
+        let probe = config_map("probe", json!({"PASSWORD": VALUE}));
+        let ask = || {
+            kubectl(
+                namespace,
+                &["apply", "--dry-run=server", "-o", "json", "-f", "-"],
+                &probe,
+            )
+        };
+        eventually("asked", ask, |answer| {
+            answer.code == 0 && answer.stdout.contains("moved-secret:v1:")
+        });
+        said
+    }
+
+    /// Runs `portcullis secrets ...` as an administrator.
+    pub(crate) fn secrets(&self, arguments: &[&str]) -> Result<String, String> {
+        let config = cluster().kubeconfig(User::Admin).display().to_string();
+        let installation = format!("--installation={}", self.installation.home.name());
+        let takes_installation = matches!(arguments[0], "enrol" | "restore");
+        let place = takes_installation.then_some(installation.as_str());
+        let arguments: Vec<&str> = [&["secrets"], arguments, &["--kubeconfig", &config]]
+            .concat()
+            .into_iter()
+            .chain(place)
+            .collect();
+        Portcullis::print(&arguments).map_err(|error| format!("{error:#}"))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.serving = None;
+        for name in &self.namespaces {
+            // Nobody of ours may be asked any more.
+            admin(&["label", "namespace", name, "portcullis.dev/secrets-"], "");
+            admin(&["delete", "namespace", name, "--wait=false"], "");
+        }
+        let guards = "validatingadmissionpolicy,validatingadmissionpolicybinding";
+        let delete = [
+            "portcullis-reserved-secrets",
+            "portcullis-secrets-enrolment",
+        ];
+        admin(
+            &[&["delete", guards, "--ignore-not-found"], &delete[..]].concat(),
+            "",
+        );
+    }
+}
+
+pub(crate) fn kubectl(namespace: &str, arguments: &[&str], stdin: &str) -> Answer {
+    admin(&[arguments, &["-n", namespace]].concat(), stdin)
+}
+
+pub(crate) fn config_map(name: &str, data: Value) -> String {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+        .to_string()
+}
+
+/// An object as JSON; null where there is none.
+pub(crate) fn get(namespace: &str, kind: &str, name: &str) -> Value {
+    let answer = kubectl(namespace, &["get", kind, name, "-o", "json"], "");
+    match answer.code {
+        0 => serde_json::from_str(&answer.stdout).expect("JSON"),
+        _ => Value::Null,
+    }
+}
+
+/// Waits until what was moved out of a ConfigMap is served as it is now.
+pub(crate) fn served(namespace: &str, name: &str) -> Value {
+    let read = || get(namespace, "relocation", name);
+    eventually("served", read, |found| found["status"]["state"] == "Served")
+}
