@@ -90,6 +90,11 @@ impl<'a> ConfigMap<'a> {
         self.0["immutable"] == Value::Bool(true)
     }
 
+    /// `metadata.resourceVersion`.
+    pub fn resource_version(&self) -> Option<&'a str> {
+        self.metadata("resourceVersion")
+    }
+
     fn metadata(&self, member: &str) -> Option<&'a str> {
         let text = self.0["metadata"][member].as_str()?;
         (!text.is_empty()).then_some(text)
@@ -119,16 +124,16 @@ pub(crate) fn named(name: Option<&str>) -> Option<&str> {
     name.filter(|name| !name.is_empty())
 }
 
-/// Whether one of these owners' placeholders it is.
+/// Whether it was issued for one of these owners over this resourceVersion.
 pub(crate) fn is_sealed(
     keyring: &Keyring,
     namespace: &str,
     owners: &[Owner<'_>],
     field: &Field,
-    placeholder: &Placeholder,
+    (placeholder, over): (&Placeholder, &str),
 ) -> bool {
     places(namespace, owners, field, placeholder)
-        .any(|place| keyring.is_sealed(&place, &placeholder.digest))
+        .any(|place| keyring.is_sealed(&place, &placeholder.digest, over))
 }
 
 /// Whether it is one of these owners' placeholders, for this value.

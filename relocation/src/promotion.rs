@@ -159,7 +159,9 @@ pub fn plan(input: &Input<'_>) -> Result<Promotion, Malformed> {
         .iter()
         .all(|problem| !matches!(problem, Problem::Foreign { .. }))
     {
-        promotion.state = Some(state(input.keyring, (uid, &contents), &promotion.served));
+        let served = &promotion.served;
+        let told = with_parts(&config_map, served, |parts| input.keyring.tag(parts))?;
+        promotion.state = Some(told);
     }
     Ok(promotion)
 }
@@ -173,39 +175,31 @@ pub fn is_promoted(
     served: &BTreeSet<Field>,
 ) -> bool {
     let config_map = ConfigMap::new(config_map);
-    let (Some(uid), Ok(contents)) = (config_map.uid(), config_map.contents()) else {
-        return false;
-    };
-    with_parts((uid, &contents), served, |parts| {
-        keyring.is_tag(state, parts)
-    })
+    with_parts(&config_map, served, |parts| keyring.is_tag(state, parts)).unwrap_or(false)
 }
 
-fn state(
-    keyring: &Keyring,
-    config_map: (&str, &BTreeMap<Field, Content>),
-    served: &BTreeSet<Field>,
-) -> String {
-    with_parts(config_map, served, |parts| keyring.tag(parts))
-}
-
-/// All placeholders count, and of other keys those that are served.
+/// The uid, all placeholders, and of other keys those that are served. As no two
+/// values have one placeholder, a state that is past never comes again. Values
+/// can; where one is served, the resourceVersion counts too.
 fn with_parts<T>(
-    (uid, contents): (&str, &BTreeMap<Field, Content>),
+    config_map: &ConfigMap<'_>,
     served: &BTreeSet<Field>,
     then: impl FnOnce(&[&[u8]]) -> T,
-) -> T {
-    let mut parts = vec![uid.as_bytes().to_vec()];
-    for (field, content) in contents {
+) -> Result<T, Malformed> {
+    let contents = config_map.contents()?;
+    let mut parts = vec![config_map.uid().unwrap_or_default().as_bytes().to_vec()];
+    for (field, content) in &contents {
         let held = match content {
-            Content::Placeholder(placeholder) => placeholder.to_string().into_bytes(),
-            Content::Plain(value) if served.contains(field) => value.expose().to_vec(),
+            Content::Placeholder(placeholder) => placeholder.to_string(),
+            Content::Plain(_) if served.contains(field) => {
+                config_map.resource_version().unwrap_or_default().to_owned()
+            }
             _ => continue,
         };
-        parts.extend([field.to_string().into_bytes(), held]);
+        parts.extend([field.to_string().into_bytes(), held.into_bytes()]);
     }
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    then(&parts)
+    Ok(then(&parts))
 }
 
 fn deleted(held: &Held) -> Option<Action> {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::judge::Judged;
+use super::judge::{Judged, over};
 use super::{Code, Denial, Input, MOST_BYTES, Move, Operation, Outcome, Plan, Stage};
 use crate::config_map::{ConfigMap, Content, named, written};
-use crate::digest::{Owner, Place};
+use crate::digest::{Issue, Owner, Place};
 use crate::field::{Field, escaped, listed};
 use crate::names::{DRY_RUN, Half, serving};
 use crate::placeholder::Placeholder;
@@ -93,10 +93,11 @@ fn sealed(
         let what = "the ConfigMap has neither name nor generateName";
         return Err(Denial::of(Code::Malformed, [], what));
     };
-    let (secret, issued) = match input.dry_run {
+    let (secret, at) = match input.dry_run {
         true => (DRY_RUN, 0),
         false => (input.staged, input.now),
     };
+    let over = over(input);
     let seal = |(field, value): (&Field, &Sensitive)| {
         let place = Place {
             namespace: input.namespace,
@@ -106,7 +107,9 @@ fn sealed(
         };
         let placeholder = Placeholder {
             secret: secret.to_owned(),
-            digest: input.keyring.digest(&place, value.expose(), issued),
+            digest: input
+                .keyring
+                .digest(&place, value.expose(), Issue { at, over }),
         };
         (field.clone(), placeholder)
     };

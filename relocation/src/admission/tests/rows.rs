@@ -47,13 +47,23 @@ fn an_update_after_a_conflict_is_planned_against_the_new_old() {
 }
 
 #[test]
-fn a_stale_put_of_an_older_placeholder_is_refused() {
-    let first = relocated();
-    let rotated = update(&first, config_map(json!({"password": "hunter33"})));
-    let (second, _) = rotated.moved();
-    let mut stale = update(&second, first);
-    stale.now = rotated.now + 1;
-    assert_eq!(stale.denied().code, Code::ForgedPlaceholder);
+fn a_stale_put_of_an_older_placeholder_is_refused_even_at_once() {
+    let at = |mut object: Value, version: &str| {
+        object["metadata"]["resourceVersion"] = version.into();
+        object
+    };
+    let first = at(relocated(), "70");
+    let second = update(&first, config_map(json!({"password": "hunter33"})));
+    // Asked again in the same request, over the same old object, it passes.
+    let again = update(&first, second.stored());
+    assert_eq!(again.admitted(), [""; 0]);
+    let second = at(second.stored(), "71");
+    let third = update(&second, config_map(json!({"password": "hunter44"})));
+    let third = at(third.stored(), "72");
+    for stale in [first, second] {
+        let request = update(&third, stale);
+        assert_eq!(request.denied().code, Code::ForgedPlaceholder);
+    }
 }
 
 #[test]
