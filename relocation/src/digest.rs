@@ -29,8 +29,6 @@ use crate::names::{Half, hex};
 const PART: usize = 16;
 /// Bytes that sizes are rounded up to.
 const UNIT: usize = 64;
-/// What [`Keyring::tag`] is for.
-const STATE: &str = "portcullis state v1";
 /// Digits in text: time of issue, size, value, seal.
 const DIGITS: usize = 8 + 4 + 2 * PART + 2 * PART;
 /// Least length of a key, in bytes: that of the hash (RFC 2104, section 3).
@@ -136,18 +134,6 @@ impl Keyring {
 
     fn keys(&self) -> impl Iterator<Item = &hmac::Key> {
         std::iter::once(&self.current).chain(&self.accepted)
-    }
-
-    /// Tells states apart whose parts may be secret: in hex, by the current key.
-    pub(crate) fn tag(&self, parts: &[&[u8]]) -> String {
-        hex(&mac(&self.current, STATE, parts))
-    }
-
-    /// Whether `told` is the [`Self::tag`] of these parts, by any key.
-    pub(crate) fn is_tag(&self, told: &str, parts: &[&[u8]]) -> bool {
-        let of = |key| hex(&mac(key, STATE, parts));
-        self.keys()
-            .any(|key| same(of(key).as_bytes(), told.as_bytes()))
     }
 }
 
