@@ -350,4 +350,4 @@ fn repairs(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
