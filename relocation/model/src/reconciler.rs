@@ -47,9 +47,9 @@ pub(crate) enum Collector {
 pub(crate) enum Pod {
     #[default]
     Absent,
-    /// Admitted when the key had had this many values, and in need of the Secret
-    /// or not.
-    Admitted(usize, bool),
+    /// Admitted when the key had had this many values, in need of the Secret or not,
+    /// and with the ConfigMap of this uid.
+    Admitted(usize, bool, String),
     /// Has run.
     Started,
 }
@@ -245,12 +245,15 @@ impl World {
         let held = state.serving().and_then(|held| held.data.get(KEY)).cloned();
         state.pod = match (std::mem::take(&mut state.pod), held) {
             (Pod::Absent, _) => match self.pod_needs(state) {
-                Some(needs) => Pod::Admitted(state.history.len() - 1, needs),
+                Some((needs, uid)) => Pod::Admitted(state.history.len() - 1, needs, uid),
                 None => Pod::Absent,
             },
-            (Pod::Admitted(at, needs), None) if needs => Pod::Admitted(at, needs),
+            (Pod::Admitted(at, true, uid), None) => Pod::Admitted(at, true, uid),
+            // Where the ConfigMap was deleted since, the Secret of one that is past
+            // may be there until the garbage collector comes: that is lag.
+            (Pod::Admitted(_, _, uid), _) if state.uid() != Some(&uid) => Pod::Started,
             (Pod::Admitted(..), None) | (Pod::Started, _) => Pod::Started,
-            (Pod::Admitted(at, _), Some(held)) => {
+            (Pod::Admitted(at, ..), Some(held)) => {
                 let mut later = state.history[at..].iter().flatten();
                 if !later.any(|number| value(*number).as_bytes() == held.expose()) {
                     state.broken = Some("a pod read a value that was past when it was admitted");
@@ -260,9 +263,9 @@ impl World {
         }
     }
 
-    /// Whether a pod that is admitted now needs the serving Secret; nothing if it
-    /// has to wait.
-    fn pod_needs(&self, state: &State) -> Option<bool> {
+    /// Whether a pod that is admitted now needs the serving Secret, and the uid of
+    /// the ConfigMap; nothing if it has to wait.
+    fn pod_needs(&self, state: &State) -> Option<(bool, String)> {
         // Without the ConfigMap it waits, as natively.
         let config_map = state.config_map.as_deref()?;
         let moved = wanted(config_map).is_ok_and(|named| !named.is_empty());
@@ -270,7 +273,8 @@ impl World {
             Some(said) => is_promoted(config_map, &said.0, &said.1),
             None => !is_relocated(config_map),
         };
-        (promoted || !self.has(Safeguard::PodsWait)).then_some(moved)
+        let may = promoted || !self.has(Safeguard::PodsWait);
+        may.then(|| Some((moved, state.uid()?.to_owned())))?
     }
 
     /// The world once all that is under way is done and some hours have passed,

@@ -1,6 +1,7 @@
 //! One request after another, as the API server would send them.
 
 mod copies;
+mod properties;
 mod refused;
 mod rows;
 
