@@ -64,6 +64,8 @@ pub struct Scope {
     pub phase: Phase,
     /// Only policies of this failurePolicy; None for all.
     pub failure_policy: Option<FailurePolicy>,
+    /// Only policies of which a finding may move what it is about.
+    pub moving: bool,
 }
 
 /// The two halves of admission.
@@ -147,7 +149,8 @@ impl Scope {
             .is_none_or(|group| group == policy.spec.failure_policy);
         // A policy without a program may have been a mutating one; the
         // validating half speaks for it.
-        group && (self.phase == Phase::Validate || policy.is_mutating())
+        let moving = !self.moving || policy.spec.may_move();
+        group && moving && (self.phase == Phase::Validate || policy.is_mutating())
     }
 }
 

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod author;
 pub mod doctor;
 pub mod network;
+pub mod relocation;
 mod units;
 
 use units::{duration, period, size};
@@ -62,6 +63,13 @@ pub enum Command {
     Smoke(doctor::Smoke),
     /// Who may talk to the pods of a namespace, by its NetworkPolicies
     Network(network::Network),
+    /// Move secrets out of the ConfigMaps of a namespace, step by step, and back
+    #[command(subcommand)]
+    Secrets(relocation::Secrets),
+    /// Serve what was moved out of ConfigMaps to the pods that use them, and
+    /// clear away what nobody uses: the part of an installation that reads
+    /// Secrets (docs/relocation.md)
+    Relocate(relocation::Relocate),
     /// Compile one policy, for the process that started this one
     #[command(hide = true)]
     CompilePolicy,

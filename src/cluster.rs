@@ -28,6 +28,7 @@ pub mod object;
 pub mod others;
 pub mod programs;
 pub mod registrations;
+pub mod relocation;
 pub mod report;
 pub mod reporter;
 pub mod rounds;

@@ -27,6 +27,7 @@ use portcullis::{load, source};
 use tokio::sync::watch;
 
 use crate::chosen::{PACK, excluded};
+use crate::relocating;
 
 /// Where the certificate comes from: files, or the Secret that one of us makes.
 pub(crate) fn certificate_source(arguments: &args::Serve) -> Source {
@@ -62,6 +63,7 @@ impl Installed {
     ) -> Result<Installed> {
         let typed = &arguments.cluster;
         let home = home(typed)?;
+        relocating::check(arguments)?;
         let options = match typed.without_registration {
             true => None,
             false => Some(options(arguments, source, &home)?),
@@ -204,6 +206,7 @@ fn options(arguments: &args::Serve, source: &Source, home: &Home) -> Result<Opti
             },
             ca_from: typed.ca_from.clone(),
             vets: !arguments.policies.are_of_files(),
+            relocates: typed.relocation,
         },
         selectors: [
             typed.namespace_selectors.clone(),

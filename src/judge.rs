@@ -98,6 +98,7 @@ impl Creation {
                 Scope {
                     phase,
                     failure_policy,
+                    moving: false,
                 },
                 deadline,
             )

@@ -11,6 +11,7 @@ mod installed;
 mod judged;
 mod live;
 mod registering;
+mod relocating;
 mod serving;
 
 use std::process::ExitCode;
@@ -71,6 +72,8 @@ fn run(command: Command) -> Result<u8> {
         Command::Doctor(arguments) => examined::doctor(&arguments),
         Command::Smoke(arguments) => examined::smoke(&arguments),
         Command::Network(arguments) => examined::network(&arguments),
+        Command::Secrets(command) => relocating::secrets(&command),
+        Command::Relocate(arguments) => relocating::relocate(&arguments),
         Command::CompilePolicy => Ok(wasm::answer_order().map(|()| 0)?),
     }
 }

@@ -68,6 +68,7 @@ pub fn decide(
     let scope = Scope {
         phase,
         failure_policy: None,
+        moving: false,
     };
     admit(
         set,

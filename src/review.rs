@@ -253,6 +253,19 @@ pub fn encode_allowance(uid: &str, warning: Option<&str>) -> Vec<u8> {
     envelope(response)
 }
 
+/// The answer that allows, with changes and warnings.
+pub fn encode_changed(
+    uid: &str,
+    patch: &[portcullis_contract::PatchOperation],
+    warnings: &[String],
+) -> Vec<u8> {
+    let mut response = allowance(uid, patch);
+    if !warnings.is_empty() {
+        response.insert("warnings".into(), json!(warnings));
+    }
+    envelope(response)
+}
+
 fn allowance(uid: &str, patch: &[portcullis_contract::PatchOperation]) -> Map<String, Value> {
     let mut response = Map::new();
     response.insert("uid".into(), uid.into());

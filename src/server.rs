@@ -41,6 +41,17 @@ pub enum Phase {
     Mutate,
     /// [`POLICIES_PATH`]: policies themselves, as resources of a cluster.
     Policies,
+    /// `/relocate/...`: secrets leave ConfigMaps.
+    Relocate(Half),
+}
+
+/// The halves of a relocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// `/relocate/mutate`: what is to be moved is, and pods read it there.
+    Move,
+    /// `/relocate/validate`: what should have been is.
+    Check,
 }
 
 /// Where policies that are created or changed are tried out.

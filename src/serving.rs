@@ -20,6 +20,7 @@ use portcullis::webhook::Webhook;
 use crate::BROKEN;
 use crate::chosen::{PACK, engine, excluded, watched};
 use crate::installed::{self, Installed};
+use crate::relocating;
 
 pub(crate) fn serve(arguments: &args::Serve) -> Result<u8> {
     telemetry::init(arguments.log_format, &arguments.log)?;
@@ -81,6 +82,7 @@ fn of_cluster(
         engine: Arc::clone(engine),
         prepare,
         excluded_namespaces: excluded(&arguments.policies),
+        restorers: relocating::restorers(arguments),
         metrics: Arc::clone(metrics),
     })
 }

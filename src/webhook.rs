@@ -6,6 +6,7 @@
 mod effects;
 mod namespace;
 mod policies;
+mod relocation;
 pub mod surroundings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -294,6 +295,12 @@ fn outline(set: &PolicySet, phase: admit::Phase) -> Arc<Outline> {
     }
 }
 
+/// An answer outside the protocol.
+fn text(status: u16, line: &str) -> Reply {
+    let body = format!("{line}\n").into_bytes();
+    Reply { status, body }
+}
+
 fn unshare(request: Arc<Request>) -> Request {
     Arc::try_unwrap(request).unwrap_or_else(|shared| (*shared).clone())
 }
@@ -307,6 +314,7 @@ impl Judge for Webhook {
             Phase::Policies => {
                 return policies::answer(self.surroundings.as_deref(), call).await;
             }
+            Phase::Relocate(half) => return self.relocate(call, half).await,
         };
         if self.surroundings.as_ref().is_some_and(|s| !s.is_ready()) {
             self.metrics.rejection("not-ready");
@@ -320,6 +328,7 @@ impl Judge for Webhook {
         let scope = Scope {
             phase,
             failure_policy: Some(group),
+            moving: false,
         };
         let recorded = Recorded {
             phase: phase_name,
@@ -338,10 +347,7 @@ impl Judge for Webhook {
             }
             Err(malformed) => {
                 self.metrics.rejection("body");
-                return Reply {
-                    status: 400,
-                    body: format!("{malformed}\n").into_bytes(),
-                };
+                return text(400, &malformed.to_string());
             }
         };
         let uid = &seen.uid;

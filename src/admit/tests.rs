@@ -99,6 +99,7 @@ fn on_a_pod<T>(known: Known, ask: impl FnOnce(&Subject<'_>, Scope, Instant) -> T
     let scope = Scope {
         phase: Phase::Validate,
         failure_policy: None,
+        moving: false,
     };
     ask(&subject, scope, Instant::now() + Duration::from_secs(10))
 }

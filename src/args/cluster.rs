@@ -83,6 +83,18 @@ pub struct Cluster {
     /// refusing anything: what a change to it would mean
     #[arg(long, value_name = "PROFILE", value_enum, requires = "cluster")]
     pub audit_profile: Option<Profile>,
+    /// Have secrets leave ConfigMaps in namespaces that are enrolled for it
+    /// (docs/relocation.md); needs --client-ca or --port-is-guarded
+    #[arg(long, requires = "cluster", conflicts_with = "without_registration")]
+    pub relocation: bool,
+    /// Your word that a network rule keeps everybody but the API server from
+    /// this port: whoever reaches it could otherwise have Secrets created
+    #[arg(long, requires = "relocation")]
+    pub port_is_guarded: bool,
+    /// A user who may write ConfigMaps with placeholders, and so put a backup
+    /// back
+    #[arg(long = "restorer", value_name = "USER", requires = "relocation")]
+    pub restorers: Vec<String>,
     /// Where this process reaches the Service, if not by its name
     #[arg(long, value_name = "HOST:PORT", hide = true)]
     pub self_call_address: Option<String>,

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod earlier;
 mod exemption;
+mod relocation;
 mod rules;
 mod structural;
 
@@ -25,8 +26,12 @@ pub const VERSION: &str = "v1alpha1";
 pub const PLURAL: &str = "wasmpolicies";
 
 /// The CustomResourceDefinitions, as `portcullis crd` prints them.
-pub fn definitions() -> [Value; 2] {
-    [definition(), exemption::definition()]
+pub fn definitions() -> [Value; 3] {
+    [
+        definition(),
+        exemption::definition(),
+        relocation::definition(),
+    ]
 }
 
 /// That of WasmPolicy.

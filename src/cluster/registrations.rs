@@ -10,6 +10,7 @@
 //! ```
 
 pub mod api;
+mod relocation;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -40,6 +41,8 @@ pub struct Wish {
     /// Whether policies are resources of the cluster, and so are tried out
     /// when they are written.
     pub vets: bool,
+    /// Whether secrets leave ConfigMaps of namespaces that are enrolled.
+    pub relocates: bool,
 }
 
 impl Wish {
@@ -56,7 +59,13 @@ impl Wish {
         if self.vets {
             validating.push(self.policies());
         }
-        let mutating = entries(&mut both[1]);
+        let mut mutating = entries(&mut both[1]);
+        if self.relocates {
+            let excluded = self.registration.excluded(set);
+            let [checks, moves] = relocation::entries(&self.registration, &excluded);
+            validating.push(checks);
+            mutating.push(moves);
+        }
         both[0]["webhooks"] = validating.into();
         both[1]["webhooks"] = mutating.into();
         for configuration in &mut both {

@@ -1,5 +1,6 @@
 //! Starts what a replica does in a cluster, and what it adds to the webhook.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,18 +21,19 @@ use super::home::Home;
 use super::link::Link;
 use super::namespaces::Namespaces;
 use super::others::Watched;
+use super::relocation::admission::Moving;
 use super::vetting::{Vetting, changed_spec};
 use super::writes::Registered;
 use crate::load::taker::{Prepare, Taker};
 use crate::pack::Pack;
 use crate::policy::{Others, PolicySet, Wanted};
 use crate::review::Request;
-use crate::server::Health;
+use crate::server::{Half, Health};
 use crate::source::Found;
 use crate::telemetry::Metrics;
 use crate::wasm::Engine;
 use crate::webhook::Surroundings;
-use crate::webhook::surroundings::Vetted;
+use crate::webhook::surroundings::{Entry, Relocated, Vetted};
 
 /// How policies of a cluster are run.
 pub struct Policies {
@@ -45,7 +47,9 @@ pub struct Policies {
     /// Keeps each policy from holding up the others.
     pub prepare: Prepare,
     /// Namespaces that no policy judges, besides the own one.
-    pub excluded_namespaces: std::collections::BTreeSet<String>,
+    pub excluded_namespaces: BTreeSet<String>,
+    /// Who may write placeholders, where secrets leave ConfigMaps.
+    pub restorers: Option<BTreeSet<String>>,
     /// Where it counts.
     pub metrics: Arc<Metrics>,
 }
@@ -82,6 +86,7 @@ pub fn start(
         engine,
         prepare,
         mut excluded_namespaces,
+        restorers,
         metrics,
     } = policies;
     excluded_namespaces.insert(home.namespace.clone());
@@ -120,6 +125,7 @@ pub fn start(
         looked_up: Arc::clone(&others) as Arc<dyn Others>,
         others,
         ensuring: Ensuring::new(client.clone()),
+        moving: restorers.map(|restorers| Moving::new(client.clone(), &home.namespace, restorers)),
         client: client.clone(),
         vetting: Vetting::new(client.clone(), pack, engine),
     });
@@ -140,6 +146,8 @@ struct Around {
     /// The same, as policies see it.
     looked_up: Arc<dyn Others>,
     ensuring: Ensuring,
+    /// None where nothing is moved.
+    moving: Option<Moving>,
     client: Client,
     vetting: Vetting,
 }
@@ -173,7 +181,22 @@ impl Surroundings for Around {
         permission: &'a Permission,
         until: Instant,
     ) -> BoxFuture<'a, Result<bool, String>> {
-        Box::pin(access::may(&self.client, request, permission, until))
+        Box::pin(access::may(&self.client, request, permission, None, until))
+    }
+
+    fn relocate<'a>(
+        &'a self,
+        request: &'a Request,
+        half: Half,
+        found: &'a [Entry],
+        until: Instant,
+    ) -> BoxFuture<'a, Result<Relocated, String>> {
+        Box::pin(async move {
+            match &self.moving {
+                Some(moving) => moving.relocate(request, half, found, until).await,
+                None => Err("it is switched off: `serve --relocation`".to_owned()),
+            }
+        })
     }
 
     fn vet(&self, request: Request, until: Instant) -> BoxFuture<'_, Vetted> {

@@ -15,6 +15,9 @@ pub struct Actions {
     pub action: Action,
     /// Whether the audit annotations name it.
     pub audit: bool,
+    /// Whether the entry of a ConfigMap that it stands in is to be moved, where
+    /// the namespace is enrolled.
+    pub moves: bool,
 }
 
 /// The strongest thing a finding leads to.
@@ -78,7 +81,7 @@ impl Actions {
         let has = |action| actions.contains(&action);
         let action = if has(ValidationAction::Deny) {
             Action::Deny
-        } else if has(ValidationAction::Warn) {
+        } else if has(ValidationAction::Warn) || has(ValidationAction::Move) {
             Action::Warn
         } else {
             Action::Audit
@@ -86,6 +89,7 @@ impl Actions {
         Actions {
             action,
             audit: has(ValidationAction::Audit),
+            moves: has(ValidationAction::Move),
         }
     }
 
@@ -96,6 +100,7 @@ impl Actions {
         Actions {
             action,
             audit: self.audit || action == Action::Audit,
+            moves: self.moves,
         }
     }
 }
@@ -142,6 +147,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_moved_is_a_warning_where_it_is_not() {
+        let spec = spec(json!({"program": {"builtin": "p"}, "validationActions": ["Move"]}));
+        let labels = BTreeMap::new();
+        let (actions, _) = actions(&spec, "c", Level::Error, NamespaceLabels::Known(&labels));
+        assert_eq!((actions.action, actions.moves), (Action::Warn, true));
+    }
+
+    #[test]
     fn an_override_that_hangs_on_an_unknown_label_does_not_weaken() {
         let spec = spec(json!({"program": {"builtin": "p"}, "overrides": [
             {"namespaceSelector": {"matchLabels": {"env": "dev"}}, "validationActions": ["Warn"]}]}));
@@ -156,11 +169,13 @@ mod tests {
         let audit = Actions {
             action: Action::Audit,
             audit: true,
+            moves: false,
         };
         assert_eq!(audit.at_most(Action::Warn), audit);
         let deny = Actions {
             action: Action::Deny,
             audit: false,
+            moves: false,
         };
         assert_eq!(deny.at_most(Action::Audit), audit);
     }

@@ -4,6 +4,8 @@
 //! [`Resource::parse`]. Unknown members are refused: a misspelt member of a
 //! security setting must never fall back to a default in silence.
 
+pub(in crate::policy) mod resources;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
@@ -110,6 +112,10 @@ pub enum ValidationAction {
     Warn,
     /// The audit annotations say so.
     Audit,
+    /// In a namespace enrolled for it (label `portcullis.dev/secrets: move`),
+    /// the entry of a ConfigMap that holds it becomes an entry of a Secret.
+    /// Anywhere else, a warning.
+    Move,
 }
 
 /// Other actions for some findings.
@@ -325,6 +331,13 @@ impl Spec {
         self.limits.validate()
     }
 
+    /// Whether a finding may move what it is about.
+    pub fn may_move(&self) -> bool {
+        let moves = |actions: &[ValidationAction]| actions.contains(&ValidationAction::Move);
+        let mut overrides = self.overrides.iter();
+        moves(&self.validation_actions) || overrides.any(|entry| moves(&entry.validation_actions))
+    }
+
     /// Whether this grants no more than `other` does.
     pub fn grants_no_more_than(&self, other: &Spec) -> bool {
         let may_look = |grant: &LookupGrant| grant.is_within(&other.lookups);
@@ -359,16 +372,19 @@ impl Limits {
 
 /// The rules of `ValidatingAdmissionPolicyBinding.spec.validationActions`:
 /// at least one, no repetition, not Deny and Warn together (the same text
-/// would be shown twice).
+/// would be shown twice). `Move` says itself what becomes of it elsewhere.
 fn check_actions(pointer: &str, actions: &[ValidationAction]) -> Result<(), Error> {
-    use ValidationAction::{Deny, Warn};
+    use ValidationAction::{Deny, Move, Warn};
     let distinct: BTreeSet<_> = actions.iter().collect();
     let problem = if actions.is_empty() {
-        "is empty: write at least one of `Deny`, `Warn`, `Audit`"
+        "is empty: write at least one of `Deny`, `Warn`, `Audit`, `Move`"
     } else if distinct.len() != actions.len() {
         "names an action twice"
     } else if actions.contains(&Deny) && actions.contains(&Warn) {
         "has both `Deny` and `Warn`, which would show the same text twice: write one of them"
+    } else if actions.contains(&Move) && (actions.contains(&Deny) || actions.contains(&Warn)) {
+        "has `Move` beside `Deny` or `Warn`: where nothing is moved it is a warning anyway; write \
+         one of them"
     } else {
         return Ok(());
     };

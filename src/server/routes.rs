@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::bodies::{Room, Whole};
 use super::tls::Certificate;
-use super::{Call, Group, Judge, POLICIES_PATH, Phase, Reply, Stage};
+use super::{Call, Group, Half, Judge, POLICIES_PATH, Phase, Reply, Stage};
 use crate::telemetry::Metrics;
 
 /// What the API server waits where it does not say, and the most it ever
@@ -62,7 +62,7 @@ async fn other_method() -> Response {
 
 async fn other_path() -> Response {
     let paths = "the paths are /validate/fail, /validate/ignore, /mutate/fail and /mutate/ignore, \
-         and with --cluster /policies";
+         and with --cluster /policies, /relocate/mutate and /relocate/validate";
     text(StatusCode::NOT_FOUND, paths)
 }
 
@@ -82,6 +82,8 @@ async fn call<J: Judge>(
         ("validate", "ignore") => (Phase::Validate, Group::Ignore),
         ("mutate", "fail") => (Phase::Mutate, Group::Fail),
         ("mutate", "ignore") => (Phase::Mutate, Group::Ignore),
+        ("relocate", "mutate") => (Phase::Relocate(Half::Move), Group::Ignore),
+        ("relocate", "validate") => (Phase::Relocate(Half::Check), Group::Fail),
         _ => {
             shared.metrics.rejection("path");
             return other_path().await;

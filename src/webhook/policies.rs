@@ -12,12 +12,12 @@ use crate::server::{Call, Reply};
 pub(super) async fn answer(surroundings: Option<&dyn Surroundings>, call: Call) -> Reply {
     let Some(surroundings) = surroundings else {
         let line = "policies are read from files here: start with `serve --cluster`";
-        return text(404, line);
+        return super::text(404, line);
     };
     let outline = Arc::new(Outline::whole(false));
     let Review { uid, request } = match super::decode(call.body, outline).await {
         Ok(review) => review,
-        Err(malformed) => return text(400, &malformed.to_string()),
+        Err(malformed) => return super::text(400, &malformed.to_string()),
     };
     let body = match request {
         Err(problem) => review::encode_refusal(&uid, &problem),
@@ -42,9 +42,4 @@ pub(super) async fn answer(surroundings: Option<&dyn Surroundings>, call: Call) 
         }
     };
     Reply { status: 200, body }
-}
-
-fn text(status: u16, line: &str) -> Reply {
-    let body = format!("{line}\n").into_bytes();
-    Reply { status, body }
 }

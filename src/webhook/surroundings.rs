@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use portcullis_contract::Permission;
+use portcullis_contract::{PatchOperation, Permission};
 use serde_json::Value;
 
 use crate::policy::{Others, Wanted};
 use crate::review::Request;
-use crate::server::Health;
+use crate::server::{Half, Health};
 
 /// Why nothing is done where there is nobody to do it.
 pub(super) const NO_CLUSTER: &str = "Portcullis runs without a cluster: `serve --cluster`";
@@ -50,12 +50,50 @@ pub trait Surroundings: Send + Sync + 'static {
         Box::pin(async { Err(NO_CLUSTER.to_owned()) })
     }
 
+    /// Does what a relocation needs for this request, at the latest at `until`:
+    /// `found` are the entries of its ConfigMap that policies want moved. In
+    /// the error, why nobody knows.
+    fn relocate<'a>(
+        &'a self,
+        _request: &'a Request,
+        _half: Half,
+        _found: &'a [Entry],
+        _until: Instant,
+    ) -> BoxFuture<'a, Result<Relocated, String>> {
+        Box::pin(async { Err(NO_CLUSTER.to_owned()) })
+    }
+
     /// Tries out the policy, or the exemption, of a request that creates or
     /// changes one.
     fn vet(&self, request: Request, until: Instant) -> BoxFuture<'_, Vetted>;
 
     /// Further lines of health.
     fn health(&self) -> Vec<Health>;
+}
+
+/// An entry of a ConfigMap that policies want moved, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Whether it is one of `binaryData`.
+    pub binary: bool,
+    /// Its key.
+    pub key: String,
+    /// What the first policy that found it said, without values.
+    pub why: String,
+}
+
+/// What came of a relocation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Relocated {
+    /// The request is refused, and why, one line.
+    Denied(String),
+    /// The request passes, changed by `patch`; no value stands in it.
+    Allowed {
+        /// May be empty.
+        patch: Vec<PatchOperation>,
+        /// What the user is told.
+        warnings: Vec<String>,
+    },
 }
 
 /// What came of trying out a policy.

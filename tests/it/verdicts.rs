@@ -115,6 +115,7 @@ fn scope(phase: Phase) -> Scope {
     Scope {
         phase,
         failure_policy: None,
+        moving: false,
     }
 }
 

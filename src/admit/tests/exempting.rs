@@ -140,6 +140,7 @@ fn a_namespace_is_not_exempted_by_what_lies_in_it() {
     let scope = Scope {
         phase: Phase::Validate,
         failure_policy: None,
+        moving: false,
     };
     let deadline = Instant::now() + Duration::from_secs(10);
     assert!(admit(&set, &subject, scope, deadline).is_denied());

@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::cluster::told::one_line;
 use crate::review::Request;
 
-/// Whether the user of this request may do this. Asked anew each time: such
+/// Whether the user of this request may do this, in this namespace or, without
+/// one, in the cluster. Asked anew each time: such
 /// requests are rare, and a right that was just taken away is gone.
 ///
 /// # Errors
@@ -23,10 +24,11 @@ pub async fn may(
     client: &Client,
     request: &Request,
     permission: &Permission,
+    namespace: Option<&str>,
     until: Instant,
 ) -> Result<bool, String> {
     let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
-    let review = review(request, permission);
+    let review = review(request, permission, namespace);
     let options = PostParams::default();
     let asked = reviews.create(&options, &review);
     match tokio::time::timeout_at(until.into(), asked).await {
@@ -36,7 +38,11 @@ pub async fn may(
     }
 }
 
-fn review(request: &Request, permission: &Permission) -> SubjectAccessReview {
+fn review(
+    request: &Request,
+    permission: &Permission,
+    namespace: Option<&str>,
+) -> SubjectAccessReview {
     let user = request.admission.get("userInfo").unwrap_or(&Value::Null);
     // What the API server sent of the user is what it takes.
     let extra = serde_json::from_value(user["extra"].clone()).unwrap_or_default();
@@ -47,6 +53,7 @@ fn review(request: &Request, permission: &Permission) -> SubjectAccessReview {
             uid: user["uid"].as_str().map(str::to_owned),
             extra,
             resource_attributes: Some(ResourceAttributes {
+                namespace: namespace.map(str::to_owned),
                 verb: Some(permission.verb.clone()),
                 group: Some(permission.api_group.clone()),
                 resource: Some(permission.resource.clone()),

@@ -16,6 +16,7 @@ fn wish() -> Wish {
         },
         ca_from: None,
         vets: true,
+        relocates: false,
     }
 }
 

@@ -33,6 +33,7 @@ fn a_long_warning_keeps_its_place_and_its_code() {
         actions: Actions {
             action: Action::Warn,
             audit: false,
+            moves: false,
         },
         guessed: false,
         secret: false,

@@ -1,10 +1,11 @@
 //! What the operator grants of effects.
 
+use portcullis_contract::lookups::qualified;
 use portcullis_contract::{Description, Effect, EffectMode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::spec::{Error, Spec};
+use crate::policy::spec::{Error, Spec, resources};
 use crate::policy::{Cause, Failure};
 
 /// A kind of objects that a policy may have Portcullis create in the namespace
@@ -39,10 +40,7 @@ impl EffectGrant {
 
     /// What descriptions call it.
     pub fn name(&self) -> String {
-        match self.api_group.as_str() {
-            "" => self.resource.clone(),
-            group => format!("{}.{group}", self.resource),
-        }
+        qualified(&self.api_group, &self.resource)
     }
 
     /// Whether this gives no more than `others` do.
@@ -73,25 +71,10 @@ impl EffectGrant {
 ///
 /// The first entry that is wrong.
 pub(in crate::policy) fn validate(grants: &[EffectGrant]) -> Result<(), Error> {
-    for (index, grant) in grants.iter().enumerate() {
-        let is_again = grants[..index].iter().any(|g| g.name() == grant.name());
-        let problem = if grant.resource.is_empty() || grant.resource.contains(['*', '/', '.']) {
-            format!(
-                "`{}` is no resource: write one plural, such as `networkpolicies`, and its group \
-                 as `apiGroup`",
-                grant.resource
-            )
-        } else if is_again {
-            format!("`{}` is granted twice: remove one of them", grant.name())
-        } else {
-            continue;
-        };
-        return Err(Error {
-            pointer: format!("/spec/effects/{index}/resource"),
-            problem,
-        });
-    }
-    Ok(())
+    let resources = grants
+        .iter()
+        .map(|grant| (&*grant.api_group, &*grant.resource));
+    resources::validate(resources, "effects", "networkpolicies")
 }
 
 /// Holds what is granted against what a policy says that it asks for.

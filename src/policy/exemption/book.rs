@@ -175,6 +175,7 @@ pub fn apply(
             judged.actions = Actions {
                 action: Action::Audit,
                 audit: true,
+                moves: false,
             };
         }
     }

@@ -5,7 +5,7 @@ use portcullis_contract::{Description, Lookup};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::spec::{Error, Spec};
+use crate::policy::spec::{Error, Spec, resources};
 use crate::policy::{Cause, Failure};
 
 /// A kind whose objects a policy may look up: of each the fields that its
@@ -76,27 +76,10 @@ impl LookupGrant {
 ///
 /// The first entry that is wrong.
 pub(in crate::policy) fn validate(grants: &[LookupGrant]) -> Result<(), Error> {
-    for (index, grant) in grants.iter().enumerate() {
-        let problem = if grant.resource.is_empty() || grant.resource.contains(['*', '/', '.']) {
-            format!(
-                "`{}` is no resource: write one plural, such as `secrets`, and its group as \
-                 `apiGroup`",
-                grant.resource
-            )
-        } else if grants[..index]
-            .iter()
-            .any(|before| before.name() == grant.name())
-        {
-            format!("`{}` is granted twice: remove one of them", grant.name())
-        } else {
-            continue;
-        };
-        return Err(Error {
-            pointer: format!("/spec/lookups/{index}/resource"),
-            problem,
-        });
-    }
-    Ok(())
+    let resources = grants
+        .iter()
+        .map(|grant| (&*grant.api_group, &*grant.resource));
+    resources::validate(resources, "lookups", "secrets")
 }
 
 /// Holds what is granted against what is looked up.

@@ -119,6 +119,7 @@ mod tests {
         let actions = Actions {
             action: Action::Warn,
             audit: true,
+            moves: false,
         };
         Judged {
             policy: "p".parse().expect("a name"),

@@ -98,6 +98,7 @@ fn judged(action: Action) -> Judged {
         actions: Actions {
             action,
             audit: false,
+            moves: false,
         },
         guessed: false,
         secret: false,

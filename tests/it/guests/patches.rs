@@ -43,6 +43,7 @@ fn mutate(verdict: &Value) -> Decision {
     let scope = Scope {
         phase: Phase::Mutate,
         failure_policy: None,
+        moving: false,
     };
     admit(
         &set,

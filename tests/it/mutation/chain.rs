@@ -182,6 +182,7 @@ impl Chain {
         let scope = Scope {
             phase: Phase::Mutate,
             failure_policy: None,
+            moving: false,
         };
         let deadline = Instant::now() + Duration::from_secs(10);
         let decision = admit(&self.set, &subject, scope, deadline);

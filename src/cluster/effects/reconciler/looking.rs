@@ -92,6 +92,7 @@ fn of_one(set: &PolicySet, namespace: &Value, others: Option<&Arc<dyn Others>>) 
     let scope = Scope {
         phase: Phase::Validate,
         failure_policy: None,
+        moving: false,
     };
     let decision = admit(set, &subject, scope, Instant::now() + DEADLINE);
     answers(set, &decision)

@@ -1,0 +1,544 @@
+//! Random pods with ConfigMaps and Secrets, in all the forms that the API has.
+//! The cluster's tests use this file, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_relocation::kubelet::{self, World};
+use portcullis_relocation::names::{self, Half};
+use portcullis_relocation::pod::{Known, Maps};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select, subsequence};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde_json::{Value, json};
+
+/// What stands in the ConfigMap for a value that has moved.
+const PLACEHOLDER: &str = "<moved-to-secret:elsewhere>";
+
+/// One pod and what it refers to.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    /// The ConfigMaps that exist, in clear.
+    pub(crate) maps: BTreeMap<String, Map>,
+    /// The author's Secrets.
+    pub(crate) secrets: BTreeMap<String, kubelet::Secret>,
+    /// As its author wrote it.
+    pub(crate) pod: Value,
+}
+
+/// A ConfigMap.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Map {
+    pub(crate) clear: kubelet::ConfigMap,
+    /// Keys that have moved.
+    pub(crate) moved: BTreeSet<String>,
+    /// Keys that will have moved later: these and more.
+    pub(crate) later: BTreeSet<String>,
+}
+
+/// A runner that makes the same cases for the same seed.
+pub(crate) fn runner(seed: u64, cases: u32) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+/// One of them.
+#[allow(dead_code, reason = "the property tests draw by themselves")]
+pub(crate) fn draw(runner: &mut TestRunner, strategy: &BoxedStrategy<Case>) -> Case {
+    strategy.new_tree(runner).expect("a case").current()
+}
+
+/// `PORTCULLIS_SEED`, or one of the moment.
+pub(crate) fn seed() -> u64 {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    if let Ok(seed) = std::env::var("PORTCULLIS_SEED") {
+        return seed.parse().expect("a seed is a number");
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(now.expect("a date").as_micros()).expect("a year of 64 bits")
+}
+
+impl Case {
+    /// The ConfigMaps as nothing had ever moved.
+    pub(crate) fn native(&self) -> World {
+        self.world(|_| BTreeSet::new())
+    }
+
+    /// Placeholders for these keys, and serving Secrets with their values.
+    pub(crate) fn world(&self, moved: impl Fn(&Map) -> BTreeSet<String>) -> World {
+        let mut world = World {
+            secrets: self.secrets.clone(),
+            services: services(),
+            ..World::default()
+        };
+        for (name, map) in &self.maps {
+            let moved = moved(map);
+            let (redacted, text, binary) = map.split(&moved);
+            world.config_maps.insert(name.clone(), redacted);
+            for (half, secret) in [(Half::Text, text), (Half::Binary, binary)] {
+                if !secret.is_empty() {
+                    world.secrets.insert(names::serving(name, half), secret);
+                }
+            }
+        }
+        world
+    }
+
+    /// What the webhook knows while these keys have moved.
+    pub(crate) fn known(&self, moved: impl Fn(&Map) -> BTreeSet<String>) -> Maps {
+        let mut maps: Maps = NAMES
+            .iter()
+            .map(|name| (name.clone(), Known::default()))
+            .collect();
+        for (name, map) in &self.maps {
+            let moved = moved(map);
+            let of = |keys: BTreeSet<String>| keys.intersection(&moved).cloned().collect();
+            let (text, binary) = (map.keys(Half::Text), map.keys(Half::Binary));
+            let known = Known {
+                exists: true,
+                keys: text.union(&binary).cloned().collect(),
+                text: of(text),
+                binary: of(binary),
+            };
+            maps.insert(name.clone(), known);
+        }
+        maps
+    }
+}
+
+impl Case {
+    /// Most pods are to start: what is missing becomes optional, and no file is
+    /// a folder.
+    fn mend(&mut self) {
+        let mut pod = std::mem::take(&mut self.pod);
+        self.mend_below(&mut pod["spec"], "");
+        self.pod = pod;
+    }
+
+    fn mend_below(&self, value: &mut Value, field: &str) {
+        match value {
+            Value::Array(elements) => {
+                let mend = |element: &mut Value| self.mend_below(element, field);
+                elements.iter_mut().for_each(mend);
+            }
+            Value::Object(fields) => {
+                if fields.get("path").is_some_and(|path| path == "d/y") {
+                    fields.insert("path".to_owned(), json!("e/y"));
+                }
+                fields
+                    .iter_mut()
+                    .for_each(|(field, value)| self.mend_below(value, field));
+                let is_reference = field.starts_with("configMap") || field.starts_with("secret");
+                if is_reference && self.is_missing(value) {
+                    value["optional"] = json!(true);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether something that a reference names is not there.
+    fn is_missing(&self, reference: &Value) -> bool {
+        let name = reference["name"]
+            .as_str()
+            .or(reference["secretName"].as_str());
+        let name = name.unwrap_or_default();
+        let is_variable = reference["key"].is_string();
+        let keys = match (self.maps.get(name), self.secrets.get(name)) {
+            (Some(map), _) if is_variable => map.keys(Half::Text),
+            (Some(map), _) => &map.keys(Half::Text) | &map.keys(Half::Binary),
+            (None, Some(secret)) => secret.keys().cloned().collect(),
+            (None, None) => return true,
+        };
+        let items = reference["items"].as_array().into_iter().flatten();
+        let mut named = items.chain(is_variable.then_some(reference));
+        named.any(|one| !keys.contains(one["key"].as_str().unwrap_or_default()))
+    }
+}
+
+impl Map {
+    fn keys(&self, half: Half) -> BTreeSet<String> {
+        match half {
+            Half::Text => self.clear.text.keys().cloned().collect(),
+            Half::Binary => self.clear.binary.keys().cloned().collect(),
+        }
+    }
+
+    /// The ConfigMap without the values that have moved, and these, by half.
+    pub(crate) fn split(
+        &self,
+        moved: &BTreeSet<String>,
+    ) -> (kubelet::ConfigMap, kubelet::Secret, kubelet::Secret) {
+        let (mut redacted, mut text, mut binary) =
+            (self.clear.clone(), BTreeMap::new(), BTreeMap::new());
+        for key in moved {
+            if let Some(value) = redacted.text.get_mut(key) {
+                let value = std::mem::replace(value, PLACEHOLDER.to_owned());
+                text.insert(key.clone(), value.into_bytes());
+            }
+            if let Some(value) = redacted.binary.get_mut(key) {
+                let value = std::mem::replace(value, PLACEHOLDER.into());
+                binary.insert(key.clone(), value);
+            }
+        }
+        (redacted, text, binary)
+    }
+}
+
+/// The variables that a Service brings.
+fn services() -> BTreeMap<String, String> {
+    let port = ("KUBERNETES_SERVICE_PORT", "443");
+    [("KUBERNETES_SERVICE_HOST", "10.96.0.1"), port]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// ConfigMaps that pods name; the last but one is never there, and the last one
+/// has a name too long for its serving Secrets to show.
+static NAMES: std::sync::LazyLock<[String; 4]> = std::sync::LazyLock::new(|| {
+    let long = format!("long-{}", "m".repeat(230));
+    ["app".into(), "db.v1".into(), "absent".into(), long]
+});
+const OWN: &str = "own";
+const KEYS: [&str; 6] = ["A", "B", "C", "d", "x.y", "0z"];
+const PATHS: [&str; 7] = ["A", "B", "p", "q", "d", "d/y", "deep/er/z"];
+const VARIABLES: [&str; 6] = ["A", "B", "C", "X", "P_A", "SUB"];
+const ODD: [&str; 9] = [
+    "",
+    "$(A)",
+    "$$(B)",
+    "a\nb=c",
+    "h\u{e9} \u{1f512}",
+    "sub",
+    "deep/er",
+    "..",
+    "/abs",
+];
+const PARTS: [&str; 9] = [
+    "$(A)",
+    "$(B)",
+    "$(X)",
+    "$$(A)",
+    "$(NO)",
+    "$(KUBERNETES_SERVICE_HOST)",
+    "-",
+    "$",
+    "$(",
+];
+const FIELDS: [&str; 2] = ["metadata.labels['tier']", "metadata.annotations['note']"];
+const SUB_PATHS: [&str; 7] = ["A", "d", "p", "deep", "deep/er", "x.y", "nowhere"];
+const EXPRESSIONS: [&str; 5] = ["$(SUB)", "$(A)", "$(X)", "d$(NO)", "$(C)/er"];
+const MODES: [i64; 5] = [0o644, 0o400, 0o600, 0o444, 0o755];
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![2 => select(&ODD[..]).prop_map(str::to_owned), 3 => "[a-z]{1,6}"]
+}
+
+/// What a person writes: with references to variables.
+fn literal() -> impl Strategy<Value = String> {
+    vec(select(&PARTS[..]), 0..4).prop_map(|parts| parts.concat())
+}
+
+fn map() -> impl Strategy<Value = Map> {
+    let value = (text(), vec(any::<u8>(), 0..6), 0..6_u8, 0..4_u8);
+    btree_map(select(&KEYS[..]), value, 0..6).prop_map(|values| {
+        let mut map = Map::default();
+        for (key, (text, bytes, kind, stage)) in values {
+            let key = key.to_owned();
+            match kind {
+                0 | 1 => drop(map.clear.binary.insert(key.clone(), bytes)),
+                _ => drop(map.clear.text.insert(key.clone(), text)),
+            }
+            if stage < 2 {
+                map.moved.insert(key.clone());
+            }
+            if stage < 3 {
+                map.later.insert(key);
+            }
+        }
+        map
+    })
+}
+
+fn optional() -> impl Strategy<Value = Value> {
+    prop_oneof![3 => Just(Value::Null), 2 => Just(json!(true)), 1 => Just(json!(false))]
+}
+
+/// A field, unless it is null.
+fn with(mut value: Value, name: &str, field: Value) -> Value {
+    if !field.is_null() {
+        value[name] = field;
+    }
+    value
+}
+
+/// Rather those that exist.
+fn named() -> impl Strategy<Value = String> {
+    (0..10_usize).prop_map(|at| NAMES[[0, 0, 0, 0, 1, 1, 1, 2, 3, 3][at]].clone())
+}
+
+fn variable() -> impl Strategy<Value = Value> {
+    let key_of = |field: &'static str, name: BoxedStrategy<String>| {
+        (name, select(&KEYS[..]), optional()).prop_map(move |(name, key, optional)| {
+            let reference = with(json!({"name": name, "key": key}), "optional", optional);
+            json!({"valueFrom": {field: reference}})
+        })
+    };
+    prop_oneof![
+        3 => literal().prop_map(|value| json!({"value": value})),
+        6 => key_of("configMapKeyRef", named().boxed()),
+        1 => key_of("secretKeyRef", Just(OWN.to_owned()).boxed()),
+        1 => select(&FIELDS[..]).prop_map(|path| json!({"valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}})),
+    ]
+}
+
+fn variables() -> impl Strategy<Value = Value> {
+    let names = subsequence(&VARIABLES[..], 0..5).prop_shuffle();
+    (
+        names,
+        vec(variable(), 6),
+        option::weighted(0.1, any::<Index>()),
+    )
+        .prop_map(|(mut names, values, twice)| {
+            if let Some(twice) = twice.filter(|_| !names.is_empty()) {
+                names.push(*twice.get(&names));
+            }
+            let named = |(name, value): (&str, Value)| with(value, "name", json!(name));
+            names.into_iter().zip(values).map(named).collect()
+        })
+}
+
+fn whole_environments() -> impl Strategy<Value = Value> {
+    let own = optional().prop_map(
+        |optional| json!({"secretRef": with(json!({"name": OWN}), "optional", optional)}),
+    );
+    let config_map = (named(), optional()).prop_map(|(name, optional)| {
+        json!({"configMapRef": with(json!({"name": name}), "optional", optional)})
+    });
+    let source = prop_oneof![1 => own, 4 => config_map];
+    let entry = (source, option::weighted(0.3, Just("P_"))).prop_map(|(source, prefix)| {
+        with(
+            source,
+            "prefix",
+            prefix.map_or(Value::Null, |prefix| json!(prefix)),
+        )
+    });
+    vec(entry, 0..4).prop_map(Value::from)
+}
+
+fn items() -> impl Strategy<Value = Value> {
+    let mode = option::weighted(0.3, select(&MODES[..]));
+    let item = (select(&KEYS[..]), select(&PATHS[..]), mode).prop_map(|(key, path, mode)| {
+        let item = json!({"key": key, "path": path});
+        with(item, "mode", mode.map_or(Value::Null, |mode| json!(mode)))
+    });
+    let some = (vec(item, 1..4), 0..5_u8).prop_map(|(mut items, luck)| {
+        if luck == 0 {
+            let path = items[0]["path"].clone();
+            items
+                .last_mut()
+                .expect("one")
+                .as_object_mut()
+                .expect("an item")
+                .insert("path".into(), path);
+        }
+        Value::from(items)
+    });
+    prop_oneof![Just(Value::Null), some]
+}
+
+/// A ConfigMap or Secret as the source of files.
+fn source(
+    name: impl Strategy<Value = String>,
+    field: &'static str,
+) -> impl Strategy<Value = Value> {
+    (name, items(), optional()).prop_map(move |(name, items, optional)| {
+        with(
+            with(json!({field: name}), "items", items),
+            "optional",
+            optional,
+        )
+    })
+}
+
+fn projected() -> impl Strategy<Value = Value> {
+    let own = || source(Just(OWN.to_owned()), "name").prop_map(|own| json!({"secret": own}));
+    let config_map = source(named(), "name").prop_map(|map| json!({"configMap": map}));
+    let field = json!({"path": "tier", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels['tier']"}});
+    let downward = json!({"downwardAPI": {"items": [field]}});
+    let one = prop_oneof![1 => own(), 4 => config_map, 1 => Just(downward)];
+    vec(one, 1..4).prop_map(|sources| json!({"sources": without_conflicts(sources)}))
+}
+
+/// The API server takes each path once.
+fn without_conflicts(mut sources: Vec<Value>) -> Vec<Value> {
+    let mut paths = BTreeSet::new();
+    sources.retain_mut(|source| {
+        let Some(source) = source
+            .as_object_mut()
+            .and_then(|fields| fields.values_mut().next())
+        else {
+            return false;
+        };
+        let Some(items) = source.get_mut("items").and_then(Value::as_array_mut) else {
+            return true;
+        };
+        items.retain(|item| paths.insert(item["path"].to_string()));
+        !items.is_empty()
+    });
+    sources
+}
+
+fn volume() -> impl Strategy<Value = Value> {
+    let mode = option::weighted(0.4, select(&MODES[..]));
+    let kind = prop_oneof![
+        5 => source(named(), "name").prop_map(|source| ("configMap", source)),
+        4 => projected().prop_map(|source| ("projected", source)),
+        1 => source(Just(OWN.to_owned()), "secretName").prop_map(|source| ("secret", source)),
+        1 => Just(("emptyDir", json!({}))),
+    ];
+    (kind, mode).prop_map(|((kind, source), mode)| {
+        let mode = mode.filter(|_| kind != "emptyDir");
+        // As the API server writes it where there is none.
+        let mode = if kind == "emptyDir" {
+            Value::Null
+        } else {
+            json!(mode.unwrap_or(0o644))
+        };
+        json!({kind: with(source, "defaultMode", mode)})
+    })
+}
+
+fn mounts(volumes: usize) -> impl Strategy<Value = Value> {
+    let none = Just(json!({})).boxed();
+    let part = prop_oneof![
+        4 => none,
+        3 => select(&SUB_PATHS[..]).prop_map(|path| json!({"subPath": path})),
+        1 => select(&EXPRESSIONS[..]).prop_map(|path| json!({"subPathExpr": path})),
+    ];
+    vec((any::<Index>(), part), 0..5).prop_map(move |mounts| {
+        if volumes == 0 {
+            return json!([]);
+        }
+        let mounts = mounts.into_iter().enumerate().map(|(at, (volume, part))| {
+            let name = json!(format!("v{}", volume.index(volumes)));
+            with(
+                with(part, "name", name),
+                "mountPath",
+                json!(format!("/m/{at}")),
+            )
+        });
+        mounts.collect()
+    })
+}
+
+fn container(volumes: usize) -> impl Strategy<Value = Value> {
+    let words = || vec(literal(), 0..3);
+    let parts = (
+        variables(),
+        whole_environments(),
+        mounts(volumes),
+        words(),
+        words(),
+    );
+    parts.prop_map(|(env, env_from, mounts, command, arguments)| {
+        json!({
+            "image": "example.org/app:1",
+            "command": command,
+            "args": arguments,
+            "env": env,
+            "envFrom": env_from,
+            "volumeMounts": mounts,
+        })
+    })
+}
+
+/// What a container is besides.
+const INIT: &str = "initContainers";
+const MAIN: &str = "containers";
+const EPHEMERAL: &str = "ephemeralContainers";
+
+fn containers(volumes: usize) -> impl Strategy<Value = Value> {
+    let some = move |most| vec(container(volumes), 0..most);
+    (
+        some(3),
+        vec(container(volumes), 1..3),
+        some(2),
+        any::<bool>(),
+    )
+        .prop_map(|(init, main, ephemeral, is_sidecar)| {
+            let numbered = |prefix: &'static str, all: Vec<Value>| -> Value {
+                let all = all.into_iter().enumerate();
+                all.map(|(at, one)| with(one, "name", json!(format!("{prefix}{at}"))))
+                    .collect()
+            };
+            let mut spec = json!({
+                INIT: numbered("init", init),
+                MAIN: numbered("main", main),
+                EPHEMERAL: numbered("debug", ephemeral),
+            });
+            if let Some(last) = spec[INIT].as_array_mut().and_then(|all| all.last_mut())
+                && is_sidecar
+            {
+                last["restartPolicy"] = json!("Always");
+            }
+            spec
+        })
+}
+
+fn pod() -> impl Strategy<Value = Value> {
+    vec(volume(), 0..5).prop_flat_map(|volumes| {
+        containers(volumes.len()).prop_map(move |containers| {
+            let volumes = volumes.iter().enumerate();
+            let volumes =
+                volumes.map(|(at, one)| with(one.clone(), "name", json!(format!("v{at}"))));
+            let mut spec = containers;
+            spec["volumes"] = volumes.collect();
+            spec["automountServiceAccountToken"] = json!(false);
+            json!({
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "pod", "namespace": "here", "labels": {"tier": "front"}, "annotations": {"note": "a\nb"}},
+                "spec": spec,
+            })
+        })
+    })
+}
+
+/// A pod with what it refers to.
+pub(crate) fn cases() -> BoxedStrategy<Case> {
+    let exists = |all: [Option<Map>; 3]| {
+        let names = [&NAMES[0], &NAMES[1], &NAMES[3]];
+        let named = names.into_iter().zip(all);
+        named
+            .filter_map(|(name, map)| Some((name.clone(), map?)))
+            .collect()
+    };
+    let one = || option::weighted(0.85, map());
+    let own = btree_map(select(&KEYS[..]), text(), 0..6).prop_map(|data| {
+        let data = data.into_iter();
+        data.map(|(key, value)| (key.to_owned(), value.into_bytes()))
+            .collect()
+    });
+    ([one(), one(), one()], own, pod(), 0..8_u8)
+        .prop_map(move |(maps, own, pod, luck)| {
+            let mut case = Case {
+                maps: exists(maps),
+                secrets: [(OWN.to_owned(), own)].into(),
+                pod,
+            };
+            if luck > 0 {
+                case.mend();
+            }
+            case
+        })
+        .boxed()
+}

@@ -1,0 +1,137 @@
+//! The options of relocation.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::LogFormat;
+use super::cluster::Place;
+
+/// `portcullis relocate`.
+#[derive(Debug, Args)]
+pub struct Relocate {
+    /// Which installation
+    #[command(flatten)]
+    pub place: Place,
+    /// Only namespaces with such labels, as for `serve`
+    #[arg(long = "namespace-selector", value_name = "REQUIREMENT")]
+    pub namespace_selectors: Vec<String>,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// Which log lines: a level, or the syntax of tracing's EnvFilter
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "info",
+        env = "PORTCULLIS_LOG"
+    )]
+    pub log: String,
+}
+
+/// `portcullis secrets`.
+#[derive(Debug, Subcommand)]
+pub enum Secrets {
+    /// Enrol a namespace: the rights that moving takes there, and its label.
+    /// ConfigMaps that are there stay as they are, at stage Audit
+    Enrol(Enrol),
+    /// Serve present values from a Secret, too, so that new pods read them there
+    Prepare(Prepare),
+    /// Move what is secret in a ConfigMap that no pod reads it from any more
+    Redact(One),
+    /// What was moved, who uses it and what is wrong with it
+    Status(Status),
+    /// Put values back into ConfigMaps, and let them stay there
+    Restore(Restore),
+}
+
+/// Which cluster.
+#[derive(Debug, Args)]
+pub struct Reach {
+    /// How to reach the cluster; by default as kubectl does, or as a pod
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// `portcullis secrets enrol`.
+#[derive(Debug, Args)]
+pub struct Enrol {
+    /// The namespace
+    #[arg(value_name = "NAMESPACE")]
+    pub namespace: String,
+    /// Print what would be applied, and apply nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The namespace of the installation
+    #[arg(long, value_name = "NAMESPACE", default_value = "portcullis")]
+    pub installation: String,
+    /// The account of the webhook, in that namespace
+    #[arg(long, value_name = "NAME", default_value = "portcullis", hide = true)]
+    pub account: String,
+    /// Which cluster
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// One ConfigMap.
+#[derive(Debug, Args)]
+pub struct One {
+    /// Its namespace
+    #[arg(value_name = "NAMESPACE")]
+    pub namespace: String,
+    /// Its name
+    #[arg(value_name = "CONFIGMAP")]
+    pub config_map: String,
+    /// Which cluster
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// `portcullis secrets prepare`.
+#[derive(Debug, Args)]
+pub struct Prepare {
+    /// Which ConfigMap
+    #[command(flatten)]
+    pub one: One,
+    /// A key of it; may be given again
+    #[arg(long = "key", value_name = "KEY", required = true)]
+    pub keys: Vec<String>,
+}
+
+/// `portcullis secrets status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// One namespace [default: all]
+    #[arg(value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Which cluster
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// `portcullis secrets restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The namespace
+    #[arg(value_name = "NAMESPACE", required_unless_present = "all")]
+    pub namespace: Option<String>,
+    /// One ConfigMap of it [default: all of them]
+    #[arg(value_name = "CONFIGMAP")]
+    pub config_map: Option<String>,
+    /// In all namespaces
+    #[arg(long, conflicts_with_all = ["namespace", "config_map"])]
+    pub all: bool,
+    /// Put back what the Secrets hold although the keys of the digests are lost:
+    /// look at the Secrets first
+    #[arg(long)]
+    pub trusting: bool,
+    /// The namespace of the installation
+    #[arg(long, value_name = "NAMESPACE", default_value = "portcullis")]
+    pub installation: String,
+    /// Which cluster
+    #[command(flatten)]
+    pub reach: Reach,
+}

@@ -1,0 +1,82 @@
+//! The entries by which secrets leave ConfigMaps: in namespaces that are
+//! enrolled for it, and nowhere else.
+
+use std::collections::BTreeSet;
+
+use portcullis_contract::NAME_LABEL;
+use serde_json::{Value, json};
+
+use crate::cluster::relocation::{LABEL, MOVE};
+use crate::registration::Registration;
+
+/// Both halves may wait for the API server: they ask and write there.
+const TIMEOUT_SECONDS: u8 = 10;
+
+/// Every namespace has this one, which nobody moves anything out of; most
+/// updates of pods are no concern of ours, and must pass while we are down: a
+/// Job whose pods cannot lose their finalizers never ends (design:
+/// reliability.md, 8a).
+/// Who may put values back (`restore` on `relocations`) can while we are down.
+const CONDITIONS: [(&str, &str); 3] = [
+    (
+        "not-put-back",
+        "request.kind.kind != \"ConfigMap\" || request.operation != \"UPDATE\" || \
+         object.metadata.?annotations[?\"portcullis.dev/restored\"].orValue(\"\") != \
+         oldObject.metadata.resourceVersion || !authorizer.group(\"portcullis.dev\").resource(\"relocations\")\
+         .namespace(request.namespace).check(\"restore\").allowed()",
+    ),
+    (
+        "not-the-cluster-ca",
+        "request.kind.kind != \"ConfigMap\" || request.name != \"kube-root-ca.crt\"",
+    ),
+    (
+        "changed",
+        "request.operation != \"UPDATE\" || request.kind.kind != \"Pod\" || \
+         object.spec != oldObject.spec",
+    ),
+];
+
+/// The validating and the mutating entry.
+pub(super) fn entries(registration: &Registration, excluded: &BTreeSet<String>) -> [Value; 2] {
+    let conditions = CONDITIONS.map(|(name, expression)| {
+        json!({
+            "name": name, "expression": expression
+        })
+    });
+    let mut selected = vec![
+        json!({"key": NAME_LABEL, "operator": "NotIn", "values": excluded}),
+        json!({"key": LABEL, "operator": "In", "values": [MOVE]}),
+    ];
+    selected.extend(registration.namespaces.iter().map(|one| json!(one)));
+    let entry = |half: &str, failure_policy: &str| {
+        let path = format!("/relocate/{half}");
+        json!({
+            "name": format!("relocate.{half}.portcullis.dev"),
+            "admissionReviewVersions": ["v1"],
+            "clientConfig": registration
+                .target
+                .client_config(&path, registration.ca_bundle.as_ref()),
+            "failurePolicy": failure_policy,
+            "matchPolicy": "Equivalent",
+            "matchConditions": conditions,
+            "namespaceSelector": {"matchExpressions": selected},
+            "rules": [rule("configmaps"), rule("pods"), rule("pods/ephemeralcontainers")],
+            "sideEffects": "NoneOnDryRun",
+            "timeoutSeconds": TIMEOUT_SECONDS,
+        })
+    };
+    let mut mutating = entry("mutate", "Ignore");
+    // What another webhook changes after us is looked at again.
+    mutating["reinvocationPolicy"] = "IfNeeded".into();
+    [entry("validate", "Fail"), mutating]
+}
+
+fn rule(resource: &str) -> Value {
+    json!({
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "resources": [resource],
+        "operations": ["CREATE", "UPDATE"],
+        "scope": "Namespaced",
+    })
+}

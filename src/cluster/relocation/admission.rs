@@ -1,0 +1,82 @@
+//! What admission does for a relocation: it asks the API server, creates the
+//! one staged Secret that a ConfigMap's new values need, and rewrites pods.
+//!
+//! Its account creates Secrets and reads none.
+
+mod asking;
+mod config_maps;
+mod pods;
+mod throttle;
+mod uses;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use kube::Client;
+
+use super::keys::Keys;
+use crate::review::Request;
+use crate::server::Half;
+use crate::webhook::surroundings::{Entry, Relocated};
+use asking::Rights;
+use throttle::Throttle;
+
+/// What is left of the request's time for the answer.
+const RESERVE: Duration = Duration::from_millis(100);
+
+/// Does what admission needs.
+pub struct Moving {
+    client: Client,
+    keys: Keys,
+    rights: Rights,
+    throttle: Throttle,
+    restorers: BTreeSet<String>,
+}
+
+impl Moving {
+    /// For the installation in this namespace; `restorers` may write
+    /// placeholders.
+    pub fn new(client: Client, namespace: &str, restorers: BTreeSet<String>) -> Moving {
+        Moving {
+            keys: Keys::new(client.clone(), namespace, true),
+            rights: Rights::new(client.clone()),
+            throttle: Throttle::default(),
+            client,
+            restorers,
+        }
+    }
+
+    /// What becomes of a ConfigMap or Pod; `found` are the entries that
+    /// policies want moved. Ends before `until`.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody knows, one line. To try again is safe: nothing but a Secret
+    /// that nobody refers to can have been written.
+    pub async fn relocate(
+        &self,
+        request: &Request,
+        half: Half,
+        found: &[Entry],
+        until: Instant,
+    ) -> Result<Relocated, String> {
+        let until = until.checked_sub(RESERVE).unwrap_or(until);
+        let work = async {
+            match request.attributes.resource.as_str() {
+                "configmaps" => self.config_map(request, half, found, until).await,
+                "pods" => self.pod(request, half, until).await,
+                _ => Ok(nothing()),
+            }
+        };
+        let done = tokio::time::timeout_at(until.into(), work).await;
+        done.unwrap_or_else(|_| Err("the API server took too long".to_owned()))
+    }
+}
+
+/// The request passes as it is.
+fn nothing() -> Relocated {
+    Relocated::Allowed {
+        patch: Vec::new(),
+        warnings: Vec::new(),
+    }
+}

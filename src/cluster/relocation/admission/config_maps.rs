@@ -1,0 +1,255 @@
+//! ConfigMaps: what is secret in them is moved, or was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::rand;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, PostParams};
+use portcullis_contract::PatchOperation;
+use portcullis_relocation::admission::{
+    Input, Move, OnUse, Operation, Outcome, Plan, Step, plan, verify,
+};
+use portcullis_relocation::digest::Keyring;
+use portcullis_relocation::{ConfigMap, Content, Field, Manifest, names};
+use serde_json::Value;
+
+use super::uses::newly_secret;
+use super::{Moving, nothing};
+use crate::cluster::relocation::resource;
+use crate::cluster::told::one_line;
+use crate::review::Request;
+use crate::server::Half;
+use crate::webhook::surroundings::{Entry, Relocated};
+
+/// How often a random name may be taken: 64 bits never are.
+const TRIES: usize = 3;
+
+/// All that a plan borrows from.
+struct Subject<'a> {
+    request: &'a Request,
+    namespace: &'a str,
+    object: &'a Value,
+    old: Option<&'a Value>,
+    secret: BTreeSet<Field>,
+    stage: resource::Stage,
+    uses: BTreeMap<Field, Vec<String>>,
+}
+
+impl Moving {
+    pub(super) async fn config_map(
+        &self,
+        request: &Request,
+        half: Half,
+        found: &[Entry],
+        until: Instant,
+    ) -> Result<Relocated, String> {
+        let mut subject = Subject::new(request, found);
+        if subject.is_no_concern() {
+            return Ok(nothing());
+        }
+        subject.stage = self.stage(&subject).await?;
+        if let (resource::Stage::Redact, Some(old), Some(name)) =
+            (subject.stage, subject.old, subject.name())
+        {
+            let fields = newly_secret(old, &subject.secret);
+            if !fields.is_empty() {
+                let readers = self.readers(subject.namespace, name, old, &fields);
+                subject.uses = readers.await?;
+            }
+        }
+        let keyring = self.keys.get().await?;
+        let key = subject.throttle_key();
+        if half == Half::Check {
+            let input = self.input(&subject, &keyring, "")?;
+            return Ok(match verify(&input) {
+                Ok(()) => nothing(),
+                Err(denial) => Relocated::Denied(denial.message),
+            });
+        }
+        for _ in 0..TRIES {
+            let staged = names::staged(random()?);
+            let planned = match plan(self.input(&subject, &keyring, &staged)?) {
+                Step::Done(planned) => planned,
+                Step::Ask(pending) => {
+                    let may = self.rights.may_create_secrets(request, until).await?;
+                    pending.answered(may)
+                }
+            };
+            self.throttle
+                .note(key.clone(), planned.mismatches.len(), Instant::now());
+            match self.carry_out(subject.namespace, planned).await? {
+                Some(relocated) => return Ok(relocated),
+                None => continue,
+            }
+        }
+        Err("no name for a Secret was free".to_owned())
+    }
+
+    /// None where the name of the staged Secret was taken.
+    async fn carry_out(&self, namespace: &str, planned: Plan) -> Result<Option<Relocated>, String> {
+        let moved = match planned.outcome {
+            Outcome::Deny(denial) => return Ok(Some(Relocated::Denied(denial.message))),
+            Outcome::Admit { warnings } => {
+                let patch = Vec::new();
+                return Ok(Some(Relocated::Allowed { patch, warnings }));
+            }
+            Outcome::Move(moved) => *moved,
+        };
+        let Move {
+            staged,
+            patch,
+            warnings,
+            ..
+        } = moved;
+        if let Some(manifest) = &staged
+            && !self.create(namespace, manifest).await?
+        {
+            return Ok(None);
+        }
+        let patch: Vec<PatchOperation> = serde_json::from_value(patch)
+            .map_err(|_| "the change is no JSON Patch: this is a fault of Portcullis".to_owned())?;
+        Ok(Some(Relocated::Allowed { patch, warnings }))
+    }
+
+    /// Whether it was created; false where the name is taken.
+    async fn create(&self, namespace: &str, manifest: &Manifest) -> Result<bool, String> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let secret = serde_json::to_value(manifest).and_then(serde_json::from_value::<Secret>);
+        // The error of a parser may show what it read.
+        let secret = secret.map_err(|_| "the Secret cannot be written".to_owned())?;
+        let name = secret.metadata.name.clone().unwrap_or_default();
+        match secrets.create(&PostParams::default(), &secret).await {
+            Ok(_) => {
+                tracing::info!(namespace, secret = name, "values of a ConfigMap are staged");
+                Ok(true)
+            }
+            Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(false),
+            Err(error) => Err(format!(
+                "the Secret {namespace}/{name} cannot be created: {}",
+                one_line(&error)
+            )),
+        }
+    }
+
+    /// Where the operator has it; one that nobody has put anywhere is to be
+    /// redacted.
+    async fn stage(&self, subject: &Subject<'_>) -> Result<resource::Stage, String> {
+        let Some(name) = subject.name() else {
+            return Ok(resource::Stage::default());
+        };
+        let found = self.relocation(subject.namespace, name).await?;
+        Ok(found.map_or_else(resource::Stage::default, |found| {
+            resource::spec(&found).stage
+        }))
+    }
+
+    fn input<'a>(
+        &self,
+        subject: &'a Subject<'_>,
+        keyring: &'a Keyring,
+        staged: &'a str,
+    ) -> Result<Input<'a>, String> {
+        let attributes = &subject.request.attributes;
+        Ok(Input {
+            operation: match subject.old {
+                None => Operation::Create,
+                Some(_) => Operation::Update,
+            },
+            dry_run: attributes.dry_run,
+            namespace: subject.namespace,
+            name: subject.name(),
+            object: subject.object,
+            old: subject.old,
+            secret: &subject.secret,
+            stage: subject.stage.into(),
+            uses: &subject.uses,
+            on_use: OnUse::Deny,
+            restorer: self.restorers.contains(&attributes.username),
+            exempt: subject.is_exempt(),
+            terminating: !subject.request.namespace["metadata"]["deletionTimestamp"].is_null(),
+            throttled: self
+                .throttle
+                .is_over(&subject.throttle_key(), Instant::now()),
+            keyring,
+            staged,
+            now: now()?,
+        })
+    }
+}
+
+impl<'a> Subject<'a> {
+    fn new(request: &'a Request, found: &[Entry]) -> Subject<'a> {
+        let object = |member: &str| request.admission.get(member);
+        let field = |entry: &Entry| match entry.binary {
+            false => Field::text(&entry.key),
+            true => Field::binary(&entry.key),
+        };
+        Subject {
+            request,
+            namespace: request.attributes.namespace.as_deref().unwrap_or_default(),
+            object: object("object").unwrap_or(&Value::Null),
+            old: object("oldObject").filter(|old| old.is_object()),
+            secret: found.iter().map(field).collect(),
+            stage: resource::Stage::default(),
+            uses: BTreeMap::new(),
+        }
+    }
+
+    /// None where the API server is yet to make one.
+    fn name(&self) -> Option<&'a str> {
+        Some(self.request.attributes.name.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// Whether nothing in it is secret, and nothing ever was.
+    fn is_no_concern(&self) -> bool {
+        let is_plain = |object: &Value| {
+            ConfigMap::new(object).contents().is_ok_and(|contents| {
+                let mut contents = contents.values();
+                contents.all(|content| matches!(content, Content::Plain(_)))
+            })
+        };
+        self.secret.is_empty() && is_plain(self.object) && self.old.is_none_or(is_plain)
+    }
+
+    /// Written by the system, or by a controller that will write it again:
+    /// whoever reads it does so by the API (design: reliability.md, section 8).
+    fn is_exempt(&self) -> bool {
+        let user = &self.request.attributes.username;
+        let owners = self.object["metadata"]["ownerReferences"].as_array();
+        user.starts_with("system:kube-")
+            || user.starts_with("system:node:")
+            || user.starts_with("system:serviceaccount:kube-system:")
+            || owners.is_some_and(|owners| !owners.is_empty())
+    }
+
+    fn throttle_key(&self) -> super::throttle::Key {
+        let attributes = &self.request.attributes;
+        [&*attributes.username, self.namespace, &*attributes.name].map(str::to_owned)
+    }
+}
+
+impl From<resource::Stage> for portcullis_relocation::admission::Stage {
+    fn from(stage: resource::Stage) -> Self {
+        match stage {
+            resource::Stage::Audit => Self::Audit,
+            resource::Stage::Prepare => Self::Prepare,
+            resource::Stage::Redact => Self::Redact,
+        }
+    }
+}
+
+fn random() -> Result<u64, String> {
+    let mut bytes = [0; 8];
+    rand::fill(&mut bytes).map_err(|_| "there is no randomness".to_owned())?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// Seconds since 1970.
+fn now() -> Result<u32, String> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = since
+        .ok()
+        .and_then(|since| u32::try_from(since.as_secs()).ok());
+    seconds.ok_or_else(|| "this machine's clock is wrong".to_owned())
+}

@@ -1,0 +1,90 @@
+//! Which running pods would be shown a placeholder, were a key moved now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+use portcullis_relocation::pod::{Known, Maps, unrewritten};
+use portcullis_relocation::{ConfigMap, Content, Field, names};
+use serde_json::Value;
+
+use super::Moving;
+use crate::cluster::told::one_line;
+
+/// Pods that are read at once.
+const PAGE: u32 = 500;
+
+impl Moving {
+    /// For each key of `fields` that pods read from the ConfigMap itself, the
+    /// names of these pods.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody knows, one line.
+    pub(super) async fn readers(
+        &self,
+        namespace: &str,
+        name: &str,
+        object: &Value,
+        fields: &BTreeSet<Field>,
+    ) -> Result<BTreeMap<Field, Vec<String>>, String> {
+        let maps = Maps::from([(name.to_owned(), as_moved(object, fields))]);
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let mut parameters = ListParams::default().limit(PAGE);
+        let mut readers = BTreeMap::<Field, Vec<String>>::new();
+        loop {
+            let page = pods.list(&parameters).await;
+            let page =
+                page.map_err(|error| format!("pods of {namespace}: {}", one_line(&error)))?;
+            for pod in page.items.iter().filter(|pod| !has_ended(pod)) {
+                let value = serde_json::to_value(pod)
+                    .map_err(|_| format!("a pod of {namespace} cannot be read"))?;
+                let used = unrewritten(&value, None, &maps);
+                let keys: BTreeSet<&String> = used.iter().flat_map(|one| &one.keys).collect();
+                for field in fields.iter().filter(|field| keys.contains(&field.key)) {
+                    let name = pod.metadata.name.clone().unwrap_or_default();
+                    readers.entry(field.clone()).or_default().push(name);
+                }
+            }
+            match page.metadata.continue_.filter(|next| !next.is_empty()) {
+                Some(next) => parameters = parameters.continue_token(&next),
+                None => return Ok(readers),
+            }
+        }
+    }
+}
+
+/// The ConfigMap as if these keys had moved.
+fn as_moved(object: &Value, fields: &BTreeSet<Field>) -> Known {
+    let half = |half| {
+        let of_half = fields.iter().filter(|field| field.half == half);
+        of_half.map(|field| field.key.clone()).collect()
+    };
+    Known {
+        exists: true,
+        keys: ConfigMap::new(object)
+            .contents()
+            .unwrap_or_default()
+            .into_keys()
+            .map(|field| field.key)
+            .collect(),
+        text: half(names::Half::Text),
+        binary: half(names::Half::Binary),
+    }
+}
+
+/// Those keys of `secret` that the stored ConfigMap holds as plain values:
+/// only what is there can be read by anybody now.
+pub(super) fn newly_secret(old: &Value, secret: &BTreeSet<Field>) -> BTreeSet<Field> {
+    let contents = ConfigMap::new(old).contents().unwrap_or_default();
+    let is_plain = |field: &&Field| !matches!(contents.get(field), Some(Content::Placeholder(_)));
+    secret.iter().filter(is_plain).cloned().collect()
+}
+
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}

@@ -1,0 +1,47 @@
+//! `portcullis secrets`: what a person does to a relocation, with that person's
+//! own rights. None of it needs a server of ours, but `redact`, which has the
+//! webhook move what it is to move.
+
+mod enrolling;
+mod restoring;
+mod staging;
+mod telling;
+
+pub use enrolling::{Enrolment, enrol};
+pub use restoring::{Restoration, restore};
+pub use staging::{prepare, redact};
+pub use telling::status;
+
+use anyhow::{Context, Result};
+use kube::Client;
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams, TypeMeta};
+use serde_json::json;
+
+use super::resource::{self, KIND, Spec};
+use crate::cluster::crd;
+use crate::cluster::home::MANAGER;
+
+/// Has the Relocation of a ConfigMap say this.
+async fn put(client: &Client, namespace: &str, name: &str, spec: &Spec) -> Result<()> {
+    let relocations: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), namespace, &resource::resource());
+    // Not by apply: who writes last is meant, whoever wrote before.
+    let patch = Patch::Merge(json!({"spec": {"stage": spec.stage, "keys": spec.keys}}));
+    let parameters = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let place = || format!("Relocation {namespace}/{name}");
+    match relocations.patch(name, &parameters, &patch).await {
+        Err(kube::Error::Api(status)) if status.reason == "NotFound" => {}
+        patched => return patched.map(drop).with_context(place),
+    }
+    let mut object = DynamicObject::new(name, &resource::resource());
+    object.types = Some(TypeMeta {
+        api_version: format!("{}/{}", crd::GROUP, crd::VERSION),
+        kind: KIND.to_owned(),
+    });
+    object.data = json!({"spec": spec});
+    let created = relocations.create(&PostParams::default(), &object).await;
+    created.map(drop).with_context(place)
+}

@@ -1,0 +1,150 @@
+//! `portcullis secrets restore`: the way out. It needs no server of ours.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result, anyhow};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::Client;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams, PostParams};
+use portcullis_relocation::promotion::Input;
+use portcullis_relocation::{marks, restore as pure};
+
+use crate::cluster::relocation::keys::Keys;
+use crate::cluster::relocation::reading::Target;
+use crate::cluster::relocation::resource::{Spec, Stage};
+
+/// The version that a write rests on: the API server does not ask the webhook of
+/// that one write, if who sends it may `restore` `relocations`.
+const RESTORED: &str = "portcullis.dev/restored";
+/// How often somebody else may come in between.
+const TRIES: usize = 4;
+
+/// What to put back.
+#[derive(Debug, Clone)]
+pub struct Restoration {
+    /// One namespace, or all.
+    pub namespace: Option<String>,
+    /// One ConfigMap, or all.
+    pub config_map: Option<String>,
+    /// Whether Secrets are believed without the keys of the digests.
+    pub trusting: bool,
+    /// The namespace of the installation, where those keys are.
+    pub installation: String,
+}
+
+/// Puts values back; what was done, and whether all was.
+///
+/// # Errors
+///
+/// What the API server says before anything was done.
+pub async fn restore(client: &Client, wanted: &Restoration) -> Result<(String, bool)> {
+    let (mut said, mut all) = (String::new(), true);
+    for (namespace, name) in moved(client, wanted).await? {
+        match one(client, wanted, &namespace, &name).await {
+            Ok(line) => {
+                let _ = writeln!(said, "{namespace}/{name}: {line}");
+            }
+            Err(error) => {
+                all = false;
+                let _ = writeln!(said, "{namespace}/{name}: NOT put back: {error:#}");
+            }
+        }
+    }
+    if said.is_empty() {
+        said = "nothing is moved there: nothing to put back\n".to_owned();
+    }
+    Ok((said, all))
+}
+
+/// The ConfigMaps with placeholders. Their label says so, which anybody could
+/// have taken off, so that those of a namespace are looked at one by one.
+async fn moved(client: &Client, wanted: &Restoration) -> Result<BTreeSet<(String, String)>> {
+    let namespaces = match &wanted.namespace {
+        Some(namespace) => vec![namespace.clone()],
+        None => {
+            let all: Api<Namespace> = Api::all(client.clone());
+            let all = all.list_metadata(&ListParams::default()).await;
+            all.context("namespaces")?
+                .iter()
+                .map(ResourceExt::name_any)
+                .collect()
+        }
+    };
+    let mut found = BTreeSet::new();
+    for namespace in namespaces {
+        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+        let maps = maps.list(&ListParams::default()).await;
+        for map in maps.with_context(|| format!("ConfigMaps of {namespace}"))? {
+            let name = map.name_any();
+            let value = serde_json::to_value(&map)?;
+            let named = portcullis_relocation::promotion::wanted(&value)?;
+            let is_wanted = wanted.config_map.as_ref().is_none_or(|one| *one == name);
+            if is_wanted && (!named.is_empty() || map.labels().contains_key(marks::MOVED)) {
+                found.insert((namespace.clone(), name));
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str) -> Result<String> {
+    let spec = Spec {
+        stage: Stage::Audit,
+        ..Spec::default()
+    };
+    super::put(client, namespace, name, &spec).await?;
+    let keys = Keys::new(client.clone(), &wanted.installation, false);
+    let keyring = match (keys.get().await, wanted.trusting) {
+        (Ok(keyring), _) => keyring,
+        (Err(_), true) => Keys::none(),
+        (Err(problem), false) => {
+            return Err(anyhow!(
+                "the keys of the digests cannot be read ({problem}): give --installation, or look at \
+                 the Secrets and give --trusting"
+            ));
+        }
+    };
+    let target = Target {
+        client,
+        namespace,
+        name,
+    };
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    for _ in 0..TRIES {
+        let read = target.read().await.map_err(anyhow::Error::msg)?;
+        let input = Input {
+            namespace,
+            name,
+            serving: &read.serving,
+            config_map: read.config_map.as_ref(),
+            staged: &read.staged,
+            prepared: &BTreeSet::new(),
+            keyring: &keyring,
+        };
+        let planned = pure::plan(&input, wanted.trusting)?;
+        if planned.recreate {
+            return Err(anyhow!(
+                "it is immutable: delete it and apply your manifest again, its values stay then"
+            ));
+        }
+        if let Some(body) = &planned.object {
+            let mut object = body.expose().clone();
+            let version = object["metadata"]["resourceVersion"].clone();
+            object["metadata"]["annotations"][RESTORED] = version;
+            // The error of a parser may show what it read.
+            let object: ConfigMap = serde_json::from_value(object)
+                .map_err(|_| anyhow!("the ConfigMap cannot be written"))?;
+            match maps.replace(name, &PostParams::default(), &object).await {
+                Err(kube::Error::Api(status)) if status.reason == "Conflict" => continue,
+                written => written.map(drop)?,
+            }
+        }
+        return match planned.problems.first() {
+            None => Ok("put back; it stays at stage Audit".to_owned()),
+            Some(problem) => Err(anyhow!("{}", super::super::told::problem(problem))),
+        };
+    }
+    Err(anyhow!("others keep writing it"))
+}

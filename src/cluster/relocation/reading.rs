@@ -1,0 +1,114 @@
+//! What there is of one ConfigMap and its Secrets, read in the order that makes a slow promoter
+//! harmless (see [`promotion`]).
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Client;
+use kube::api::{Api, DynamicObject};
+use portcullis_relocation::Held;
+use portcullis_relocation::names::{Half, serving};
+use portcullis_relocation::promotion;
+use serde_json::Value;
+
+use super::resource;
+use crate::cluster::told::one_line;
+
+/// One ConfigMap, by its name.
+pub struct Target<'a> {
+    /// The connection.
+    pub client: &'a Client,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+}
+
+/// What was read.
+pub struct Read {
+    /// The serving Secrets.
+    pub serving: BTreeMap<Half, Held>,
+    /// The ConfigMap.
+    pub config_map: Option<Value>,
+    /// The Relocation of its name.
+    pub relocation: Option<DynamicObject>,
+    /// The staged Secrets that it names.
+    pub staged: BTreeMap<String, Held>,
+}
+
+impl Read {
+    /// Whether anything of it was moved, or is to be served.
+    pub fn is_concerned(&self) -> bool {
+        let has_placeholders = || {
+            let named = self.config_map.as_ref().map(promotion::wanted);
+            named.is_some_and(|named| named.is_ok_and(|named| !named.is_empty()))
+        };
+        !self.serving.is_empty() || self.relocation.is_some() || has_placeholders()
+    }
+}
+
+impl Target<'_> {
+    /// Reads all of it.
+    ///
+    /// # Errors
+    ///
+    /// What the API server says, one line without values.
+    pub async fn read(&self) -> Result<Read, String> {
+        let mut held = BTreeMap::new();
+        for half in Half::ALL {
+            if let Some(secret) = self.secret(&serving(self.name, half)).await? {
+                held.insert(half, secret);
+            }
+        }
+        let config_map = self.config_map().await?;
+        let wanted = config_map.as_ref().map(promotion::wanted).transpose();
+        let wanted = wanted.map_err(|error| error.to_string())?;
+        let mut staged = BTreeMap::new();
+        for name in wanted.into_iter().flatten() {
+            if let Some(secret) = self.secret(&name).await? {
+                staged.insert(name, secret);
+            }
+        }
+        let relocation = self.relocations().get_opt(self.name).await;
+        Ok(Read {
+            serving: held,
+            config_map,
+            relocation: relocation.map_err(told("the Relocation"))?,
+            staged,
+        })
+    }
+
+    async fn config_map(&self) -> Result<Option<Value>, String> {
+        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), self.namespace);
+        let found = maps.get_opt(self.name).await;
+        let found = found.map_err(told("the ConfigMap"))?;
+        let value = found.map(serde_json::to_value).transpose();
+        value.map_err(|_| "the ConfigMap cannot be read".to_owned())
+    }
+
+    async fn secret(&self, name: &str) -> Result<Option<Held>, String> {
+        let Some(found) = self.secrets().get_opt(name).await.map_err(told(name))? else {
+            return Ok(None);
+        };
+        // Neither error may show what was read.
+        let value = serde_json::to_value(found).ok();
+        let held = value.and_then(|value| Held::read(&value).ok());
+        let unreadable = || format!("Secret {name} cannot be read");
+        held.map(Some).ok_or_else(unreadable)
+    }
+
+    /// The Secrets of its namespace.
+    pub fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), self.namespace)
+    }
+
+    /// The Relocations of its namespace.
+    pub fn relocations(&self) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), self.namespace, &resource::resource())
+    }
+}
+
+/// An error of the API server about `what`, one line.
+pub fn told(what: &str) -> impl Fn(kube::Error) -> String + '_ {
+    move |error| format!("{what}: {}", one_line(&error))
+}

@@ -1,0 +1,65 @@
+//! Staged Secrets that no ConfigMap names any more go, an hour after they came.
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, DeleteParams, ListParams, Preconditions};
+use kube::core::PartialObjectMeta;
+use portcullis_relocation::collection::{Candidate, plan};
+use portcullis_relocation::marks;
+use serde_json::Value;
+
+use super::Serving;
+use crate::cluster::told::one_line;
+
+/// Clears one namespace. What fails is tried again with the next look.
+pub(super) async fn clean(serving: &Serving, namespace: &str) {
+    if let Err(problem) = cleared(serving, namespace).await {
+        tracing::warn!(namespace, problem, "Secrets that nobody uses are left");
+    }
+}
+
+/// In the order that [`plan`] asks for: the time, the Secrets, the ConfigMaps.
+async fn cleared(serving: &Serving, namespace: &str) -> Result<(), String> {
+    let told = |error: kube::Error| one_line(&error);
+    let now = Timestamp::now().as_second();
+    let secrets: Api<Secret> = Api::namespaced(serving.client.clone(), namespace);
+    let role = format!("{}={}", marks::ROLE, marks::STAGED);
+    let selected = ListParams::default().labels(&role);
+    let staged = secrets.list_metadata(&selected).await.map_err(told)?;
+    let candidates: Vec<Candidate> = staged.iter().map(candidate).collect();
+    if candidates.is_empty() {
+        return Ok(());
+    }
+    let maps: Api<ConfigMap> = Api::namespaced(serving.client.clone(), namespace);
+    let maps = maps.list(&ListParams::default()).await.map_err(told)?;
+    let maps: Result<Vec<Value>, _> = maps.iter().map(serde_json::to_value).collect();
+    let maps = maps.map_err(|_| "a ConfigMap cannot be read".to_owned())?;
+    let unused = plan(now, &candidates, &maps).map_err(|error| error.to_string())?;
+    for candidate in unused {
+        let parameters = DeleteParams::default().preconditions(Preconditions {
+            uid: Some(candidate.uid.clone()),
+            resource_version: None,
+        });
+        let name = &candidate.name;
+        match secrets.delete(name, &parameters).await {
+            Ok(_) => tracing::info!(namespace, secret = name, "nobody uses it: deleted"),
+            Err(kube::Error::Api(status)) if matches!(&*status.reason, "NotFound" | "Conflict") => {
+            }
+            Err(error) => return Err(told(error)),
+        }
+    }
+    Ok(())
+}
+
+fn candidate(secret: &PartialObjectMeta<Secret>) -> Candidate {
+    let metadata = &secret.metadata;
+    let labels = metadata.labels.as_ref();
+    let created = metadata.creation_timestamp.as_ref();
+    Candidate {
+        name: metadata.name.clone().unwrap_or_default(),
+        uid: metadata.uid.clone().unwrap_or_default(),
+        ours: labels.is_some_and(|labels| labels.contains_key(marks::ROLE)),
+        // One without a time is as new as can be.
+        created: created.map_or(i64::MAX, |time| time.0.as_second()),
+    }
+}

@@ -1,0 +1,85 @@
+//! One enrolled namespace.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, DynamicObject};
+use kube::core::PartialObjectMeta;
+use kube::runtime::watcher::Event;
+use kube::{Resource, ResourceExt};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::{Serving, cleaning, promoting};
+use crate::cluster::relocation::known::is_left_alone;
+use crate::cluster::relocation::resource;
+use crate::cluster::told::one_line;
+use crate::cluster::watching::Watching;
+
+/// How often all ConfigMaps are looked at where nothing seems to change, and
+/// what nobody refers to is looked for.
+const RESYNC: Duration = Duration::from_secs(60);
+/// After something failed.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Looks after one namespace until it is dropped.
+pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
+    let client = &serving.client;
+    let maps: Api<PartialObjectMeta<ConfigMap>> = Api::namespaced(client.clone(), &namespace);
+    let relocations: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), &namespace, &resource::resource());
+    let mut maps = Watching::new(maps);
+    let mut relocations = Watching::new(relocations);
+    let mut every = interval_at(Instant::now() + RESYNC, RESYNC);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut waiting, mut known) = (BTreeSet::new(), BTreeSet::new());
+    loop {
+        let pause = match waiting.is_empty() {
+            true => RESYNC,
+            false => AGAIN,
+        };
+        tokio::select! {
+            event = maps.next() => note(event, &namespace, &mut waiting),
+            event = relocations.next() => note(event, &namespace, &mut waiting),
+            _ = every.tick() => {
+                waiting.extend(known.iter().cloned());
+                cleaning::clean(&serving, &namespace).await;
+            }
+            () = tokio::time::sleep(pause) => {}
+        }
+        known.extend(waiting.iter().cloned());
+        let mut later = BTreeSet::new();
+        for name in std::mem::take(&mut waiting) {
+            match promoting::promote(&serving, &namespace, &name).await {
+                Ok(()) => {}
+                Err(problem) => {
+                    tracing::warn!(namespace, config_map = name, problem, "is not served");
+                    later.insert(name);
+                }
+            }
+        }
+        waiting = later;
+    }
+}
+
+/// Which ConfigMap an event is about: a Relocation has the name of its own.
+fn note<K: Resource>(
+    event: Result<Event<K>, kube::runtime::watcher::Error>,
+    namespace: &str,
+    waiting: &mut BTreeSet<String>,
+) {
+    match event {
+        Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => {
+            let name = object.name_any();
+            if !is_left_alone(&name) {
+                waiting.insert(name);
+            }
+        }
+        Ok(Event::Init | Event::InitDone) => {}
+        Err(error) => {
+            let problem = one_line(&error);
+            tracing::warn!(namespace, problem, "is not watched; it is tried again");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The Relocation of a ConfigMap: what people, and admission, are told.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams, TypeMeta};
+use portcullis_relocation::names::{Half, serving};
+use portcullis_relocation::promotion::Promotion;
+use portcullis_relocation::{Field, pod};
+use serde_json::{Value, json};
+
+use super::One;
+use crate::cluster::crd;
+use crate::cluster::home::MANAGER;
+use crate::cluster::relocation::reading::{Read, told};
+use crate::cluster::relocation::resource::{self, KIND, Spec, Status};
+use crate::cluster::relocation::told::problem;
+
+/// Pods that a status names.
+const SHOWN: usize = 10;
+
+impl One<'_> {
+    /// Writes the status, if it says something else.
+    pub(super) async fn tell(&self, read: &Read, promotion: &Promotion) -> Result<(), String> {
+        let status = match &read.config_map {
+            Some(_) => self.status(promotion).await?,
+            None => gone(),
+        };
+        match (&read.relocation, &read.config_map) {
+            (Some(relocation), _) if resource::status(relocation) == status => return Ok(()),
+            (Some(_), _) => {}
+            (None, Some(config_map)) => self.create_relocation(config_map).await?,
+            (None, None) => return Ok(()),
+        }
+        let patch = Patch::Merge(json!({"status": full(&status)}));
+        let told_by = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let relocations = self.target.relocations();
+        match relocations
+            .patch_status(self.target.name, &told_by, &patch)
+            .await
+        {
+            // It went with its ConfigMap.
+            Err(kube::Error::Api(status)) if status.reason == "NotFound" => Ok(()),
+            patched => patched.map(drop).map_err(told("the Relocation")),
+        }
+    }
+
+    /// One that nobody wrote goes with its ConfigMap.
+    async fn create_relocation(&self, config_map: &Value) -> Result<(), String> {
+        let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": self.target.name,
+            "uid": config_map["metadata"]["uid"]});
+        let metadata = json!({"name": self.target.name, "ownerReferences": [owner]});
+        let object = DynamicObject {
+            types: Some(TypeMeta {
+                api_version: format!("{}/{}", crd::GROUP, crd::VERSION),
+                kind: KIND.to_owned(),
+            }),
+            metadata: serde_json::from_value(metadata).map_err(|error| error.to_string())?,
+            data: json!({"spec": Spec::default()}),
+        };
+        let (relocations, parameters) = (self.target.relocations(), PostParams::default());
+        match relocations.create(&parameters, &object).await {
+            Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(()),
+            created => created.map(drop).map_err(told("the Relocation")),
+        }
+    }
+
+    async fn status(&self, promotion: &Promotion) -> Result<Status, String> {
+        let message = promotion.problems.first().map(problem);
+        let halves: BTreeSet<Half> = promotion.served.iter().map(|field| field.half).collect();
+        let state = match (&message, promotion.served.is_empty()) {
+            (Some(_), _) => "Dangling",
+            (None, true) => "Nothing",
+            (None, false) => "Served",
+        };
+        Ok(Status {
+            state: state.to_owned(),
+            message: message.unwrap_or_default(),
+            keys: promotion.served.iter().map(Field::to_string).collect(),
+            secrets: halves
+                .into_iter()
+                .map(|half| serving(self.target.name, half))
+                .collect(),
+            used_by: self.users().await?,
+            served: promotion.state.clone().unwrap_or_default(),
+        })
+    }
+
+    /// The pods that use the ConfigMap, the first few by name.
+    async fn users(&self) -> Result<Vec<String>, String> {
+        let pods: Api<Pod> = Api::namespaced(self.serving.client.clone(), self.target.namespace);
+        let pods = pods.list(&ListParams::default()).await;
+        let mut users = BTreeSet::new();
+        for one in pods.map_err(told("pods"))? {
+            let name = one.metadata.name.clone().unwrap_or_default();
+            let value = serde_json::to_value(one).map_err(|_| format!("pod {name}"))?;
+            if pod::config_maps(&value).contains_key(self.target.name) {
+                users.insert(name);
+            }
+        }
+        Ok(users.into_iter().take(SHOWN).collect())
+    }
+}
+
+fn gone() -> Status {
+    Status {
+        state: "Nothing".to_owned(),
+        message: "there is no such ConfigMap".to_owned(),
+        ..Status::default()
+    }
+}
+
+/// All members, so that a merge takes away what is no longer so.
+fn full(status: &Status) -> Value {
+    json!({"state": status.state, "message": status.message, "keys": status.keys,
+        "secrets": status.secrets, "usedBy": status.used_by, "served": status.served})
+}
