@@ -34,10 +34,10 @@ pub struct Candidate {
 /// # Errors
 ///
 /// A ConfigMap cannot be read; nothing may go then.
-pub fn plan<'a>(
+pub fn plan<'a, 'c>(
     now: i64,
     secrets: &'a [Candidate],
-    config_maps: impl IntoIterator<Item = &'a Value>,
+    config_maps: impl IntoIterator<Item = &'c Value>,
 ) -> Result<Vec<&'a Candidate>, Malformed> {
     let mut named = BTreeSet::new();
     for config_map in config_maps {

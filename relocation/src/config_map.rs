@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::digest::{Keyring, Owner, Place};
 use crate::field::Field;
-use crate::names::Half;
+use crate::marks;
+use crate::names::{Half, hex};
 use crate::placeholder::{Placeholder, Told, read};
 use crate::sensitive::Sensitive;
 
@@ -15,6 +17,9 @@ use crate::sensitive::Sensitive;
 const GENERATED: usize = 5;
 const ALPHABET: &str = "bcdfghjklmnpqrstvwxz2456789";
 const KEPT: usize = 63 - GENERATED;
+
+/// The epoch of a half that nothing has moved out of.
+pub(crate) const NEVER: &str = "0";
 
 /// A ConfigMap as the API server writes it. No `Debug`: it holds values.
 #[derive(Clone, Copy)]
@@ -90,6 +95,54 @@ impl<'a> ConfigMap<'a> {
         self.0["immutable"] == Value::Bool(true)
     }
 
+    /// `metadata.resourceVersion`.
+    pub fn resource_version(&self) -> Option<&'a str> {
+        self.metadata("resourceVersion")
+    }
+
+    /// The ConfigMap's placeholders of one half, as text. Empty where the ConfigMap
+    /// cannot be read.
+    pub(crate) fn placeholders(&self, half: Half) -> BTreeMap<Field, String> {
+        let contents = self.contents().unwrap_or_default().into_iter();
+        let texts = contents.filter_map(|(field, content)| match content {
+            Content::Placeholder(placeholder) => Some((field, placeholder.to_string())),
+            _ => None,
+        });
+        texts.filter(|(field, _)| field.half == half).collect()
+    }
+
+    /// What [`marks::MOVED`] says of one half: [`NEVER`] if nothing has moved.
+    pub(crate) fn epoch(&self, half: Half) -> &'a str {
+        let told = self.0["metadata"]["labels"][marks::MOVED].as_str();
+        let (text, binary) = told
+            .and_then(|told| told.split_once('_'))
+            .unwrap_or((NEVER, NEVER));
+        match half {
+            Half::Text => text,
+            Half::Binary => binary,
+        }
+    }
+
+    /// What [`marks::MOVED`] has to say of one half, where this ConfigMap is to hold
+    /// these placeholders in `old`'s stead. Deterministic, so that a dry run says it
+    /// too; and as no version is replaced twice, never what it was before.
+    pub(crate) fn next_epoch(
+        old: Option<&ConfigMap<'_>>,
+        half: Half,
+        placeholders: &BTreeMap<Field, String>,
+    ) -> String {
+        let before = old.map(|old| old.placeholders(half)).unwrap_or_default();
+        let epoch = old.map_or(NEVER, |old| old.epoch(half));
+        let is_same = before == *placeholders && (before.is_empty() || epoch != NEVER);
+        if is_same {
+            return epoch.to_owned();
+        }
+        let replaced = old
+            .and_then(ConfigMap::resource_version)
+            .unwrap_or_default();
+        hex(&digest(&SHA256, replaced.as_bytes()).as_ref()[..8])
+    }
+
     fn metadata(&self, member: &str) -> Option<&'a str> {
         let text = self.0["metadata"][member].as_str()?;
         (!text.is_empty()).then_some(text)
@@ -119,16 +172,16 @@ pub(crate) fn named(name: Option<&str>) -> Option<&str> {
     name.filter(|name| !name.is_empty())
 }
 
-/// Whether one of these owners' placeholders it is.
+/// Whether it was issued for one of these owners over this resourceVersion.
 pub(crate) fn is_sealed(
     keyring: &Keyring,
     namespace: &str,
     owners: &[Owner<'_>],
     field: &Field,
-    placeholder: &Placeholder,
+    (placeholder, over): (&Placeholder, &str),
 ) -> bool {
     places(namespace, owners, field, placeholder)
-        .any(|place| keyring.is_sealed(&place, &placeholder.digest))
+        .any(|place| keyring.is_sealed(&place, &placeholder.digest, over))
 }
 
 /// Whether it is one of these owners' placeholders, for this value.

@@ -1,16 +1,21 @@
 //! The keyed digest in a placeholder, and the keys that it is made with.
 //!
-//! A digest has two parts. The *value's* part tells whether a plaintext value
-//! that is sent again is the one that was moved: `kubectl diff` and Flux see a
-//! rotation, and a steady re-apply writes nothing. The *seal* covers everything
-//! but the value, which admission cannot read: by it a placeholder is known to
-//! have been issued for this namespace, ConfigMap and key, and when. A copy in
-//! another namespace, under another name or key does not carry a valid seal.
+//! A digest has two parts. The *value's* part is bound to namespace, ConfigMap,
+//! half, key, staged Secret and value: it tells whether a plaintext value that is
+//! sent again is the one that was moved (so that `kubectl diff` and Flux see a
+//! rotation, and a steady re-apply writes nothing), and whether what a staged
+//! Secret holds is what the placeholder was made for.
 //!
-//! Beside them stand the time of issue, since what was issued seconds ago may
-//! come back in the same request (other webhooks change the object, and the API
-//! server asks again), and the size rounded up, since the keys of a ConfigMap must
-//! fit into one Secret and admission cannot read the ones moved before.
+//! The *seal* is for admission, which reads no Secret and so no value. It tells
+//! that the placeholder was issued in this very request: other webhooks change the
+//! object, and the API server asks again. It is bound to all of the above, to the
+//! time of issue and to the resourceVersion of the old object (none on a create).
+//! So a placeholder that was copied, or was the ConfigMap's own some writes ago,
+//! has a seal that is not good.
+//!
+//! Time and size stand in it readably; the size is rounded up. The keys of a
+//! ConfigMap must fit into one Secret, and admission cannot read those that were
+//! moved before.
 
 use std::fmt;
 
@@ -24,8 +29,6 @@ use crate::names::{Half, hex};
 const PART: usize = 16;
 /// Bytes that sizes are rounded up to.
 const UNIT: usize = 64;
-/// What [`Keyring::tag`] is for.
-const STATE: &str = "portcullis state v1";
 /// Digits in text: time of issue, size, value, seal.
 const DIGITS: usize = 8 + 4 + 2 * PART + 2 * PART;
 /// Least length of a key, in bytes: that of the hash (RFC 2104, section 3).
@@ -70,6 +73,15 @@ pub struct Place<'a> {
     pub staged: &'a str,
 }
 
+/// In what request a digest is issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Issue<'a> {
+    /// When, in seconds since 1970; 0 on a dry run.
+    pub at: u32,
+    /// The resourceVersion of the old object; empty on a create.
+    pub over: &'a str,
+}
+
 /// The digest in a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
@@ -93,46 +105,35 @@ impl Keyring {
         })
     }
 
-    /// The digest of a value. `issued` is in seconds since 1970, 0 on a dry run.
-    pub fn digest(&self, place: &Place<'_>, value: &[u8], issued: u32) -> Digest {
+    /// The digest of a value.
+    pub fn digest(&self, place: &Place<'_>, value: &[u8], issue: Issue<'_>) -> Digest {
         // No request is so large that its values have more units than this holds.
         let units = u16::try_from(value.len().div_ceil(UNIT)).unwrap_or(u16::MAX);
         let mut digest = Digest {
-            issued,
+            issued: issue.at,
             units,
             value: value_part(&self.current, place, value),
             seal: [0; PART],
         };
-        digest.seal = seal_part(&self.current, place, &digest);
+        digest.seal = seal_part(&self.current, place, (&digest, issue.over));
         digest
     }
 
-    /// Whether the digest was made for this place, of whatever value.
-    pub fn is_sealed(&self, place: &Place<'_>, digest: &Digest) -> bool {
-        self.keys().any(|key| sealed(key, place, digest))
+    /// Whether the digest was issued for this place, of whatever value, over this
+    /// resourceVersion.
+    pub fn is_sealed(&self, place: &Place<'_>, digest: &Digest, over: &str) -> bool {
+        self.keys()
+            .any(|key| same(&seal_part(key, place, (digest, over)), &digest.seal))
     }
 
     /// Whether the digest was made for this place and this value.
     pub fn matches(&self, place: &Place<'_>, digest: &Digest, value: &[u8]) -> bool {
-        self.keys().any(|key| {
-            sealed(key, place, digest) && same(&value_part(key, place, value), &digest.value)
-        })
+        self.keys()
+            .any(|key| same(&value_part(key, place, value), &digest.value))
     }
 
     fn keys(&self) -> impl Iterator<Item = &hmac::Key> {
         std::iter::once(&self.current).chain(&self.accepted)
-    }
-
-    /// Tells states apart whose parts may be secret: in hex, by the current key.
-    pub(crate) fn tag(&self, parts: &[&[u8]]) -> String {
-        hex(&mac(&self.current, STATE, parts))
-    }
-
-    /// Whether `told` is the [`Self::tag`] of these parts, by any key.
-    pub(crate) fn is_tag(&self, told: &str, parts: &[&[u8]]) -> bool {
-        let of = |key| hex(&mac(key, STATE, parts));
-        self.keys()
-            .any(|key| same(of(key).as_bytes(), told.as_bytes()))
     }
 }
 
@@ -191,10 +192,11 @@ fn value_part(key: &hmac::Key, place: &Place<'_>, value: &[u8]) -> [u8; PART] {
     mac(key, "portcullis moved value v1", &[a, b, c, d, e, f, value])
 }
 
-fn seal_part(key: &hmac::Key, place: &Place<'_>, digest: &Digest) -> [u8; PART] {
+fn seal_part(key: &hmac::Key, place: &Place<'_>, (digest, over): (&Digest, &str)) -> [u8; PART] {
     let [a, b, c, d, e, f] = place_parts(place);
     let (issued, units) = (digest.issued.to_be_bytes(), digest.units.to_be_bytes());
-    let parts: [&[u8]; 9] = [a, b, c, d, e, f, &issued, &units, &digest.value];
+    let over = over.as_bytes();
+    let parts: [&[u8]; 10] = [a, b, c, d, e, f, &issued, &units, &digest.value, over];
     mac(key, "portcullis moved seal v1", &parts)
 }
 
@@ -215,10 +217,6 @@ fn place_parts<'a>(place: &Place<'a>) -> [&'a [u8]; 6] {
         place.field.key.as_bytes(),
         place.staged.as_bytes(),
     ]
-}
-
-fn sealed(key: &hmac::Key, place: &Place<'_>, digest: &Digest) -> bool {
-    same(&seal_part(key, place, digest), &digest.seal)
 }
 
 /// Each part goes in behind its length, so that no two lists of parts are one.

@@ -23,6 +23,8 @@ pub struct Held {
     pub owner: Option<String>,
     /// [`marks::MADE_FROM`], as it stands there.
     pub made_from: Option<String>,
+    /// [`marks::STATE`], as it stands there.
+    pub state: Option<String>,
     /// Keys and values.
     pub data: BTreeMap<String, Sensitive>,
 }
@@ -45,9 +47,8 @@ impl Held {
             resource_version: text("resourceVersion")?,
             ours: metadata["labels"][marks::ROLE].is_string(),
             owner: owner(metadata),
-            made_from: metadata["annotations"][marks::MADE_FROM]
-                .as_str()
-                .map(str::to_owned),
+            made_from: annotation(metadata, marks::MADE_FROM),
+            state: annotation(metadata, marks::STATE),
             data: data(secret)?,
         })
     }
@@ -57,6 +58,11 @@ impl Held {
         let told = self.made_from.as_deref().unwrap_or("{}");
         serde_json::from_str(told).unwrap_or_default()
     }
+}
+
+fn annotation(metadata: &Value, name: &str) -> Option<String> {
+    let text = metadata["annotations"][name].as_str();
+    text.map(str::to_owned)
 }
 
 fn owner(metadata: &Value) -> Option<String> {

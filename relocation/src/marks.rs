@@ -2,7 +2,9 @@
 //! selectors and for the reconciler's own bookkeeping; no verdict on a request
 //! rests on one, since users can write them too.
 
-/// Label of a ConfigMap that holds placeholders; its value is `true`.
+/// Label of a ConfigMap that a key has moved out of. Its value changes with the set
+/// of placeholders, and no value of it comes back: a promoter tells by it "nothing
+/// is moved any more" from "nothing was moved yet". See [`crate::promotion`].
 pub const MOVED: &str = "portcullis.dev/moved";
 
 /// Label of Secrets that relocation wrote: [`STAGED`] or [`SERVING`].
@@ -19,3 +21,6 @@ pub const CONFIG_MAP: &str = "portcullis.dev/config-map";
 /// Annotation of a serving Secret: for each key the placeholder that its value
 /// was taken by, or nothing where the ConfigMap still holds the value. JSON.
 pub const MADE_FROM: &str = "portcullis.dev/made-from";
+
+/// Annotation of a serving Secret: what state of the ConfigMap it was made from.
+pub const STATE: &str = "portcullis.dev/state";

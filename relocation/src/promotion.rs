@@ -7,19 +7,28 @@
 //! [`plan`] says, each with the resourceVersion read first (or as a create). What
 //! was written in between makes the write fail, and it is all begun again.
 //!
-//! While the ConfigMap exists a serving Secret is emptied and not deleted: were
-//! it deleted, a promoter that had read "none" long ago could still create it, of
-//! a state that is past.
+//! Two things more, both found by the model of the protocol (`relocation/model`):
+//!
+//! - While the ConfigMap exists a serving Secret is emptied and not deleted, and
+//!   once a key has moved it is created even if it is empty. Where it is absent, a
+//!   promoter that read "none" long ago could still create it, of a state that is
+//!   past.
+//! - A serving Secret says what state it was made from, and is written again for a
+//!   new state though its data may stay. Where keys are added and taken out again,
+//!   data of the past comes back: a promoter that found nothing to write would
+//!   publish its state, and one that read the state between could still write it.
+//!   So states must not come back, which [`crate::marks::MOVED`] on the ConfigMap sees to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::Value;
 
-use crate::config_map::{ConfigMap, Content, Malformed, matches};
+use crate::config_map::{ConfigMap, Content, Malformed, NEVER, matches};
 use crate::digest::{Keyring, Owner};
 use crate::field::Field;
 use crate::held::Held;
-use crate::names::{Half, serving};
+use crate::names::{Half, hex, serving};
 use crate::placeholder::Placeholder;
 use crate::secret::{Manifest, OwnerReference};
 use crate::sensitive::Sensitive;
@@ -41,6 +50,9 @@ pub struct Input<'a> {
     /// prepared. A key that was served once is served on, whether it is among
     /// these or not: pods read it from the Secret.
     pub prepared: &'a BTreeSet<Field>,
+    /// Halves whose serving Secret pods name. It is created even if it is empty, so
+    /// that a pod which waits for it can start.
+    pub named: &'a BTreeSet<Half>,
     /// Keys for digests.
     pub keyring: &'a Keyring,
 }
@@ -57,12 +69,12 @@ pub struct Promotion {
     pub served: BTreeSet<Field>,
     /// What tells whether a pod may rely on it ([`is_promoted`]), to be published
     /// once the actions are done. None where the ConfigMap is gone, or a Secret
-    /// that is not ours has the name.
+    /// that is not ours has the name: what was published is then to be cleared.
     pub state: Option<String>,
 }
 
 /// A write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Create; refused if the name is taken.
     Create(Manifest),
@@ -154,58 +166,52 @@ pub fn plan(input: &Input<'_>) -> Result<Promotion, Malformed> {
         promotion.write(input, half, (served, uid));
     }
     promotion.actions.extend(repairs(input, lost));
-    if promotion
-        .problems
-        .iter()
-        .all(|problem| !matches!(problem, Problem::Foreign { .. }))
-    {
-        promotion.state = Some(state(input.keyring, (uid, &contents), &promotion.served));
+    let is_foreign = |problem: &Problem| matches!(problem, Problem::Foreign { .. });
+    if !promotion.problems.iter().any(is_foreign) {
+        promotion.state = Some(state(&config_map, &promotion.served));
     }
     Ok(promotion)
 }
 
-/// Whether what was published as [`Promotion::state`] and [`Promotion::served`]
-/// is of this very ConfigMap: if not, a pod that reads it must wait.
-pub fn is_promoted(
-    keyring: &Keyring,
-    config_map: &Value,
-    state: &str,
-    served: &BTreeSet<Field>,
-) -> bool {
+/// Whether a pod that uses this ConfigMap has to wait for promotion: for as long as
+/// nothing has moved out of it and nothing was published for its name, it has not.
+pub fn is_relocated(config_map: &Value) -> bool {
     let config_map = ConfigMap::new(config_map);
-    let (Some(uid), Ok(contents)) = (config_map.uid(), config_map.contents()) else {
-        return false;
-    };
-    with_parts((uid, &contents), served, |parts| {
-        keyring.is_tag(state, parts)
-    })
+    let moved = |half| config_map.epoch(half) != NEVER || !config_map.placeholders(half).is_empty();
+    Half::ALL.into_iter().any(moved)
 }
 
-fn state(
-    keyring: &Keyring,
-    config_map: (&str, &BTreeMap<Field, Content>),
-    served: &BTreeSet<Field>,
-) -> String {
-    with_parts(config_map, served, |parts| keyring.tag(parts))
+/// Whether what was published as [`Promotion::state`] and [`Promotion::served`]
+/// is of this very ConfigMap: if not, a pod that uses it must wait.
+pub fn is_promoted(config_map: &Value, published: &str, served: &BTreeSet<Field>) -> bool {
+    let config_map = ConfigMap::new(config_map);
+    config_map.contents().is_ok() && state(&config_map, served) == published
 }
 
-/// All placeholders count, and of other keys those that are served.
-fn with_parts<T>(
-    (uid, contents): (&str, &BTreeMap<Field, Content>),
-    served: &BTreeSet<Field>,
-    then: impl FnOnce(&[&[u8]]) -> T,
-) -> T {
-    let mut parts = vec![uid.as_bytes().to_vec()];
-    for (field, content) in contents {
-        let held = match content {
-            Content::Placeholder(placeholder) => placeholder.to_string().into_bytes(),
-            Content::Plain(value) if served.contains(field) => value.expose().to_vec(),
-            _ => continue,
-        };
-        parts.extend([field.to_string().into_bytes(), held]);
+fn state(config_map: &ConfigMap<'_>, served: &BTreeSet<Field>) -> String {
+    Half::ALL
+        .map(|half| half_state(config_map, half, served))
+        .join(".")
+}
+
+/// The uid, the epoch and all placeholders of a half. Where values are served that
+/// no placeholder stands for, they can come back; so the resourceVersion counts too.
+fn half_state(config_map: &ConfigMap<'_>, half: Half, served: &BTreeSet<Field>) -> String {
+    let placeholders = config_map.placeholders(half);
+    let mut parts = vec![config_map.uid().unwrap_or_default(), config_map.epoch(half)];
+    for (field, text) in &placeholders {
+        parts.extend([field.key.as_str(), text]);
     }
-    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    then(&parts)
+    let mut of_half = served.iter().filter(|field| field.half == half);
+    if of_half.any(|field| !placeholders.contains_key(field)) {
+        parts.extend(config_map.resource_version());
+    }
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    hex(&context.finish().as_ref()[..16])
 }
 
 fn deleted(held: &Held) -> Option<Action> {
@@ -264,7 +270,15 @@ impl Promotion {
         let held = input.serving.get(&half);
         let keys = served.keys().cloned();
         self.served.extend(keys.map(|key| Field { half, key }));
-        if held.is_some_and(|held| !held.ours) || held.is_none() && served.is_empty() {
+        let Some(object) = input.config_map else {
+            return;
+        };
+        let config_map = ConfigMap::new(object);
+        let is_wanted = !served.is_empty()
+            || input.named.contains(&half)
+            || config_map.epoch(half) != NEVER
+            || !config_map.placeholders(half).is_empty();
+        if held.is_some_and(|held| !held.ours) || held.is_none() && !is_wanted {
             return;
         }
         let mut data = BTreeMap::new();
@@ -273,15 +287,17 @@ impl Promotion {
             made_from.insert(key.clone(), placeholder);
             data.insert(key, value);
         }
-        let told = serde_json::json!(made_from).to_string();
+        let state = half_state(&config_map, half, &self.served);
         let is_current = |held: &Held| {
             held.data == data
                 && held.placeholders() == made_from
                 && held.owner.as_deref() == Some(uid)
+                && held.state.as_ref() == Some(&state)
         };
         if held.is_some_and(is_current) {
             return;
         }
+        let told = [serde_json::json!(made_from).to_string(), state];
         let owner = OwnerReference::config_map(input.name, uid);
         let at = held.map(|held| held.resource_version.as_str());
         let name = serving(input.name, half);
@@ -334,4 +350,4 @@ fn repairs(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

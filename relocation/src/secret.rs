@@ -84,18 +84,19 @@ impl Manifest {
         secret
     }
 
-    /// A serving Secret. `made_from` is [`marks::MADE_FROM`]; `at` is the
-    /// resourceVersion that it was read at, if it exists.
+    /// A serving Secret. `told` are [`marks::MADE_FROM`] and [`marks::STATE`]; `at`
+    /// is the resourceVersion that it was read at, if it exists.
     pub(crate) fn serving(
         namespace: &str,
         name: &str,
         owner: OwnerReference,
-        (data, made_from): (BTreeMap<String, Sensitive>, String),
+        (data, told): (BTreeMap<String, Sensitive>, [String; 2]),
         at: Option<&str>,
     ) -> Self {
         let mut secret = Self::new(namespace, name, &owner.name, marks::SERVING, data);
         let metadata = &mut secret.metadata;
-        metadata.annotations.insert(marks::MADE_FROM, made_from);
+        let names = [marks::MADE_FROM, marks::STATE];
+        metadata.annotations.extend(names.into_iter().zip(told));
         metadata.owner_references = vec![owner];
         metadata.resource_version = at.map(str::to_owned);
         secret

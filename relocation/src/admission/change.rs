@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::judge::Judged;
+use super::judge::{Judged, over};
 use super::{Code, Denial, Input, MOST_BYTES, Move, Operation, Outcome, Plan, Stage};
-use crate::config_map::{ConfigMap, Content, named, written};
-use crate::digest::{Owner, Place};
+use crate::config_map::{ConfigMap, Content, NEVER, named, written};
+use crate::digest::{Issue, Owner, Place};
 use crate::field::{Field, escaped, listed};
 use crate::names::{DRY_RUN, Half, serving};
 use crate::placeholder::Placeholder;
@@ -47,7 +47,7 @@ fn changed(input: &Input<'_>, judged: Judged) -> Result<Outcome, Denial> {
         .chain(judged.equal.values().map(|(value, _)| value))
         .collect();
     draft.copies(&texts, !values.is_empty())?;
-    draft.label(input, !texts.is_empty());
+    draft.label(input, &texts);
     remains(&draft.object, &values)?;
     Ok(outcome(input, judged, draft))
 }
@@ -93,10 +93,11 @@ fn sealed(
         let what = "the ConfigMap has neither name nor generateName";
         return Err(Denial::of(Code::Malformed, [], what));
     };
-    let (secret, issued) = match input.dry_run {
+    let (secret, at) = match input.dry_run {
         true => (DRY_RUN, 0),
         false => (input.staged, input.now),
     };
+    let over = over(input);
     let seal = |(field, value): (&Field, &Sensitive)| {
         let place = Place {
             namespace: input.namespace,
@@ -106,7 +107,9 @@ fn sealed(
         };
         let placeholder = Placeholder {
             secret: secret.to_owned(),
-            digest: input.keyring.digest(&place, value.expose(), issued),
+            digest: input
+                .keyring
+                .digest(&place, value.expose(), Issue { at, over }),
         };
         (field.clone(), placeholder)
     };
@@ -195,20 +198,30 @@ impl Draft {
         Ok(())
     }
 
-    fn label(&mut self, input: &Input<'_>, wanted: bool) {
+    /// Whatever the user wrote there, [`marks::MOVED`] says what it has to.
+    fn label(&mut self, input: &Input<'_>, texts: &BTreeMap<Field, String>) {
+        let old = input.old.map(ConfigMap::new);
+        let draft = ConfigMap::new(&self.object);
+        let epochs = Half::ALL
+            .map(|half| ConfigMap::next_epoch(old.as_ref(), half, &draft.placeholders(half)));
+        // Once values are put back, the mark goes too.
+        let none = texts.is_empty() && input.stage == Stage::Audit;
+        let wanted = match epochs.iter().all(|epoch| epoch == NEVER) || none {
+            true => None,
+            false => Some(epochs.join("_")),
+        };
         let labels = &self.object["metadata"]["labels"];
-        let is = labels[marks::MOVED] == "true";
         let pointer = format!("/metadata/labels/{}", escaped(marks::MOVED));
         match wanted {
-            true if is => {}
-            true if labels.is_object() => self.set(&pointer, "true".to_owned()),
-            true => self.ops.push(json!({
-                "op": "add", "path": "/metadata/labels", "value": {(marks::MOVED): "true"},
+            Some(wanted) if labels[marks::MOVED] == *wanted => {}
+            Some(wanted) if labels.is_object() => self.set(&pointer, wanted),
+            Some(wanted) => self.ops.push(json!({
+                "op": "add", "path": "/metadata/labels", "value": {(marks::MOVED): wanted},
             })),
-            false if labels.get(marks::MOVED).is_some() && !input.exempt => {
+            None if labels.get(marks::MOVED).is_some() && !input.exempt => {
                 self.ops.push(json!({"op": "remove", "path": pointer}));
             }
-            false => {}
+            None => {}
         }
     }
 

@@ -183,10 +183,10 @@ pub(super) fn compared(
     }
 }
 
-/// Whether the placeholder was issued for this ConfigMap and key a moment ago,
-/// which is to say in this very request: the API server asks again after other
-/// webhooks and after conflicts. An older one, however valid, may stand for a
-/// value that is gone.
+/// Whether the placeholder was issued for this ConfigMap and key in this very
+/// request: the API server asks again after other webhooks. An older one, however
+/// genuine, may stand for a value that is gone. On a create there is no old object
+/// that the seal is bound to, and the time alone tells.
 pub(super) fn is_fresh(input: &Input<'_>, field: &Field, placeholder: &Placeholder) -> bool {
     let issued = placeholder.digest.issued();
     let timely = match placeholder.secret == DRY_RUN {
@@ -197,10 +197,18 @@ pub(super) fn is_fresh(input: &Input<'_>, field: &Field, placeholder: &Placehold
         }
     };
     let owners = ConfigMap::new(input.object).owners(input.name);
-    timely && is_sealed(input.keyring, input.namespace, &owners, field, placeholder)
+    let sealed = (placeholder, over(input));
+    timely && is_sealed(input.keyring, input.namespace, &owners, field, sealed)
 }
 
-pub(super) fn forgery(fields: &[Field]) -> Denial {
+/// What the request would replace.
+pub(super) fn over<'a>(input: &Input<'a>) -> &'a str {
+    let old = input.old.map(ConfigMap::new);
+    old.and_then(|old| old.resource_version())
+        .unwrap_or_default()
+}
+
+fn forgery(fields: &[Field]) -> Denial {
     let what = "a placeholder that was not issued for this ConfigMap and key, or is not the \
                 present one; write the value in its stead, or leave what the ConfigMap holds";
     Denial::of(Code::ForgedPlaceholder, fields, what)

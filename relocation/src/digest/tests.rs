@@ -4,6 +4,9 @@ fn ring() -> Keyring {
     Keyring::new(&[7; 32], &[&[8; 32]]).unwrap()
 }
 
+/// Issued at 5, over the resourceVersion 70.
+const ISSUE: Issue<'_> = Issue { at: 5, over: "70" };
+
 fn place(field: &Field) -> Place<'_> {
     Place {
         namespace: "shop",
@@ -17,7 +20,7 @@ fn place(field: &Field) -> Place<'_> {
 fn a_digest_is_good_for_its_place_and_value_alone() {
     let (ring, field, other) = (ring(), Field::text("password"), Field::binary("password"));
     let here = place(&field);
-    let digest = ring.digest(&here, b"hunter22", 5);
+    let digest = ring.digest(&here, b"hunter22", ISSUE);
     assert!(ring.matches(&here, &digest, b"hunter22"));
     assert!(!ring.matches(&here, &digest, b"hunter23"));
     let elsewhere = [
@@ -43,7 +46,7 @@ fn a_digest_is_good_for_its_place_and_value_alone() {
         },
     ];
     for place in elsewhere {
-        assert!(!ring.is_sealed(&place, &digest), "{place:?}");
+        assert!(!ring.is_sealed(&place, &digest, "70"), "{place:?}");
         assert!(!ring.matches(&place, &digest, b"hunter22"), "{place:?}");
     }
 }
@@ -61,22 +64,25 @@ fn parts_do_not_run_into_each_other() {
         owner: Owner::Named("bc"),
         ..place(&field)
     };
-    let digest = ring.digest(&one, b"v", 5);
-    assert!(!ring.is_sealed(&two, &digest));
+    let digest = ring.digest(&one, b"v", ISSUE);
+    assert!(!ring.is_sealed(&two, &digest, "70"));
 }
 
 #[test]
-fn time_and_size_are_sealed() {
+fn time_size_and_what_is_replaced_are_sealed() {
     let (ring, field) = (ring(), Field::text("k"));
-    let digest = ring.digest(&place(&field), &[1; 1025], 5);
+    let digest = ring.digest(&place(&field), &[1; 1025], ISSUE);
     assert_eq!((digest.issued(), digest.size()), (5, 1088));
+    assert!(ring.is_sealed(&place(&field), &digest, "70"));
+    assert!(!ring.is_sealed(&place(&field), &digest, "71"));
+    assert!(!ring.is_sealed(&place(&field), &digest, ""));
     let later = Digest {
         issued: 6,
         ..digest.clone()
     };
     let smaller = Digest { units: 1, ..digest };
-    assert!(!ring.is_sealed(&place(&field), &later));
-    assert!(!ring.is_sealed(&place(&field), &smaller));
+    assert!(!ring.is_sealed(&place(&field), &later, "70"));
+    assert!(!ring.is_sealed(&place(&field), &smaller, "70"));
 }
 
 #[test]
@@ -87,8 +93,8 @@ fn keys_overlap_while_they_are_rotated() {
     let accepted = Keyring::new(&old, &[&new]).unwrap();
     let after = Keyring::new(&new, &[&old]).unwrap();
     let done = Keyring::new(&new, &[]).unwrap();
-    let digest = before.digest(&place(&field), b"v", 5);
-    let next = after.digest(&place(&field), b"v", 5);
+    let digest = before.digest(&place(&field), b"v", ISSUE);
+    let next = after.digest(&place(&field), b"v", ISSUE);
     assert!(after.matches(&place(&field), &digest, b"v"));
     assert!(accepted.matches(&place(&field), &next, b"v"));
     assert!(!done.matches(&place(&field), &digest, b"v"));

@@ -1,6 +1,7 @@
 //! One request after another, as the API server would send them.
 
 mod copies;
+mod properties;
 mod refused;
 mod rows;
 
@@ -189,7 +190,7 @@ fn a_value_leaves_for_a_staged_secret() {
     assert_eq!(told.secret, secret.metadata.name);
     assert_eq!(held(&secret), [("password".into(), "hunter22".into())]);
     assert_eq!(object["data"]["user"], "app");
-    assert_eq!(object["metadata"]["labels"][marks::MOVED], "true");
+    assert!(object["metadata"]["labels"][marks::MOVED].is_string());
     assert!(!moved.patch.to_string().contains("hunter22"));
     assert!(!moved.patch.to_string().contains("\"test\""));
     assert_eq!(request.verified(&object), Ok(()));

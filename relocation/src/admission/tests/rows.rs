@@ -47,13 +47,23 @@ fn an_update_after_a_conflict_is_planned_against_the_new_old() {
 }
 
 #[test]
-fn a_stale_put_of_an_older_placeholder_is_refused() {
-    let first = relocated();
-    let rotated = update(&first, config_map(json!({"password": "hunter33"})));
-    let (second, _) = rotated.moved();
-    let mut stale = update(&second, first);
-    stale.now = rotated.now + 1;
-    assert_eq!(stale.denied().code, Code::ForgedPlaceholder);
+fn a_stale_put_of_an_older_placeholder_is_refused_even_at_once() {
+    let at = |mut object: Value, version: &str| {
+        object["metadata"]["resourceVersion"] = version.into();
+        object
+    };
+    let first = at(relocated(), "70");
+    let second = update(&first, config_map(json!({"password": "hunter33"})));
+    // Asked again in the same request, over the same old object, it passes.
+    let again = update(&first, second.stored());
+    assert_eq!(again.admitted(), [""; 0]);
+    let second = at(second.stored(), "71");
+    let third = update(&second, config_map(json!({"password": "hunter44"})));
+    let third = at(third.stored(), "72");
+    for stale in [first, second] {
+        let request = update(&third, stale);
+        assert_eq!(request.denied().code, Code::ForgedPlaceholder);
+    }
 }
 
 #[test]
@@ -154,17 +164,27 @@ fn a_key_once_moved_stays_moved_whatever_its_new_value() {
 }
 
 #[test]
-fn a_removed_key_is_gone_and_so_is_the_mark() {
-    let old = relocated();
+fn a_removed_key_is_gone_and_the_mark_says_that_it_was_there() {
+    let mut old = relocated();
+    old["metadata"]["resourceVersion"] = "70".into();
+    let mark = |object: &Value| object["metadata"]["labels"][marks::MOVED].clone();
     let mut gone = update(&old, old.clone());
     gone.object["data"]
         .as_object_mut()
         .unwrap()
         .remove("password");
     gone.allowed = None;
-    let (object, moved) = gone.moved();
-    assert_eq!(object["metadata"]["labels"], json!({}));
+    let (mut object, moved) = gone.moved();
     assert_eq!((moved.staged, moved.carried), (None, BTreeSet::new()));
+    assert!(mark(&object).is_string());
+    assert_ne!(mark(&object), mark(&old));
+    // Whatever users write there, and if they take it away.
+    object["metadata"]["resourceVersion"] = "71".into();
+    for label in [mark(&old), json!(null)] {
+        let mut written = update(&object, object.clone());
+        written.object["metadata"]["labels"][marks::MOVED] = label;
+        assert_eq!(mark(&written.stored()), mark(&object));
+    }
 }
 
 #[test]
@@ -336,7 +356,7 @@ fn the_way_out_is_open_in_audit_alone() {
     restored.stage = Stage::Audit;
     restored.allowed = None;
     let (object, moved) = {
-        restored.object["metadata"]["labels"] = json!({marks::MOVED: "true"});
+        restored.object["metadata"]["labels"] = json!({marks::MOVED: "a_0"});
         restored.moved()
     };
     assert_eq!(object["data"]["password"], "hunter22");
