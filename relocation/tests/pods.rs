@@ -26,10 +26,20 @@ use serde_json::{Value, json};
 
 type Outcome = Result<(), TestCaseError>;
 
+/// `PORTCULLIS_SEED`, or one of the moment.
+fn seed() -> u64 {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    if let Ok(seed) = std::env::var("PORTCULLIS_SEED") {
+        return seed.parse().expect("a seed is a number");
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(now.expect("a date").as_micros()).expect("a year of 64 bits")
+}
+
 /// Runs a property on random cases.
 fn hold(property: impl Fn(&Case) -> Outcome) {
     let is_full = std::env::var_os("PORTCULLIS_FULL").is_some_and(|value| value == "1");
-    let (seed, count) = (cases::seed(), if is_full { 10_000 } else { 1_000 });
+    let (seed, count) = (seed(), if is_full { 10_000 } else { 1_000 });
     println!("{count} cases, PORTCULLIS_SEED={seed}");
     let mut runner = cases::runner(seed, count);
     if let Err(error) = runner.run(&cases::cases(), |case| property(&case)) {
@@ -79,7 +89,6 @@ fn containers_get_the_same_before_and_after() {
     let occurred = RefCell::new(BTreeMap::<&str, u32>::new());
     hold(|case| {
         let Some(after) = rewritten(case, &case.known(moved))? else {
-            *occurred.borrow_mut().entry(forms::AMBIGUOUS).or_default() += 1;
             return Ok(());
         };
         let (natively, relocated) = (case.native(), case.world(moved));

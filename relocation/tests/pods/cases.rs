@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_relocation::kubelet::{self, World};
 use portcullis_relocation::names::{self, Half};
-use portcullis_relocation::pod::{Known, Maps};
+use portcullis_relocation::pod::{Known, Maps, config_maps};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -56,16 +56,6 @@ pub(crate) fn draw(runner: &mut TestRunner, strategy: &BoxedStrategy<Case>) -> C
     strategy.new_tree(runner).expect("a case").current()
 }
 
-/// `PORTCULLIS_SEED`, or one of the moment.
-pub(crate) fn seed() -> u64 {
-    use std::time::{SystemTime, UNIX_EPOCH};
-    if let Ok(seed) = std::env::var("PORTCULLIS_SEED") {
-        return seed.parse().expect("a seed is a number");
-    }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(now.expect("a date").as_micros()).expect("a year of 64 bits")
-}
-
 impl Case {
     /// The ConfigMaps as nothing had ever moved.
     pub(crate) fn native(&self) -> World {
@@ -94,10 +84,8 @@ impl Case {
 
     /// What the webhook knows while these keys have moved.
     pub(crate) fn known(&self, moved: impl Fn(&Map) -> BTreeSet<String>) -> Maps {
-        let mut maps: Maps = NAMES
-            .iter()
-            .map(|name| (name.clone(), Known::default()))
-            .collect();
+        let named = config_maps(&self.pod).into_keys();
+        let mut maps: Maps = named.map(|name| (name, Known::default())).collect();
         for (name, map) in &self.maps {
             let moved = moved(map);
             let of = |keys: BTreeSet<String>| keys.intersection(&moved).cloned().collect();
@@ -119,30 +107,44 @@ impl Case {
     /// a folder.
     fn mend(&mut self) {
         let mut pod = std::mem::take(&mut self.pod);
-        self.mend_below(&mut pod["spec"], "");
+        references(&mut pod["spec"], "", &mut |reference| {
+            for item in reference["items"].as_array_mut().into_iter().flatten() {
+                if item["path"] == "d/y" {
+                    item["path"] = json!("e/y");
+                }
+            }
+            if self.is_missing(reference) {
+                reference["optional"] = json!(true);
+            }
+        });
         self.pod = pod;
     }
 
-    fn mend_below(&self, value: &mut Value, field: &str) {
-        match value {
-            Value::Array(elements) => {
-                let mend = |element: &mut Value| self.mend_below(element, field);
-                elements.iter_mut().for_each(mend);
-            }
-            Value::Object(fields) => {
-                if fields.get("path").is_some_and(|path| path == "d/y") {
-                    fields.insert("path".to_owned(), json!("e/y"));
-                }
-                fields
-                    .iter_mut()
-                    .for_each(|(field, value)| self.mend_below(value, field));
-                let is_reference = field.starts_with("configMap") || field.starts_with("secret");
-                if is_reference && self.is_missing(value) {
-                    value["optional"] = json!(true);
+    /// The same pod with the ConfigMaps and Secrets of another case, all with a
+    /// prefix to their names, so that many can be in one namespace.
+    #[allow(dead_code, reason = "for the cluster")]
+    pub(crate) fn among(mut self, others: &Case, prefix: &str) -> Case {
+        self.maps = others.maps.clone();
+        self.secrets = others.secrets.clone();
+        self.mend();
+        let prefixed = |name: &str| format!("{prefix}{name}");
+        references(&mut self.pod["spec"], "", &mut |reference| {
+            for field in ["name", "secretName"] {
+                if let Some(name) = reference[field].as_str() {
+                    reference[field] = json!(prefixed(name));
                 }
             }
-            _ => {}
-        }
+        });
+        self.maps = self
+            .maps
+            .into_iter()
+            .map(|(name, map)| (prefixed(&name), map))
+            .collect();
+        let secrets = self.secrets.into_iter();
+        self.secrets = secrets
+            .map(|(name, secret)| (prefixed(&name), secret))
+            .collect();
+        self
     }
 
     /// Whether something that a reference names is not there.
@@ -161,6 +163,26 @@ impl Case {
         let items = reference["items"].as_array().into_iter().flatten();
         let mut named = items.chain(is_variable.then_some(reference));
         named.any(|one| !keys.contains(one["key"].as_str().unwrap_or_default()))
+    }
+}
+
+/// Visits every reference to a ConfigMap or Secret.
+fn references(value: &mut Value, field: &str, visit: &mut impl FnMut(&mut Value)) {
+    match value {
+        Value::Array(elements) => {
+            for element in elements {
+                references(element, field, visit);
+            }
+        }
+        Value::Object(fields) => {
+            for (field, value) in fields.iter_mut() {
+                references(value, field, visit);
+            }
+            if field.starts_with("configMap") || field.starts_with("secret") {
+                visit(value);
+            }
+        }
+        _ => {}
     }
 }
 
