@@ -108,7 +108,8 @@ impl Case {
     fn mend(&mut self) {
         let mut pod = std::mem::take(&mut self.pod);
         references(&mut pod["spec"], "", &mut |reference| {
-            for item in reference["items"].as_array_mut().into_iter().flatten() {
+            let items = reference.get_mut("items").and_then(Value::as_array_mut);
+            for item in items.into_iter().flatten() {
                 if item["path"] == "d/y" {
                     item["path"] = json!("e/y");
                 }
