@@ -160,6 +160,59 @@ fn what_no_placeholder_reaches_is_not_called_unrewritten_and_nothing_else() {
 }
 
 #[test]
+fn keys_that_are_prepared_or_have_moved_back_are_read_where_they_are_served() {
+    hold(|case| {
+        let Some(after) = rewritten(case, &case.known(moved))? else {
+            return Ok(());
+        };
+        // The ConfigMap is in clear again, or still.
+        let (natively, prepared) = (case.native(), case.world_of(nothing, moved));
+        prop_assert_eq!(given(&case.pod, &natively), given(&after, &prepared));
+        prop_assert_eq!(given(&case.pod, &natively), given(&case.pod, &prepared));
+        Ok(())
+    });
+}
+
+#[test]
+fn what_goes_later_is_gone() {
+    for lost in ["app", "A", "d"] {
+        hold(|case| {
+            let Some(after) = rewritten(case, &case.known(moved))? else {
+                return Ok(());
+            };
+            let aged = case.aged(lost);
+            let (natively, relocated) = (aged.native(), aged.world(moved));
+            if unambiguous(&case.pod) {
+                let natively = given(&case.pod, &natively);
+                prop_assert_eq!(natively, given(&after, &relocated), "{}", after);
+            }
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn nobody_feeds_a_pod_from_a_staged_secret() {
+    let tried = RefCell::new(0);
+    hold(|case| {
+        let staged = portcullis_relocation::names::staged(7);
+        let pod = case
+            .pod
+            .to_string()
+            .replace("\"own\"", &format!("\"{staged}\""));
+        let pod: Value = serde_json::from_str(&pod).unwrap();
+        if pod != case.pod {
+            *tried.borrow_mut() += 1;
+            let refused = rewrite(&pod, None, &case.known(moved));
+            prop_assert!(refused.is_err(), "{pod}");
+            prop_assert!(pod::check_names(&pod, None, &case.known(moved)).is_err());
+        }
+        Ok(())
+    });
+    assert!(tried.into_inner() > 100, "hardly any pod has Secrets");
+}
+
+#[test]
 fn keys_that_move_later_arrive() {
     type Before = (&'static str, fn(&Case) -> Maps);
     let before: [Before; 3] = [
