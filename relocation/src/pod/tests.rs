@@ -221,6 +221,10 @@ fn nobody_else_names_a_secret_of_ours() {
         volume(json!({"secret": {"secretName": served}})),
         volume(json!({"projected": {"sources": [{"secret": {"name": served}}]}})),
         volume(json!({"projected": {"sources": [{"secret": {"name": staged, "items": items}}]}})),
+        // Of a ConfigMap that the webhook leaves alone.
+        volume(
+            json!({"projected": {"sources": [{"secret": {"name": "portcullis-moved-t-other", "items": items}}]}}),
+        ),
         volume(json!({"projected": {"sources": [
             {"configMap": {"name": "new"}}, {"secret": {"name": served}}]}})),
         volume(json!({"csi": {"driver": "d", "nodePublishSecretRef": {"name": served}}})),
@@ -259,6 +263,9 @@ fn our_own_form_may_be_written_and_follows_the_configmap_back() {
         )
     };
     assert_eq!(created(&secret("password")), secret("password"));
+    assert_eq!(check_names(&secret("password"), None, &maps()), Ok(()));
+    assert!(check_names(&secret("plain"), None, &maps()).is_err());
+    assert!(check_names(&ours("plain"), None, &maps()).is_err());
     let plain = json!([{"configMap": {"name": "app", "items": items("plain")}}]);
     assert_eq!(sources(&secret("plain")), plain);
 }

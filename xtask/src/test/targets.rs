@@ -66,7 +66,10 @@ fn in_tests_of(crates: &[PathBuf]) -> Result<BTreeSet<String>> {
             }
         }
     }
-    ensure!(!names.is_empty(), "no crate has a folder `tests` with tests");
+    ensure!(
+        !names.is_empty(),
+        "no crate has a folder `tests` with tests"
+    );
     Ok(names)
 }
 
