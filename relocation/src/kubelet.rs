@@ -11,6 +11,15 @@
 //!
 //! Not modelled: owners of files (`fsGroup`), updates of files while a container
 //! runs, how a container that waits is tried again.
+//!
+//! What the kubelet did otherwise than thought at first:
+//!
+//! - An empty variable in a `subPathExpr` is a missing one (`missing value for
+//!   NAME`), while in `env`, command and arguments it is just empty.
+//! - `envFrom` takes every key; only older kubelets leave out what is no name of a
+//!   variable ([`World::is_strict`]).
+//! - The kubelet of the tests has no bind mounts: a `subPath` below a file fails
+//!   when the container is made (`CreateContainerError`), not before.
 
 mod environment;
 mod expansion;

@@ -90,6 +90,16 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// What is named: a Secret or a path.
+    fn name(&self) -> &str {
+        match self {
+            Refusal::Reserved { name, .. } => name,
+            Refusal::Ambiguous { path, .. } => path,
+        }
+    }
+}
+
 impl Known {
     /// In which half this key has moved, if it has.
     pub fn moved(&self, key: &str) -> Option<Half> {
@@ -134,28 +144,31 @@ pub fn rewrite(pod: &Value, old: Option<&Value>, maps: &Maps) -> Result<Value, R
     };
     let mut rewritten = pod.clone();
     for kind in CONTAINERS {
-        let Some(containers) = rewritten["spec"]
-            .get_mut(kind)
-            .and_then(Value::as_array_mut)
-        else {
-            continue;
-        };
-        for container in containers {
+        for container in list_mut(&mut rewritten, kind) {
             let old = old.and_then(|old| form::named(&old["spec"][kind], &container["name"]));
             context.container(container, old);
         }
     }
-    if let Some(volumes) = rewritten["spec"]
-        .get_mut("volumes")
-        .and_then(Value::as_array_mut)
-    {
-        for (index, volume) in volumes.iter_mut().enumerate() {
-            let old = old.and_then(|old| form::named(&old["spec"]["volumes"], &volume["name"]));
-            context.volume(volume, old, index)?;
-        }
+    for (index, volume) in list_mut(&mut rewritten, "volumes").iter_mut().enumerate() {
+        let old = old.and_then(|old| form::named(&old["spec"]["volumes"], &volume["name"]));
+        context.volume(volume, old, index)?;
     }
-    context.check(&rewritten, old)?;
+    context.check(&rewritten, old).map_err(|refusal| {
+        // Named as the author has it, if he does.
+        let author = context.check(pod, old).err();
+        author
+            .filter(|author| author.name() == refusal.name())
+            .unwrap_or(refusal)
+    })?;
     Ok(rewritten)
+}
+
+/// A list of the pod's spec, empty where there is none.
+fn list_mut<'a>(pod: &'a mut Value, field: &str) -> &'a mut [Value] {
+    let list = pod
+        .get_mut("spec")
+        .and_then(|spec| spec.get_mut(field)?.as_array_mut());
+    list.map_or(&mut [], Vec::as_mut_slice)
 }
 
 /// Whether a pod names a Secret of ours where the rewriting does not put it:
@@ -197,3 +210,6 @@ impl Context<'_> {
         self.maps.get(config_map)?.moved(key)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,6 +164,7 @@ pub(super) fn mounts(
 }
 
 /// `subPath`, or `subPathExpr` with its references, all of which there must be.
+/// An empty variable is none here, unlike elsewhere (so the kubelet taught).
 fn sub_path(mount: &Value, environment: &BTreeMap<String, String>) -> Result<String, Failure> {
     let expression = text(&mount["subPathExpr"]);
     if expression.is_empty() {
@@ -171,7 +172,7 @@ fn sub_path(mount: &Value, environment: &BTreeMap<String, String>) -> Result<Str
     }
     let missing = std::cell::RefCell::new(vec![]);
     let path = expand(expression, |name| {
-        let value = environment.get(name);
+        let value = environment.get(name).filter(|value| !value.is_empty());
         if value.is_none() {
             missing.borrow_mut().push(name.to_owned());
         }

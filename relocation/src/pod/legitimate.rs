@@ -109,7 +109,8 @@ fn reserved(value: &Value, pointer: &str, field: &str, found: &mut Vec<(String, 
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
-                let pointer = format!("{pointer}/{key}");
+                let key_part = key.replace('~', "~0").replace('/', "~1");
+                let pointer = format!("{pointer}/{key_part}");
                 let is_secret = key == "secretName" || (key == "name" && is_for_secrets(field));
                 match value
                     .as_str()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_relocation::kubelet::{self, World};
 use portcullis_relocation::names::{self, Half};
-use portcullis_relocation::pod::{Known, Maps};
+use portcullis_relocation::pod::{Known, Maps, config_maps};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -36,6 +36,8 @@ pub(crate) struct Map {
     pub(crate) moved: BTreeSet<String>,
     /// Keys that will have moved later: these and more.
     pub(crate) later: BTreeSet<String>,
+    /// Serving Secrets that are there whatever they hold.
+    lasting: BTreeSet<Half>,
 }
 
 /// A runner that makes the same cases for the same seed.
@@ -56,48 +58,65 @@ pub(crate) fn draw(runner: &mut TestRunner, strategy: &BoxedStrategy<Case>) -> C
     strategy.new_tree(runner).expect("a case").current()
 }
 
-/// `PORTCULLIS_SEED`, or one of the moment.
-pub(crate) fn seed() -> u64 {
-    use std::time::{SystemTime, UNIX_EPOCH};
-    if let Ok(seed) = std::env::var("PORTCULLIS_SEED") {
-        return seed.parse().expect("a seed is a number");
-    }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(now.expect("a date").as_micros()).expect("a year of 64 bits")
-}
-
 impl Case {
     /// The ConfigMaps as nothing had ever moved.
     pub(crate) fn native(&self) -> World {
-        self.world(|_| BTreeSet::new())
+        self.world_of(|_| BTreeSet::new(), |_| BTreeSet::new())
     }
 
     /// Placeholders for these keys, and serving Secrets with their values.
     pub(crate) fn world(&self, moved: impl Fn(&Map) -> BTreeSet<String>) -> World {
+        self.world_of(&moved, &moved)
+    }
+
+    /// Placeholders for some keys, and serving Secrets for some. A Secret that is
+    /// there stays there as long as its ConfigMap, be it empty.
+    pub(crate) fn world_of(
+        &self,
+        redacted: impl Fn(&Map) -> BTreeSet<String>,
+        served: impl Fn(&Map) -> BTreeSet<String>,
+    ) -> World {
         let mut world = World {
             secrets: self.secrets.clone(),
             services: services(),
             ..World::default()
         };
         for (name, map) in &self.maps {
-            let moved = moved(map);
-            let (redacted, text, binary) = map.split(&moved);
-            world.config_maps.insert(name.clone(), redacted);
-            for (half, secret) in [(Half::Text, text), (Half::Binary, binary)] {
-                if !secret.is_empty() {
+            let (served, lasting) = (served(map), &map.lasting);
+            for half in [Half::Text, Half::Binary] {
+                let secret = map.served(half, &served);
+                if !secret.is_empty() || lasting.contains(&half) {
                     world.secrets.insert(names::serving(name, half), secret);
                 }
             }
+            world
+                .config_maps
+                .insert(name.clone(), map.redacted(&redacted(map)));
         }
         world
     }
 
+    /// The same later: without one of its ConfigMaps, or without some keys of all
+    /// of them, whose serving Secrets then stay.
+    #[allow(dead_code, reason = "the cluster's tests do not take that long")]
+    pub(crate) fn aged(&self, lost: &str) -> Case {
+        let mut aged = self.clone();
+        aged.maps.remove(lost);
+        for map in aged.maps.values_mut() {
+            let halves = [Half::Text, Half::Binary].into_iter();
+            map.lasting = halves
+                .filter(|half| !map.served(*half, &map.moved).is_empty())
+                .collect();
+            map.clear.text.remove(lost);
+            map.clear.binary.remove(lost);
+        }
+        aged
+    }
+
     /// What the webhook knows while these keys have moved.
     pub(crate) fn known(&self, moved: impl Fn(&Map) -> BTreeSet<String>) -> Maps {
-        let mut maps: Maps = NAMES
-            .iter()
-            .map(|name| (name.clone(), Known::default()))
-            .collect();
+        let named = config_maps(&self.pod).into_keys();
+        let mut maps: Maps = named.map(|name| (name, Known::default())).collect();
         for (name, map) in &self.maps {
             let moved = moved(map);
             let of = |keys: BTreeSet<String>| keys.intersection(&moved).cloned().collect();
@@ -119,30 +138,45 @@ impl Case {
     /// a folder.
     fn mend(&mut self) {
         let mut pod = std::mem::take(&mut self.pod);
-        self.mend_below(&mut pod["spec"], "");
+        references(&mut pod["spec"], "", &mut |reference| {
+            let items = reference.get_mut("items").and_then(Value::as_array_mut);
+            for item in items.into_iter().flatten() {
+                if item["path"] == "d/y" {
+                    item["path"] = json!("e/y");
+                }
+            }
+            if self.is_missing(reference) {
+                reference["optional"] = json!(true);
+            }
+        });
         self.pod = pod;
     }
 
-    fn mend_below(&self, value: &mut Value, field: &str) {
-        match value {
-            Value::Array(elements) => {
-                let mend = |element: &mut Value| self.mend_below(element, field);
-                elements.iter_mut().for_each(mend);
-            }
-            Value::Object(fields) => {
-                if fields.get("path").is_some_and(|path| path == "d/y") {
-                    fields.insert("path".to_owned(), json!("e/y"));
-                }
-                fields
-                    .iter_mut()
-                    .for_each(|(field, value)| self.mend_below(value, field));
-                let is_reference = field.starts_with("configMap") || field.starts_with("secret");
-                if is_reference && self.is_missing(value) {
-                    value["optional"] = json!(true);
+    /// The same pod with the ConfigMaps and Secrets of another case, all with a
+    /// prefix to their names, so that many can be in one namespace.
+    #[allow(dead_code, reason = "for the cluster")]
+    pub(crate) fn among(mut self, others: &Case, prefix: &str) -> Case {
+        self.maps = others.maps.clone();
+        self.secrets = others.secrets.clone();
+        self.mend();
+        let prefixed = |name: &str| format!("{prefix}{name}");
+        references(&mut self.pod["spec"], "", &mut |reference| {
+            for field in ["name", "secretName"] {
+                if let Some(name) = reference[field].as_str() {
+                    reference[field] = json!(prefixed(name));
                 }
             }
-            _ => {}
-        }
+        });
+        self.maps = self
+            .maps
+            .into_iter()
+            .map(|(name, map)| (prefixed(&name), map))
+            .collect();
+        let secrets = self.secrets.into_iter();
+        self.secrets = secrets
+            .map(|(name, secret)| (prefixed(&name), secret))
+            .collect();
+        self
     }
 
     /// Whether something that a reference names is not there.
@@ -164,6 +198,26 @@ impl Case {
     }
 }
 
+/// Visits every reference to a ConfigMap or Secret.
+fn references(value: &mut Value, field: &str, visit: &mut impl FnMut(&mut Value)) {
+    match value {
+        Value::Array(elements) => {
+            for element in elements {
+                references(element, field, visit);
+            }
+        }
+        Value::Object(fields) => {
+            for (field, value) in fields.iter_mut() {
+                references(value, field, visit);
+            }
+            if field.starts_with("configMap") || field.starts_with("secret") {
+                visit(value);
+            }
+        }
+        _ => {}
+    }
+}
+
 impl Map {
     fn keys(&self, half: Half) -> BTreeSet<String> {
         match half {
@@ -172,24 +226,33 @@ impl Map {
         }
     }
 
-    /// The ConfigMap without the values that have moved, and these, by half.
-    pub(crate) fn split(
-        &self,
-        moved: &BTreeSet<String>,
-    ) -> (kubelet::ConfigMap, kubelet::Secret, kubelet::Secret) {
-        let (mut redacted, mut text, mut binary) =
-            (self.clear.clone(), BTreeMap::new(), BTreeMap::new());
-        for key in moved {
+    /// The values of one half that its serving Secret holds.
+    fn served(&self, half: Half, keys: &BTreeSet<String>) -> kubelet::Secret {
+        let all = match half {
+            Half::Binary => self.clear.binary.clone(),
+            Half::Text => {
+                let text = self.clear.text.iter();
+                text.map(|(key, value)| (key.clone(), value.clone().into_bytes()))
+                    .collect()
+            }
+        };
+        all.into_iter()
+            .filter(|(key, _)| keys.contains(key))
+            .collect()
+    }
+
+    /// The ConfigMap without these values.
+    fn redacted(&self, keys: &BTreeSet<String>) -> kubelet::ConfigMap {
+        let mut redacted = self.clear.clone();
+        for key in keys {
             if let Some(value) = redacted.text.get_mut(key) {
-                let value = std::mem::replace(value, PLACEHOLDER.to_owned());
-                text.insert(key.clone(), value.into_bytes());
+                *value = PLACEHOLDER.to_owned();
             }
             if let Some(value) = redacted.binary.get_mut(key) {
-                let value = std::mem::replace(value, PLACEHOLDER.into());
-                binary.insert(key.clone(), value);
+                *value = PLACEHOLDER.into();
             }
         }
-        (redacted, text, binary)
+        redacted
     }
 }
 

@@ -40,6 +40,8 @@ mod proxy;
 mod ratchet;
 /// What is registered, and what is not.
 mod registration;
+/// Secrets that leave ConfigMaps.
+mod relocation;
 /// Ways out.
 mod removal;
 /// The story of the README.

@@ -1,7 +1,7 @@
 //! Which tests `cargo test` runs, without building anything a second time.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -29,28 +29,33 @@ pub(super) fn cluster() -> Command {
     tests(&["--test", "cluster", "--"])
 }
 
-/// What crates have in their `src`, what policies have in their `tests`, and
-/// the examples of documentation.
+/// What crates have in their `src`, what policies and the pure crates have in
+/// their `tests`, and the examples of documentation.
 ///
 /// # Errors
 ///
-/// The folders of the policies cannot be read, or hold no tests.
+/// The folders of the crates cannot be read, or hold no tests.
 pub(super) fn units() -> Result<[Command; 3]> {
-    let names = of_policies(&root().join("policies"))?;
-    let policies: Vec<&str> = names.iter().flat_map(|name| ["--test", name]).collect();
+    let mut crates = entries(&root().join("policies"))?;
+    crates.extend(PURE.map(|name| root().join(name)));
+    let names = in_tests_of(&crates)?;
+    let own: Vec<&str> = names.iter().flat_map(|name| ["--test", name]).collect();
     Ok([
         // One of the control plane's own tests starts it.
         tests(&["--lib", "--bins", "--", "--skip", ON_PLANE]),
-        tests(&policies),
+        tests(&own),
         tests(&["--doc"]),
     ])
 }
 
-/// The names of all `policies/*/tests/*.rs`.
-fn of_policies(policies: &Path) -> Result<BTreeSet<String>> {
+/// Crates apart from the policies that have tests without a control plane.
+const PURE: [&str; 1] = ["relocation"];
+
+/// The names of all `tests/*.rs` of these crates.
+fn in_tests_of(crates: &[PathBuf]) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    for policy in entries(policies)? {
-        let tests = policy.join("tests");
+    for folder in crates {
+        let tests = folder.join("tests");
         if !tests.is_dir() {
             continue;
         }
@@ -61,11 +66,14 @@ fn of_policies(policies: &Path) -> Result<BTreeSet<String>> {
             }
         }
     }
-    ensure!(!names.is_empty(), "{} holds no tests", policies.display());
+    ensure!(
+        !names.is_empty(),
+        "no crate has a folder `tests` with tests"
+    );
     Ok(names)
 }
 
-fn entries(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let place = || folder.display().to_string();
     let entries = std::fs::read_dir(folder).with_context(place)?;
     let paths = entries.map(|entry| Ok(entry.with_context(place)?.path()));

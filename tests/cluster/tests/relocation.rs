@@ -1,0 +1,2 @@
+/// What containers get, before and after.
+mod consumers;
