@@ -1,11 +1,52 @@
 //! What becomes of pods where the NetworkPolicy cannot be had.
 
+use std::time::Duration;
+
 use portcullis_cluster::proxy::{Fault, Proxy, Rule};
 use serde_json::{Value, json};
 
-use super::{NAME, Stage, create_in, enrol, network_policy, pod};
+use super::first::{Chance, either, first_pods_while, namespaces};
+use super::{NAME, Stage, create_in, enrol, network_policy, pod, proxied};
 use crate::policies::{admin, eventually};
-use crate::support::cluster;
+use crate::support::{cluster, seed};
+
+/// What befalls calls, each of them several times.
+fn faults() -> [Fault; 7] {
+    [
+        Fault::Conflict,
+        Fault::TooManyRequests { seconds: 1 },
+        Fault::InternalError,
+        Fault::Unavailable,
+        Fault::ResetBefore,
+        Fault::ResetAfter,
+        Fault::Latency(Duration::from_secs(2)),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn faults_of_the_api_server_leave_no_first_pod_without_a_policy() {
+    let proxy = proxied();
+    let stage = Stage::through(Some(&proxy));
+    let (number, mut chance) = (either(14, 200), Chance::new(seed()));
+    let mut rules = Vec::new();
+    for verb in ["get", "list", "create"] {
+        // One after the other, so that none hides another.
+        let mut at = 1;
+        while at < u64::try_from(number).expect("few") {
+            let fault = faults()[chance.below(7)];
+            let rule = Rule::new(fault).resource("networkpolicies").verb(verb);
+            rules.push(proxy.inject(rule.calls(at..=at)));
+            at += 1 + u64::try_from(chance.below(3)).expect("few");
+        }
+    }
+    first_pods_while(namespaces(&stage, number), |_| {}).await;
+    let hits: u64 = rules
+        .iter()
+        .map(portcullis_cluster::proxy::Injection::hits)
+        .sum();
+    eprintln!("{hits} calls went wrong");
+    assert!(hits > 5, "{hits}");
+}
 
 #[test]
 fn a_pod_is_refused_while_its_policy_cannot_be_made_and_a_dry_run_makes_none() {
