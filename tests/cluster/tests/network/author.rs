@@ -64,7 +64,7 @@ fn install(stage: &Stage, component: &str) {
     let document = json!({"apiVersion": "portcullis.dev/v1alpha1", "kind": "WasmPolicy",
     "metadata": {"name": NAME},
     "spec": {
-        "program": {"configMap": {"namespace": home, "name": NAME, "key": "program.wasm"}},
+        "program": {"configMap": place},
         "effects": [{"resource": "limitranges", "mode": "Apply"}, {"resource": "configmaps"}],
         "limits": {"deadlineMilliseconds": 2_000},
     }});

@@ -51,7 +51,7 @@ pub(crate) fn version_of(object: &serde_json::Value) -> u64 {
 }
 
 impl Witness {
-    /// Sees everything from now on.
+    /// Sees everything that there is, and from now on.
     pub(crate) async fn new(client: &Client) -> Witness {
         let (seen, mut tasks) = (Arc::<Mutex<Seen>>::default(), JoinSet::new());
         let into = Arc::clone(&seen);
@@ -99,6 +99,34 @@ impl Witness {
         }
     }
 
+    /// Fails if one of these pods (namespace, name, and a version from before it
+    /// was asked for) came although there was no policy at any moment since.
+    pub(crate) async fn judge_while(&mut self, pods: &[(String, String, u64)]) {
+        let started = Instant::now();
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let wrong: Vec<_> = pods.iter().filter(|pod| !self.had_one(pod)).collect();
+            if wrong.is_empty() || started.elapsed() > SOON / 6 {
+                assert!(self.tasks.len() == 2, "a watch has ended");
+                assert!(wrong.is_empty(), "{wrong:?} of {}", pods.len());
+                return;
+            }
+        }
+    }
+
+    /// Whether there was a policy at any moment from then until the pod came.
+    fn had_one(&self, (namespace, name, from): &(String, String, u64)) -> bool {
+        let seen = self.seen.lock().expect("nobody panicked");
+        let mut came = seen.pods.iter();
+        let came = came.find(|(of, pod, _)| of == namespace && pod == name);
+        let (Some((.., at)), Some(times)) = (came, seen.policies.get(namespace)) else {
+            return false;
+        };
+        let before = times.range(..=from).next_back();
+        let mut since = times.range(from..at);
+        before.is_some_and(|(_, is_there)| *is_there) || since.any(|(_, is_there)| *is_there)
+    }
+
     /// How many pods came, and those that came too early.
     fn wrong(&self, namespaces: &BTreeSet<String>) -> (usize, Vec<String>) {
         let seen = self.seen.lock().expect("nobody panicked");
@@ -119,7 +147,8 @@ impl Witness {
     }
 }
 
-/// Tells each object of a kind that comes, changes or goes from now on. Nothing
+/// Tells each object of a kind that is there, and each that comes, changes or
+/// goes from now on. Nothing
 /// is left out: a watch that ends goes on where it was.
 async fn watch<K>(
     client: &Client,
@@ -129,12 +158,11 @@ async fn watch<K>(
     K: Resource<DynamicType = ()>,
 {
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<K>(&()));
-    let list = api.list(&ListParams::default().limit(1)).await;
-    let mut from = list
-        .expect("a list")
-        .metadata
-        .resource_version
-        .expect("a version");
+    let list = api.list(&ListParams::default()).await.expect("a list");
+    for object in list.items {
+        tell(&WatchEvent::Added(object));
+    }
+    let mut from = list.metadata.resource_version.expect("a version");
     tasks.spawn(async move {
         loop {
             let options = WatchParams::default().timeout(TURN);
