@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
+use kube::runtime::watcher::Event;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Map, Value, json};
 
 use super::link::Link;
-use super::watching::{self, Objects};
+use super::told::one_line;
+use super::watching::Watching;
 use crate::telemetry::Metrics;
 
 /// How long an answer to a single question holds: many requests come at once
@@ -22,11 +24,13 @@ const MOST: usize = 1_024;
 /// A Namespace without its spec.
 pub type Metadata = PartialObjectMeta<Namespace>;
 type Lookup = Option<Arc<Value>>;
+/// As policies see them, by name.
+type Known = HashMap<String, Arc<Value>>;
 
 /// All namespaces, watched.
 pub struct Namespaces {
     client: Client,
-    known: RwLock<HashMap<String, Arc<Value>>>,
+    known: RwLock<Known>,
     /// What the API server was asked for, and when.
     asked: Mutex<HashMap<String, (Instant, Lookup)>>,
     /// How the watch is doing.
@@ -44,21 +48,47 @@ impl Namespaces {
         }
     }
 
-    /// Watches, for as long as the process runs.
+    /// Watches, for as long as the process runs. A change costs the same
+    /// however many namespaces there are.
     pub async fn run(self: Arc<Self>) {
         let api: Api<Metadata> = Api::all(self.client.clone());
-        watching::keep(api, &self.link, |objects| self.learn(objects), |_| {}).await;
-    }
-
-    fn learn(&self, objects: &Objects<Metadata>) {
-        let mut values = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        values.retain(|name, _| objects.contains_key(name));
-        for (name, object) in objects {
-            let value = value(object);
-            if values.get(name).is_none_or(|before| **before != value) {
-                values.insert(name.clone(), Arc::new(value));
+        let (mut watching, mut listed) = (Watching::new(api), Known::new());
+        loop {
+            match watching.next().await {
+                Ok(event) => {
+                    if self.learn(event, &mut listed) {
+                        self.link.up();
+                    }
+                }
+                Err(error) => self.link.down(one_line(&error)),
             }
         }
+    }
+
+    /// Takes an event; `listed` is of a list that is not complete yet. Whether
+    /// what is known now is what there is. One that is being deleted is not
+    /// known, so that it is asked for: another may follow under its name.
+    fn learn(&self, event: Event<Metadata>, listed: &mut Known) -> bool {
+        let entry = |object: &Metadata| (object.name_any(), Arc::new(value(object)));
+        let known = || self.known.write().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Init => {
+                listed.clear();
+                return false;
+            }
+            Event::InitApply(object) => {
+                if !is_going(&object) {
+                    listed.extend([entry(&object)]);
+                }
+                return false;
+            }
+            Event::InitDone => *known() = std::mem::take(listed),
+            Event::Apply(object) if !is_going(&object) => known().extend([entry(&object)]),
+            Event::Apply(object) | Event::Delete(object) => {
+                known().remove(&object.name_any());
+            }
+        }
+        true
     }
 
     /// The Namespace of this name, as far as its metadata goes. Where the
@@ -71,10 +101,22 @@ impl Namespaces {
         if let Some(answer) = self.held(name) {
             return answer;
         }
+        self.ask(name, until).await
+    }
+
+    /// The Namespace of this name as the API server has it now, at the latest
+    /// at `until`. None if it did not tell.
+    pub async fn ask(&self, name: &str, until: Instant) -> Lookup {
         let api: Api<Metadata> = Api::all(self.client.clone());
         let answer = tokio::time::timeout_at(until.into(), api.get_opt(name)).await;
         let problem = match answer {
-            Ok(Ok(Some(object))) => return self.hold(name, Some(Arc::new(value(&object)))),
+            Ok(Ok(Some(object))) => {
+                let answer = Some(Arc::new(value(&object)));
+                return match is_going(&object) {
+                    true => answer,
+                    false => self.hold(name, answer),
+                };
+            }
             Ok(Ok(None)) => "there is no such namespace".to_owned(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the API server took too long".to_owned(),
@@ -106,6 +148,10 @@ impl Namespaces {
         asked.insert(name.to_owned(), (Instant::now(), answer.clone()));
         answer
     }
+}
+
+fn is_going(object: &Metadata) -> bool {
+    object.metadata.deletion_timestamp.is_some()
 }
 
 /// What policies and selectors see of a Namespace.

@@ -163,6 +163,14 @@ impl Surroundings for Around {
         Box::pin(self.namespaces.get(name, until))
     }
 
+    fn namespace_now<'a>(
+        &'a self,
+        name: &'a str,
+        until: Instant,
+    ) -> BoxFuture<'a, Option<Arc<Value>>> {
+        Box::pin(self.namespaces.ask(name, until))
+    }
+
     fn others(&self) -> Option<&Arc<dyn Others>> {
         Some(&self.looked_up)
     }

@@ -24,6 +24,15 @@ pub trait Surroundings: Send + Sync + 'static {
     /// `until`. None if the cluster did not tell.
     fn namespace<'a>(&'a self, name: &'a str, until: Instant) -> BoxFuture<'a, Option<Arc<Value>>>;
 
+    /// The same, and never as it was before: the cluster is asked.
+    fn namespace_now<'a>(
+        &'a self,
+        name: &'a str,
+        until: Instant,
+    ) -> BoxFuture<'a, Option<Arc<Value>>> {
+        self.namespace(name, until)
+    }
+
     /// The objects that policies may look up; None if there are none to see.
     fn others(&self) -> Option<&Arc<dyn Others>> {
         None

@@ -1,9 +1,11 @@
 //! Whether other objects make a wanted one needless, by a live look.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use kube::Client;
 use kube::api::{DynamicObject, ListParams};
 use portcullis_contract::Unless;
@@ -35,25 +37,37 @@ impl Covering {
         }
     }
 
-    /// Whether something makes this needless right now.
+    /// Whether something makes this needless right now. Each resource is
+    /// listed once, all of them at once.
     ///
     /// # Errors
     ///
     /// What the API server says to a list.
     pub async fn is_covered(&self, wanted: &Wanted) -> kube::Result<bool> {
+        let mut by_list: BTreeMap<(Resource, bool), Vec<&Unless>> = BTreeMap::new();
         for unless in &wanted.effect.unless {
-            let objects = self.objects(unless, &wanted.namespace).await?;
-            if objects.iter().any(|object| holds(unless, object)) {
-                return Ok(true);
+            let list = (resource(unless), unless.cluster);
+            by_list.entry(list).or_default().push(unless);
+        }
+        let mut lists: FuturesUnordered<_> = by_list
+            .iter()
+            .map(|((resource, cluster), unless)| async move {
+                let namespace = (!cluster).then_some(wanted.namespace.as_str());
+                let objects = self.list(resource, namespace).await?;
+                let covers = |object: &Value| unless.iter().any(|unless| holds(unless, object));
+                kube::Result::Ok(objects.iter().any(covers))
+            })
+            .collect();
+        // One that covers is enough, whatever the others are.
+        let mut problem = None;
+        while let Some(covers) = lists.next().await {
+            match covers {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(error) => problem = Some(error),
             }
         }
-        Ok(false)
-    }
-
-    async fn objects(&self, unless: &Unless, namespace: &str) -> kube::Result<Vec<Value>> {
-        let resource = resource(unless);
-        let namespace = (!unless.cluster).then_some(namespace);
-        self.list(&resource, namespace).await
+        problem.map_or(Ok(false), Err)
     }
 
     /// All objects of a resource, in one namespace or everywhere; none where

@@ -28,6 +28,8 @@ pub enum Done {
     Created,
     /// It was brought to what is wanted.
     Replaced,
+    /// Nothing, since it may not be written.
+    Held,
 }
 
 /// Why an object is not there as wanted.
@@ -62,13 +64,19 @@ impl Ensuring {
         }
     }
 
+    /// What it looks for coverage with.
+    pub fn covering(&self) -> &Arc<Covering> {
+        &self.covering
+    }
+
     /// Has the object exist, at the latest at `until`.
     ///
     /// # Errors
     ///
     /// Why it does not, one line.
     pub async fn ensure(&self, wanted: &Wanted, until: Instant) -> Result<(), String> {
-        let brought = tokio::time::timeout_at(until.into(), self.bring(wanted)).await;
+        let bring = self.bring(wanted, |_| true);
+        let brought = tokio::time::timeout_at(until.into(), bring).await;
         let problem = match brought {
             Ok(Ok(done)) => {
                 log(wanted, done);
@@ -83,13 +91,19 @@ impl Ensuring {
     }
 
     /// Looks, does what is to be done, and looks again where somebody else was
-    /// faster.
+    /// faster. Before the first write `may` is asked, which is told whether
+    /// somebody changed what is there.
     ///
     /// # Errors
     ///
     /// An object of that name that is not ours; what the API server says.
-    pub async fn bring(&self, wanted: &Wanted) -> Result<Done, Problem> {
+    pub async fn bring(
+        &self,
+        wanted: &Wanted,
+        mut may: impl FnMut(bool) -> bool,
+    ) -> Result<Done, Problem> {
         let (api, name) = (api(&self.client, wanted), wanted.effect.name());
+        let mut is_allowed = false;
         for _ in 0..TRIES {
             let there = api.get_opt(name).await?.as_ref().map(json);
             let next = step(wanted, there.as_ref());
@@ -98,6 +112,17 @@ impl Ensuring {
             }
             if self.covering.is_covered(wanted).await? {
                 return Ok(Done::Covered);
+            }
+            let is_repair = matches!(
+                &next,
+                Step::Replace {
+                    is_repair: true,
+                    ..
+                }
+            );
+            is_allowed = is_allowed || next == Step::Foreign || may(is_repair);
+            if !is_allowed {
+                return Ok(Done::Held);
             }
             match next {
                 Step::Nothing => return Ok(Done::Nothing),
@@ -148,7 +173,7 @@ fn is_one_of(error: &kube::Error, reasons: &[&str]) -> bool {
 
 fn log(wanted: &Wanted, done: Done) {
     let what = match done {
-        Done::Nothing | Done::Covered => return,
+        Done::Nothing | Done::Covered | Done::Held => return,
         Done::Created => "created",
         Done::Replaced => "brought back",
     };

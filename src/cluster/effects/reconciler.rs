@@ -1,45 +1,53 @@
 //! Keeps what policies want in namespaces: those that were there before, what
 //! somebody deleted or changed, and what nobody wants any more. The leader's.
 //!
-//! One pass goes from what is there to what should be, with nothing remembered
-//! that matters. A pass follows each change of what it looks at, and comes
-//! again every half minute, so that a watch that hangs delays but loses
-//! nothing.
+//! What there is is watched, and a namespace of which anything changed waits
+//! in a queue; it is looked at whole, from what is there to what should be,
+//! with nothing remembered that matters. What is known may be old: every write
+//! is preceded by a look at the API server itself. All of it is listed anew
+//! every few minutes, so that a watch that hangs delays but loses nothing.
 
 mod acting;
+mod asking;
 mod looking;
-mod watches;
+mod queue;
+mod shelf;
+mod sources;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
-use futures_util::StreamExt;
-use futures_util::stream;
 use kube::Client;
-use portcullis_contract::LabelSelector;
-use tokio::sync::{Notify, watch};
+use portcullis_contract::{LabelSelector, Unless};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::Resource;
-use super::covered::Covering;
+use super::covered::resource;
 use super::ensure::Ensuring;
-use super::plan::{Act, Existing, plan};
-use super::repairs::Repairs;
+use super::plan::{Answer, Existing, plan};
 use crate::cluster::home::Home;
 use crate::cluster::notices::api::Teller;
+use crate::policy::effect::Wanted;
+use crate::policy::effect::object::policy_of;
+use crate::policy::effect::unless::holds;
 use crate::policy::{Others, PolicySet};
-use watches::Watches;
+use acting::{Acting, Past, key_of};
+use asking::Asker;
+use queue::Queue;
+use shelf::{Said, Shelf};
+use sources::{How, Source, Sources, Told};
 
-/// Between two passes where nothing changes.
-const RESYNC: Duration = Duration::from_secs(30);
-/// What changes within this is one change.
-const BREATH: Duration = Duration::from_millis(200);
-/// One pass may take this long.
-const PASS: Duration = Duration::from_secs(600);
-/// Writes at once.
-const AT_ONCE: usize = 8;
+/// How often it is looked whether something is to be tried again.
+const TICK: Duration = Duration::from_secs(1);
+/// Where policies look other objects up, they are asked anew after so many
+/// ticks.
+const RESYNC: u32 = 30;
+/// Namespaces at once: each has at most a few requests, one after the other.
+const AT_ONCE: usize = 12;
 
 /// What it needs.
 pub struct Parts {
@@ -59,120 +67,377 @@ pub struct Parts {
     pub judged: LabelSelector,
 }
 
-/// What passes share.
-struct Keeper {
-    client: Client,
-    set: Arc<ArcSwap<PolicySet>>,
-    others: Option<Arc<dyn Others>>,
-    judged: LabelSelector,
-    ensuring: Ensuring,
-    covering: Covering,
-    teller: Teller,
-    /// How each kind was asked for last.
-    resources: BTreeMap<String, Resource>,
-    repairs: Repairs,
-    /// What could not be done, and why, so that it is said once.
-    troubles: BTreeMap<super::repairs::Key, String>,
-}
-
 /// Looks after namespaces, for as long as the process runs.
 pub async fn run(mut parts: Parts) {
-    let changed = Arc::new(Notify::new());
-    let mut watches = Watches::new(parts.client.clone(), Arc::clone(&changed));
-    let mut keeper = Keeper::new(&parts);
-    let mut said = None;
-    loop {
-        if !*parts.leads.borrow_and_update() {
-            watches.stop();
-            if parts.leads.changed().await.is_err() {
-                return;
-            }
-            continue;
-        }
-        watches.policies(parts.changed.as_ref());
-        let passed = tokio::time::timeout(PASS, keeper.pass(&mut watches)).await;
-        let problem = match passed {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(format!("{error:#}")),
-            Err(_) => Some(format!("a pass took more than {PASS:?}")),
-        };
-        if let Some(problem) = problem.as_ref().filter(|_| problem != said) {
+    let mut keeper = match Keeper::new(&parts) {
+        Ok(keeper) => keeper,
+        Err(error) => {
+            let problem = error.to_string();
             tracing::error!(
                 problem,
                 "what policies want in namespaces is not looked after"
             );
+            return;
         }
-        said = problem;
-        tokio::select! {
-            () = tokio::time::sleep(RESYNC) => {}
-            () = changed.notified() => tokio::time::sleep(BREATH).await,
-            ended = parts.leads.changed() => if ended.is_err() { return },
+    };
+    loop {
+        if *parts.leads.borrow_and_update() {
+            tokio::select! {
+                () = keeper.keep(parts.changed.clone()) => {}
+                ended = parts.leads.changed() => if ended.is_err() { return },
+            }
+            keeper.rest();
+        } else if parts.leads.changed().await.is_err() {
+            return;
         }
     }
 }
 
+/// What came of a task.
+enum Came {
+    /// What policies want in a namespace.
+    Answers(String, Vec<Answer>),
+    /// Whether all that was to be done there is done.
+    Acted(String, bool),
+}
+
+/// Knows what there is, and what is to be looked at.
+struct Keeper {
+    set: Arc<ArcSwap<PolicySet>>,
+    acting: Arc<Acting>,
+    sources: Sources,
+    shelves: BTreeMap<Source, Shelf>,
+    queue: Queue,
+    tasks: JoinSet<Came>,
+    /// Waiting for a list that is not complete yet.
+    parked: BTreeSet<String>,
+    /// How each kind of effects is asked for, and whether policies write it so.
+    resources: BTreeMap<String, (Resource, bool)>,
+    /// What may cover namespaces.
+    covering: BTreeSet<Resource>,
+    /// What is wrong with sources, so that it is said once.
+    problems: BTreeMap<Source, String>,
+}
+
 impl Keeper {
-    fn new(parts: &Parts) -> Keeper {
-        Keeper {
-            client: parts.client.clone(),
+    /// # Errors
+    ///
+    /// There is no thread to ask policies on.
+    fn new(parts: &Parts) -> std::io::Result<Keeper> {
+        let client = &parts.client;
+        let ensuring = Ensuring::new(client.clone());
+        let covering = Arc::clone(ensuring.covering());
+        Ok(Keeper {
             set: Arc::clone(&parts.set),
-            others: parts.others.clone(),
-            judged: parts.judged.clone(),
-            ensuring: Ensuring::new(parts.client.clone()),
-            covering: Covering::new(parts.client.clone()),
-            teller: Teller::new(parts.client.clone(), &parts.home),
+            sources: Sources::new(client.clone(), covering, parts.judged.clone()),
+            acting: Arc::new(Acting {
+                client: client.clone(),
+                asker: Asker::new(Arc::clone(&parts.set), parts.others.clone())?,
+                judged: parts.judged.clone(),
+                ensuring,
+                teller: Teller::new(client.clone(), &parts.home),
+                past: Mutex::new(Past::default()),
+            }),
+            shelves: BTreeMap::new(),
+            queue: Queue::default(),
+            tasks: JoinSet::new(),
+            parked: BTreeSet::new(),
             resources: BTreeMap::new(),
-            repairs: Repairs::default(),
-            troubles: BTreeMap::new(),
+            covering: BTreeSet::new(),
+            problems: BTreeMap::new(),
+        })
+    }
+
+    /// Nothing is looked at or done any more.
+    fn rest(&mut self) {
+        self.tasks = JoinSet::new();
+        self.sources.keep(|_| false);
+        self.shelves.clear();
+        self.queue.clear();
+        self.parked.clear();
+        self.resources.clear();
+        self.covering.clear();
+    }
+
+    /// As long as this replica leads.
+    async fn keep(&mut self, changed: Option<watch::Receiver<u64>>) {
+        let (_never, silent) = watch::channel(0);
+        let mut changed = changed.unwrap_or(silent);
+        changed.mark_changed();
+        let mut tick = tokio::time::interval(TICK);
+        let mut ticks = 0;
+        loop {
+            self.start();
+            tokio::select! {
+                heard = changed.changed() => match heard {
+                    Ok(()) => self.follow_policies().await,
+                    Err(_) => return std::future::pending().await,
+                },
+                told = self.sources.next() => self.hear(told),
+                Some(came) = self.tasks.join_next() => self.take(came),
+                _ = tick.tick() => {
+                    self.queue.tick(Instant::now());
+                    ticks = (ticks + 1) % RESYNC;
+                    if ticks == 0 {
+                        self.resync().await;
+                    }
+                }
+            }
         }
     }
 
-    /// One pass. What fails in one namespace holds up no other.
-    async fn pass(&mut self, watches: &mut Watches) -> Result<()> {
+    /// Begins with those that wait, as many as may be under way.
+    fn start(&mut self) {
+        while self.tasks.len() < AT_ONCE {
+            let Some(namespace) = self.queue.take() else {
+                return;
+            };
+            let of_namespace = self.shelves.get(&Source::Namespaces);
+            let object = of_namespace.and_then(|shelf| shelf.of(&namespace).next());
+            let Some(object) = object else {
+                self.queue.done(&namespace, true, Instant::now());
+                continue;
+            };
+            let acting = Arc::clone(&self.acting);
+            self.tasks.spawn(async move {
+                match acting.asker.ask(object).await {
+                    Some(answers) => Came::Answers(namespace, answers),
+                    None => Came::Acted(namespace, false),
+                }
+            });
+        }
+    }
+
+    /// Looks at what the policies in force want, and asks them of every
+    /// namespace.
+    async fn follow_policies(&mut self) {
         let set = self.set.load_full();
         let kinds = looking::kinds(&set);
         if kinds.is_empty() {
-            watches.stop();
-            return Ok(());
+            self.rest();
+            return;
         }
-        watches.namespaces();
-        let namespaces = looking::namespaces(&self.client, &self.judged)
-            .await
-            .context("namespaces")?;
-        let answers = looking::ask(set, namespaces, self.others.clone()).await?;
-        self.learn_resources(&kinds, &answers).await?;
-        for resource in self.resources.values() {
-            watches.resource(resource);
-        }
-        let existing = self.existing().await?;
-        let covered = looking::Covered::look(&self.covering, &answers).await?;
-        self.repairs
-            .keep_namespaces(|name| answers.contains_key(name));
-        let none = vec![];
-        let mut acts = Vec::new();
-        for (namespace, answers) in &answers {
-            let existing: &Vec<Existing> = existing.get(namespace).unwrap_or(&none);
-            for one in existing {
-                self.repairs.saw(acting::key_of(one));
-            }
-            acts.extend(plan(answers, existing, |wanted| covered.covers(wanted)));
-        }
-        self.act(acts).await;
-        Ok(())
+        // Another policy may write another version.
+        self.resources.retain(|kind, _| kinds.contains(kind));
+        self.resources
+            .values_mut()
+            .for_each(|(_, is_written)| *is_written = false);
+        self.covering.clear();
+        self.prefer(&kinds).await;
+        self.look();
+        self.add_all();
     }
 
-    async fn act(&mut self, acts: Vec<Act>) {
-        let mut allowed = Vec::new();
-        for act in acts {
-            if self.may(&act).await {
-                allowed.push(act);
+    /// Kinds of which nobody knows yet how they are asked for.
+    async fn prefer(&mut self, kinds: &BTreeSet<String>) {
+        for kind in kinds {
+            if self.resources.contains_key(kind) {
+                continue;
+            }
+            match looking::preferred(&self.acting.client, kind).await {
+                Ok(Some(resource)) => {
+                    self.resources.insert(kind.clone(), (resource, false));
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(
+                    kind,
+                    problem = format!("{error:#}"),
+                    "objects that policies do not want any more are not looked for yet"
+                ),
             }
         }
-        let (client, ensuring) = (self.client.clone(), &self.ensuring);
-        let done = stream::iter(allowed).map(|act| acting::act(&client, ensuring, act));
-        let done: Vec<acting::Came> = done.buffer_unordered(AT_ONCE).collect().await;
-        for came in done {
-            self.note(came).await;
+    }
+
+    /// What may have changed although nobody told.
+    async fn resync(&mut self) {
+        let set = self.set.load_full();
+        let kinds = looking::kinds(&set);
+        if kinds.iter().any(|kind| !self.resources.contains_key(kind)) {
+            self.prefer(&kinds).await;
+            self.look();
+            self.add_all();
         }
+        if looking::look_up(&set) {
+            self.add_all();
+        }
+    }
+
+    /// Looks at all that matters, and at nothing else.
+    fn look(&mut self) {
+        let made: BTreeSet<Resource> = self
+            .resources
+            .values()
+            .map(|(one, _)| one.clone())
+            .collect();
+        self.sources.look(&Source::Namespaces, How::Watched);
+        for resource in &made {
+            self.sources
+                .look(&Source::Objects(resource.clone()), How::Watched);
+        }
+        for resource in self.covering.difference(&made) {
+            self.sources
+                .look(&Source::Objects(resource.clone()), How::Listed);
+        }
+        let is_needed = |source: &Source| match source {
+            Source::Namespaces => true,
+            Source::Objects(one) => made.contains(one) || self.covering.contains(one),
+        };
+        self.sources.keep(is_needed);
+        self.shelves.retain(|source, _| is_needed(source));
+    }
+
+    fn add_all(&mut self) {
+        if let Some(all) = self.shelves.get(&Source::Namespaces) {
+            all.namespaces()
+                .for_each(|namespace| self.queue.add(namespace));
+        }
+    }
+
+    fn hear(&mut self, told: Told) {
+        let Told { source, said } = told;
+        if !self.sources.has(&source) {
+            return;
+        }
+        let said = match said {
+            Ok(said) => said,
+            Err(problem) => {
+                let before = self.problems.insert(source.clone(), problem.clone());
+                if before.as_ref() != Some(&problem) {
+                    tracing::error!(
+                        ?source,
+                        problem,
+                        "what policies want in namespaces is not looked after"
+                    );
+                }
+                return;
+            }
+        };
+        self.problems.remove(&source);
+        let is_list = said == Said::Complete;
+        let shelf = self.shelves.entry(source.clone()).or_default();
+        let changed = shelf.take(said);
+        if source == Source::Namespaces {
+            self.forget(&changed);
+        }
+        match changed.contains("") {
+            // What is in no namespace may concern all.
+            true => self.add_all(),
+            false => changed
+                .iter()
+                .for_each(|namespace| self.queue.add(namespace)),
+        }
+        if is_list {
+            let parked = std::mem::take(&mut self.parked);
+            parked
+                .iter()
+                .for_each(|namespace| self.queue.add(namespace));
+        }
+    }
+
+    /// Of namespaces that are gone nothing is remembered.
+    fn forget(&mut self, changed: &BTreeSet<String>) {
+        let shelf = self.shelves.get(&Source::Namespaces);
+        for namespace in changed {
+            if shelf.is_none_or(|shelf| shelf.of(namespace).next().is_none()) {
+                self.acting.past().forget(namespace);
+            }
+        }
+    }
+
+    fn take(&mut self, came: Result<Came, tokio::task::JoinError>) {
+        match came {
+            Ok(Came::Acted(namespace, is_well)) => {
+                self.queue.done(&namespace, is_well, Instant::now());
+            }
+            Ok(Came::Answers(namespace, answers)) => self.go_on(namespace, &answers),
+            // It is looked at again with the next list.
+            Err(error) => tracing::error!(%error, "a namespace is not looked after"),
+        }
+    }
+
+    /// Plans what is to be done where policies gave these answers.
+    fn go_on(&mut self, namespace: String, answers: &[Answer]) {
+        self.learn(answers);
+        if !self.knows(answers) {
+            self.queue.done(&namespace, true, Instant::now());
+            self.parked.insert(namespace);
+            return;
+        }
+        let existing = self.existing(&namespace);
+        {
+            let mut past = self.acting.past();
+            existing
+                .iter()
+                .for_each(|one| past.repairs.saw(key_of(one)));
+        }
+        let acts = plan(answers, &existing, |wanted| self.covers(wanted));
+        if acts.is_empty() {
+            self.queue.done(&namespace, true, Instant::now());
+            return;
+        }
+        let acting = Arc::clone(&self.acting);
+        self.tasks.spawn(async move {
+            let mut is_well = true;
+            for act in acts {
+                is_well &= acting.act(act).await;
+            }
+            Came::Acted(namespace, is_well)
+        });
+    }
+
+    /// How policies write their kinds, and what may cover them.
+    fn learn(&mut self, answers: &[Answer]) {
+        let mut is_new = false;
+        for wanted in answers.iter().flat_map(|answer| &answer.wanted) {
+            let (kind, written) = (&wanted.effect.kind, Resource::of(&wanted.effect));
+            let before = self.resources.get(kind);
+            // Of several versions that policies write, the first is taken.
+            if before.is_none_or(|(_, is_written)| !is_written) {
+                is_new |= before.is_none_or(|(before, _)| *before != written);
+                self.resources.insert(kind.clone(), (written, true));
+            }
+            for unless in &wanted.effect.unless {
+                is_new |= self.covering.insert(resource(unless));
+            }
+        }
+        if is_new {
+            self.look();
+        }
+    }
+
+    /// Whether everything is known that these answers are about.
+    fn knows(&self, answers: &[Answer]) -> bool {
+        let is_known = |resource: &Resource| {
+            let shelf = self.shelves.get(&Source::Objects(resource.clone()));
+            shelf.is_some_and(Shelf::is_complete)
+        };
+        let wanted = answers.iter().flat_map(|answer| &answer.wanted);
+        let mut covering = wanted.flat_map(|wanted| &wanted.effect.unless);
+        self.resources.values().all(|(one, _)| is_known(one))
+            && covering.all(|unless| is_known(&resource(unless)))
+    }
+
+    /// Ours in a namespace.
+    fn existing(&self, namespace: &str) -> Vec<Existing> {
+        let mut existing = Vec::new();
+        for (kind, (resource, _)) in &self.resources {
+            let shelf = self.shelves.get(&Source::Objects(resource.clone()));
+            let there = shelf.into_iter().flat_map(|shelf| shelf.of(namespace));
+            let ours = there.filter(|one: &Value| policy_of(one).is_some());
+            existing.extend(ours.map(|object| Existing::new(kind, resource, object)));
+        }
+        existing
+    }
+
+    fn covers(&self, wanted: &Wanted) -> bool {
+        let is_met = |unless: &Unless| {
+            let shelf = self.shelves.get(&Source::Objects(resource(unless)));
+            let namespace = match unless.cluster {
+                true => "",
+                false => &wanted.namespace,
+            };
+            shelf.is_some_and(|shelf| shelf.of(namespace).any(|object| holds(unless, &object)))
+        };
+        wanted.effect.unless.iter().any(is_met)
     }
 }

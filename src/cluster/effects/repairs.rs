@@ -39,10 +39,10 @@ impl Repairs {
     }
 
     /// Forgets what nobody looks after any more.
-    pub fn keep_namespaces(&mut self, is_there: impl Fn(&str) -> bool) {
-        self.seen.retain(|(namespace, ..)| is_there(namespace));
-        self.times.retain(|(namespace, ..), _| is_there(namespace));
-        self.told.retain(|(namespace, ..)| is_there(namespace));
+    pub fn forget_namespace(&mut self, gone: &str) {
+        self.seen.retain(|(namespace, ..)| namespace != gone);
+        self.times.retain(|(namespace, ..), _| namespace != gone);
+        self.told.retain(|(namespace, ..)| namespace != gone);
     }
 
     /// Forgets an object that was taken away on purpose.
@@ -125,7 +125,7 @@ mod tests {
         repairs.forget(&key());
         assert_eq!(repairs.may(&key(), false, now), Go::On);
         repairs.saw(key());
-        repairs.keep_namespaces(|namespace| namespace != "shop");
+        repairs.forget_namespace("shop");
         assert_eq!(repairs.may(&key(), false, now), Go::On);
     }
 }

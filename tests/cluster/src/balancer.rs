@@ -37,6 +37,8 @@ impl Balancer {
         // Ends with the process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                // What comes in pieces goes on in pieces, and at once.
+                let _ = stream.set_nodelay(true);
                 match connect(&accepting) {
                     Some(backend) => join(&stream, &backend, &accepting),
                     None => drop(accepting.refused.fetch_add(1, Ordering::SeqCst)),
@@ -93,6 +95,7 @@ fn connect(state: &State) -> Option<TcpStream> {
     tries
         .iter()
         .find_map(|backend| TcpStream::connect(backend).ok())
+        .inspect(|backend| drop(backend.set_nodelay(true)))
 }
 
 fn join(caller: &TcpStream, backend: &TcpStream, state: &Arc<State>) {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::memory::Memory;
+
 /// The variable, and its value, that put a component of `plane` on the leash
 /// (plane/leash.go).
 const LEASH: (&str, &str) = ("PLANE_LEASH", "stdin");
@@ -93,6 +95,11 @@ impl Process {
     /// What to say of it when something it should have done is not done.
     pub(crate) fn last_words(&self) -> String {
         format!("{}: {}", self.name, tail(&self.log()))
+    }
+
+    /// What the program that it runs (`plane run`) takes.
+    pub(crate) fn memory(&self) -> Result<Memory> {
+        Memory::of_child(self.child.id())
     }
 
     /// Sends it SIGTERM.

@@ -11,6 +11,10 @@ use serde_json::{Value, json};
 use crate::policies::{Turn, admin, apply, eventually, shown};
 use crate::support::cluster;
 
+/// A policy of somebody else, with other effects.
+mod author;
+/// What a pod costs.
+mod cost;
 /// What others wrote, and what is withdrawn then.
 mod coverage;
 /// Faults of the API server.
@@ -23,6 +27,14 @@ mod guarding;
 mod kept;
 /// What the chart grants.
 mod rights;
+/// Many namespaces.
+mod scale;
+/// What is known is seconds old.
+mod stale;
+/// Replicas that are killed in the middle of a step.
+mod steps;
+/// Who tells whether a pod came too early.
+mod witness;
 
 /// For anything that takes seconds.
 const SOON: Duration = Duration::from_secs(60);
@@ -52,6 +64,7 @@ pub(crate) struct Stage {
     // In the order in which they have to go.
     namespaces: Vec<String>,
     pub(crate) installation: Installation<'static>,
+    replicas: usize,
     _turn: Turn,
 }
 
@@ -68,11 +81,8 @@ impl Stage {
         if let Some(proxy) = proxy {
             installation.through(proxy).expect("a way");
         }
-        let selector = format!("--namespace-selector=run={}", installation.name());
-        // Nothing here may wait for an audit.
-        let options = ["--settle=0s", "--audit-interval=off", &selector];
         for _ in 0..2 {
-            installation.start(&[], &options).expect("it starts");
+            start(&mut installation).expect("it starts");
         }
         apply(&document().to_string()).ok().expect("a policy");
         for kind in ["Loaded", "Registered"] {
@@ -93,6 +103,7 @@ impl Stage {
         let stage = Stage {
             namespaces: vec![],
             installation,
+            replicas: 2,
             _turn: turn,
         };
         stage.wait_for_calls();
@@ -107,6 +118,13 @@ impl Stage {
         eventually("called", ask, |answer| {
             answer.stderr.contains("unknown-profile")
         });
+    }
+
+    /// Starts one more replica; gives its number.
+    pub(crate) fn replace(&mut self) -> anyhow::Result<usize> {
+        start(&mut self.installation)?;
+        self.replicas += 1;
+        Ok(self.replicas - 1)
     }
 
     /// The name of a namespace of this stage.
@@ -149,6 +167,14 @@ impl Stage {
     }
 }
 
+/// A replica that judges what has the label of its installation.
+fn start(installation: &mut Installation<'_>) -> anyhow::Result<()> {
+    let selector = format!("--namespace-selector=run={}", installation.name());
+    // Nothing here may wait for an audit.
+    let options = ["--settle=0s", "--audit-interval=off", &selector];
+    installation.start(&[], &options)
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
         for name in &self.namespaces {
@@ -171,6 +197,11 @@ fn grant(installation: &Installation<'_>) {
         .replace("name: portcullis\n", &format!("name: {name}\n"))
         .replace("{{ .Release.Namespace }}", installation.home.name());
     apply(&rights).ok().expect("rights");
+}
+
+/// A proxy in front of the API server, from within a test that is asynchronous.
+pub(crate) fn proxied() -> Proxy<'static> {
+    tokio::task::block_in_place(|| Proxy::start(cluster())).expect("a proxy")
 }
 
 /// A Pod that asks for nothing.

@@ -40,6 +40,18 @@ const SHARE: usize = 5;
 /// What has a group of its own.
 const NETWORKS: &str = "network::";
 
+/// Tests of it that take long. CI runs one of [`NETWORKS_SHARE`].
+const SLOW_NETWORKS: [&str; 6] = [
+    "network::author::a_policy_of_an_author",
+    "network::faults::faults_of_the_api_server",
+    "network::first::replicas_that_are_killed",
+    "network::scale::many_namespaces",
+    "network::stale::what_is_known_may_be",
+    "network::steps::killed_at_every_step",
+];
+
+const NETWORKS_SHARE: usize = 3;
+
 /// Tests that have all policies of their cluster, one after the other: each
 /// line has a control plane and a process of its own, and what a later line
 /// names is left to that.
@@ -58,7 +70,7 @@ pub(super) fn run(extent: Extent) -> Result<()> {
     cluster::program()?;
     let left = match extent {
         Extent::Full => Vec::new(),
-        Extent::Ci | Extent::Fast => left_to_other_runs()?,
+        Extent::Ci | Extent::Fast => left_to_other_runs(&SLOW, SHARE)?,
     };
     on_planes(extent, &left)?;
     run_one(targets::tests(&["--lib"]).arg(targets::ON_PLANE))?;
@@ -78,22 +90,29 @@ pub(super) fn networks(extent: Extent) -> Result<()> {
         return Ok(());
     }
     cluster::program()?;
-    run_one(tests(extent, &[]).args(["--test-threads=1", NETWORKS]))
+    let left = match extent {
+        Extent::Full => Vec::new(),
+        Extent::Ci | Extent::Fast => left_to_other_runs(&SLOW_NETWORKS, NETWORKS_SHARE)?,
+    };
+    // What they measure is printed.
+    let options = ["--test-threads=1", "--nocapture", NETWORKS];
+    run_one(tests(extent, &left).args(options))
 }
 
 /// What CI does not run this time, by a seed that is printed:
 /// `PORTCULLIS_SEED=N` repeats it.
-fn left_to_other_runs() -> Result<Vec<&'static str>> {
+fn left_to_other_runs(slow: &[&'static str], share: usize) -> Result<Vec<&'static str>> {
     let seed: usize = match std::env::var("PORTCULLIS_SEED") {
         Ok(seed) => seed.parse().context("PORTCULLIS_SEED is no number")?,
         Err(_) => SystemTime::now()
             .duration_since(UNIX_EPOCH)?
             .subsec_millis() as usize,
     };
-    let (run, left): (Vec<_>, Vec<_>) = SLOW
-        .into_iter()
+    let (run, left): (Vec<_>, Vec<_>) = slow
+        .iter()
+        .copied()
         .enumerate()
-        .partition(|(number, _)| number % SHARE == seed % SHARE);
+        .partition(|(number, _)| number % share == seed % share);
     let names = |tests: &[(usize, &str)]| {
         let names: Vec<_> = tests.iter().map(|(_, name)| *name).collect();
         names.join(", ")

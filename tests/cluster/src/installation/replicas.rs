@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 
 use super::Installation;
+use crate::memory::Memory;
 use crate::namespace::Namespace;
 use crate::portcullis::{LOOPBACK, Started, binary};
 use crate::process::Process;
@@ -179,6 +180,16 @@ impl Installation<'_> {
     pub fn health(&self) -> Result<Vec<String>> {
         let health = |replica: &Replica| http::get(replica.plain, "/readyz?verbose");
         self.running().map(health).collect()
+    }
+
+    /// What each replica that runs takes of memory.
+    ///
+    /// # Errors
+    ///
+    /// This is no Linux.
+    pub fn memory(&self) -> Result<Vec<Memory>> {
+        let processes = self.running().flat_map(|replica| &replica.process);
+        processes.map(Process::memory).collect()
     }
 
     fn running(&self) -> impl Iterator<Item = &Replica> {

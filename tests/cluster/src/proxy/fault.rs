@@ -29,6 +29,8 @@ pub enum Fault {
     Latency(Duration),
     /// For a watch: 200, and then one event that says 410.
     ExpiredEvent,
+    /// For a watch: each event comes this much later.
+    Lag(Duration),
 }
 
 /// An answer that the API server did not give.
@@ -54,7 +56,9 @@ impl Fault {
                     body: expired_event(),
                 });
             }
-            Fault::ResetBefore | Fault::ResetAfter | Fault::Latency(_) => return None,
+            Fault::ResetBefore | Fault::ResetAfter | Fault::Latency(_) | Fault::Lag(_) => {
+                return None;
+            }
         };
         let retry_after_s = match self {
             Fault::TooManyRequests { seconds } => Some(seconds),

@@ -1,12 +1,16 @@
 //! Answers on their way back, and watches that are ended in the middle.
 
-use futures_util::stream;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt, stream};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
 use hyper::{HeaderMap, Response};
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::fault::{Made, expired_event};
 
@@ -34,6 +38,8 @@ pub(super) struct Watched {
     pub(super) resource: String,
     /// The resource whose watches are to end.
     pub(super) expired: Receiver<String>,
+    /// How much later the caller hears of everything.
+    pub(super) lag: Duration,
 }
 
 /// The real answer, as it comes. A watch ends with an event that says 410 as
@@ -66,6 +72,7 @@ struct Watch {
 }
 
 fn watch(body: Incoming, watched: Watched) -> Body {
+    let lag = watched.lag;
     let watch = Watch {
         body,
         watched,
@@ -77,7 +84,31 @@ fn watch(body: Incoming, watched: Watched) -> Body {
         let frame = watch.next().await?;
         Some((frame, watch))
     });
-    BodyExt::boxed_unsync(StreamBody::new(frames))
+    match lag {
+        Duration::ZERO => BodyExt::boxed_unsync(StreamBody::new(frames)),
+        lag => BodyExt::boxed_unsync(StreamBody::new(later(frames, lag))),
+    }
+}
+
+/// The same, each so much later than it came.
+fn later<T: Send + 'static>(
+    frames: impl Stream<Item = T> + Send + 'static,
+    lag: Duration,
+) -> impl Stream<Item = T> {
+    let (teller, told) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut frames = std::pin::pin!(frames);
+        while let Some(frame) = frames.next().await {
+            if teller.send((Instant::now() + lag, frame)).is_err() {
+                return;
+            }
+        }
+    });
+    stream::unfold(told, |mut told| async {
+        let (at, frame) = told.recv().await?;
+        tokio::time::sleep_until(at).await;
+        Some((frame, told))
+    })
 }
 
 impl Watch {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -95,6 +96,10 @@ impl State {
         let watched = (call.access.verb == "watch").then(|| Watched {
             resource: call.access.resource,
             expired: self.expired.subscribe(),
+            lag: match fault {
+                Some(Fault::Lag(lag)) => lag,
+                _ => Duration::ZERO,
+            },
         });
         let response = self.upstream.send(request).await.map_err(|_| Cut)?;
         if fault == Some(Fault::ResetAfter) {

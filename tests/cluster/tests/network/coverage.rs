@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::{Stage, create_in, enrol, network_policy, pod};
 use crate::policies::{admin, eventually};
 
-fn closed() -> String {
+/// A policy that covers its namespace.
+pub(super) fn closed() -> String {
     json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
         "metadata": {"name": "theirs"},
         "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}})
