@@ -19,11 +19,13 @@ use super::gather;
 use super::home::Home;
 use super::link::Link;
 use super::namespaces::Namespaces;
+use super::networks::callers;
 use super::others::Watched;
 use super::vetting::{Vetting, changed_spec};
 use super::writes::Registered;
 use crate::load::taker::{Prepare, Taker};
 use crate::pack::Pack;
+use crate::policy::effect::hanging::Closing;
 use crate::policy::{Others, PolicySet, Wanted};
 use crate::review::Request;
 use crate::server::Health;
@@ -174,6 +176,14 @@ impl Surroundings for Around {
         until: Instant,
     ) -> BoxFuture<'a, Result<bool, String>> {
         Box::pin(access::may(&self.client, request, permission, until))
+    }
+
+    fn closed_by<'a>(
+        &'a self,
+        closing: &'a Closing,
+        until: Instant,
+    ) -> BoxFuture<'a, Result<Vec<String>, String>> {
+        Box::pin(callers::closed_by(&self.client, closing, until))
     }
 
     fn vet(&self, request: Request, until: Instant) -> BoxFuture<'_, Vetted> {

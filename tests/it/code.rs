@@ -176,8 +176,10 @@ fn built_in_policies_are_compiled_ahead_with_the_settings_of_the_profiles() {
     let mut count = 0;
     for profile in ["observe", "starter", "strict"] {
         let folder = root().join("pack").join(profile);
-        for document in fs::read_dir(folder).expect("a profile") {
-            let text = fs::read(document.expect("a file").path()).expect("a document");
+        let effects = entries(&folder.join("effects"));
+        let documents = entries(&folder).into_iter().filter(|path| path.is_file());
+        for document in documents.chain(effects) {
+            let text = fs::read(document).expect("a document");
             let stream = portcullis_manifest::read(&text);
             let policy = &stream.objects[0].value;
             let name = policy["spec"]["program"]["builtin"]

@@ -8,9 +8,10 @@
 
 mod acting;
 mod looking;
+mod telling;
 mod watches;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,10 +27,14 @@ use super::Resource;
 use super::covered::Covering;
 use super::ensure::Ensuring;
 use super::plan::{Act, Existing, plan};
-use super::repairs::Repairs;
+use super::repairs::{Key, Repairs};
 use crate::cluster::home::Home;
 use crate::cluster::notices::api::Teller;
 use crate::policy::{Others, PolicySet};
+use crate::telemetry::Metrics;
+pub(in crate::cluster) use looking::of_one;
+use telling::Telling;
+pub use telling::{ENFORCED, IN_PLACE, Tally};
 use watches::Watches;
 
 /// Between two passes where nothing changes.
@@ -57,6 +62,8 @@ pub struct Parts {
     pub leads: watch::Receiver<bool>,
     /// Which namespaces are judged at all, by their labels.
     pub judged: LabelSelector,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// What passes share.
@@ -72,7 +79,8 @@ struct Keeper {
     resources: BTreeMap<String, Resource>,
     repairs: Repairs,
     /// What could not be done, and why, so that it is said once.
-    troubles: BTreeMap<super::repairs::Key, String>,
+    troubles: BTreeMap<Key, String>,
+    telling: Telling,
 }
 
 /// Looks after namespaces, for as long as the process runs.
@@ -84,6 +92,7 @@ pub async fn run(mut parts: Parts) {
     loop {
         if !*parts.leads.borrow_and_update() {
             watches.stop();
+            keeper.telling.stop();
             if parts.leads.changed().await.is_err() {
                 return;
             }
@@ -124,6 +133,7 @@ impl Keeper {
             resources: BTreeMap::new(),
             repairs: Repairs::default(),
             troubles: BTreeMap::new(),
+            telling: Telling::new(parts.client.clone(), Arc::clone(&parts.metrics)),
         }
     }
 
@@ -133,13 +143,14 @@ impl Keeper {
         let kinds = looking::kinds(&set);
         if kinds.is_empty() {
             watches.stop();
+            self.telling.stop();
             return Ok(());
         }
         watches.namespaces();
         let namespaces = looking::namespaces(&self.client, &self.judged)
             .await
             .context("namespaces")?;
-        let answers = looking::ask(set, namespaces, self.others.clone()).await?;
+        let answers = looking::ask(Arc::clone(&set), namespaces, self.others.clone()).await?;
         self.learn_resources(&kinds, &answers).await?;
         for resource in self.resources.values() {
             watches.resource(resource);
@@ -157,22 +168,29 @@ impl Keeper {
             }
             acts.extend(plan(answers, existing, |wanted| covered.covers(wanted)));
         }
-        self.act(acts).await;
+        let waiting = self.act(acts).await;
+        let tally = telling::tally(&set, &answers, &covered, &waiting);
+        self.telling.tell(&set, tally).await;
         Ok(())
     }
 
-    async fn act(&mut self, acts: Vec<Act>) {
-        let mut allowed = Vec::new();
+    /// Does it; gives what is not as wanted after it.
+    async fn act(&mut self, acts: Vec<Act>) -> BTreeSet<Key> {
+        let (mut allowed, mut waiting) = (Vec::new(), BTreeSet::new());
         for act in acts {
             if self.may(&act).await {
                 allowed.push(act);
+            } else if let Act::Ensure { wanted, .. } = act {
+                waiting.insert(acting::key(&wanted));
             }
         }
         let (client, ensuring) = (self.client.clone(), &self.ensuring);
         let done = stream::iter(allowed).map(|act| acting::act(&client, ensuring, act));
         let done: Vec<acting::Came> = done.buffer_unordered(AT_ONCE).collect().await;
         for came in done {
+            waiting.extend(came.failed().cloned());
             self.note(came).await;
         }
+        waiting
     }
 }

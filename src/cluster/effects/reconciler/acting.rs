@@ -30,6 +30,13 @@ enum Outcome {
     Failed(&'static str, String),
 }
 
+impl Came {
+    /// What it was about, if it could not be done.
+    pub(super) fn failed(&self) -> Option<&Key> {
+        matches!(self.outcome, Outcome::Failed(..)).then_some(&self.key)
+    }
+}
+
 pub(super) fn key_of(existing: &Existing) -> Key {
     (
         existing.namespace().to_owned(),
@@ -38,7 +45,7 @@ pub(super) fn key_of(existing: &Existing) -> Key {
     )
 }
 
-fn key(wanted: &Wanted) -> Key {
+pub(super) fn key(wanted: &Wanted) -> Key {
     (
         wanted.namespace.clone(),
         wanted.effect.kind.clone(),

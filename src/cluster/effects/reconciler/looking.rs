@@ -77,7 +77,11 @@ pub(super) async fn ask(
 }
 
 /// What policies want in a namespace, told by the CREATE that it would be.
-fn of_one(set: &PolicySet, namespace: &Value, others: Option<&Arc<dyn Others>>) -> Vec<Answer> {
+pub(in crate::cluster) fn of_one(
+    set: &PolicySet,
+    namespace: &Value,
+    others: Option<&Arc<dyn Others>>,
+) -> Vec<Answer> {
     let admission = review::create(namespace, |_, _| false);
     let Ok(attributes) = Attributes::parse(&admission) else {
         return vec![];
