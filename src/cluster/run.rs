@@ -19,7 +19,7 @@ use super::gather;
 use super::home::Home;
 use super::link::Link;
 use super::namespaces::Namespaces;
-use super::networks::callers;
+use super::networks::callers::Callers;
 use super::others::Watched;
 use super::vetting::{Vetting, changed_spec};
 use super::writes::Registered;
@@ -122,6 +122,7 @@ pub fn start(
         looked_up: Arc::clone(&others) as Arc<dyn Others>,
         others,
         ensuring: Ensuring::new(client.clone()),
+        callers: Callers::new(client.clone()),
         client: client.clone(),
         vetting: Vetting::new(client.clone(), pack, engine),
     });
@@ -142,6 +143,7 @@ struct Around {
     /// The same, as policies see it.
     looked_up: Arc<dyn Others>,
     ensuring: Ensuring,
+    callers: Callers,
     client: Client,
     vetting: Vetting,
 }
@@ -183,7 +185,7 @@ impl Surroundings for Around {
         closing: &'a Closing,
         until: Instant,
     ) -> BoxFuture<'a, Result<Vec<String>, String>> {
-        Box::pin(callers::closed_by(&self.client, closing, until))
+        Box::pin(self.callers.closed_by(closing, until))
     }
 
     fn vet(&self, request: Request, until: Instant) -> BoxFuture<'_, Vetted> {

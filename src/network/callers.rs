@@ -28,14 +28,16 @@ const HTTPS: u64 = 443;
 pub struct Caller {
     /// ValidatingWebhookConfiguration `x`.
     pub title: String,
+    /// The namespace of the Service.
+    pub namespace: String,
     /// The Service.
     pub service: String,
     /// And its port.
     pub port: u64,
 }
 
-/// What an object of one of [`KINDS`] has the API server call in a namespace.
-pub fn of(plural: &str, object: &Value, namespace: &str) -> Vec<Caller> {
+/// What an object of one of [`KINDS`] has the API server call in the cluster.
+pub fn of(plural: &str, object: &Value) -> Vec<Caller> {
     let (word, places): (&str, Vec<&Value>) = match plural {
         "apiservices" => ("APIService", vec![&object["spec"]["service"]]),
         "customresourcedefinitions" => {
@@ -49,13 +51,14 @@ pub fn of(plural: &str, object: &Value, namespace: &str) -> Vec<Caller> {
         _ => ("ValidatingWebhookConfiguration", hooks(object)),
     };
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    let here = places
-        .into_iter()
-        .filter(|one| one["namespace"] == namespace);
-    let mut all: Vec<Caller> = here
+    let text = |one: &Value, member: &str| one[member].as_str().unwrap_or_default().to_owned();
+    // Others are called by their URL, or not at all.
+    let services = places.into_iter().filter(|one| one.is_object());
+    let mut all: Vec<Caller> = services
         .map(|one| Caller {
             title: format!("{word} `{name}`"),
-            service: one["name"].as_str().unwrap_or_default().to_owned(),
+            namespace: text(one, "namespace"),
+            service: text(one, "name"),
             port: one["port"].as_u64().unwrap_or(HTTPS),
         })
         .collect();
@@ -193,21 +196,21 @@ mod tests {
                 443,
             ),
         ] {
-            let found = of(plural, object, "shop");
+            let found = of(plural, object);
             let expected = Caller {
                 title: title.into(),
+                namespace: "shop".into(),
                 service: "hook".into(),
                 port,
             };
             assert_eq!(found, [expected], "{plural}");
-            assert!(of(plural, object, "other").is_empty(), "{plural}");
         }
-        assert!(of("apiservices", &local, "shop").is_empty());
+        assert!(of("apiservices", &local).is_empty());
     }
 
     #[test]
     fn only_a_flow_to_the_port_of_the_pods_lets_the_api_server_in() {
-        let callers = of("validatingwebhookconfigurations", &hook("shop"), "shop");
+        let callers = of("validatingwebhookconfigurations", &hook("shop"));
         let flow = |port: u16| {
             json!([{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
             "ports": [{"protocol": "TCP", "port": port}]}])
@@ -233,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_template_for_other_pods_cuts_nothing_off() {
-        let callers = of("validatingwebhookconfigurations", &hook("shop"), "shop");
+        let callers = of("validatingwebhookconfigurations", &hook("shop"));
         let spec = json!({"podSelector": {"matchLabels": {"tier": "web"}},
             "policyTypes": ["Ingress"]});
         assert!(cut_off(&spec, callers.clone(), &[service()], &[]).is_empty());

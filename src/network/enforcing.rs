@@ -19,7 +19,7 @@ pub enum Enforcing {
 /// Plugins that enforce, by the names of their DaemonSets and the ends of their
 /// images (their own manifests and charts; GKE's Dataplane V2 is `anetd`).
 const PLUGINS: [(&str, &[&str]); 10] = [
-    ("Calico", &["calico-node", "calico/node"]),
+    ("Calico", &["calico-node", "calico/node", "hardened-calico"]),
     ("Cilium", &["cilium", "cilium/cilium", "anetd"]),
     ("Antrea", &["antrea-agent"]),
     ("kube-router", &["kube-router"]),
@@ -188,8 +188,8 @@ mod tests {
     fn known_plugins_are_known_by_name_or_image() {
         for (name, image) in [
             ("calico-node", "docker.io/calico/node:v3.29.1"),
-            ("canal", "rancher/hardened-calico/node:v3"),
-            ("rke2-canal", "registry.example:5000/calico/node@sha256:00"),
+            ("rke2-canal", "rancher/hardened-calico:v3.29.1-build1"),
+            ("canal", "registry.example:5000/calico/node@sha256:00"),
             ("cilium", "quay.io/cilium/cilium:v1.16"),
             ("anetd", "gke.gcr.io/cilium:v1"),
             ("antrea-agent", "antrea/antrea-agent-ubuntu:v2"),

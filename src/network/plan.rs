@@ -165,7 +165,7 @@ impl Seen {
 
     /// What becomes of a way in from other namespaces: those that are known to
     /// use it, or any that would be let in. `whose` is who they belong to.
-    fn from_namespaces(&self, title: &str, whose: &str, known: &[&str], ports: &[Port]) -> Way {
+    fn of_others(&self, title: &str, whose: &str, known: &[&str], ports: &[Port]) -> Way {
         let is_in = |name: &str, port: &Port| {
             let none = Labels::new();
             let labels = self.namespaces.get(name).unwrap_or(&none);

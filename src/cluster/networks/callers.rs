@@ -1,10 +1,11 @@
-//! What the API server calls in a namespace, asked of it live: who enrols a
-//! namespace is rare, and what was registered a moment ago counts.
+//! What the API server calls in a namespace, asked of it live: namespaces are
+//! rarely enrolled, and what was registered a moment ago counts.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kube::Client;
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use crate::cluster::audit::lists::{Lists, Problem, escaped};
 use crate::cluster::audit::walk;
@@ -13,52 +14,96 @@ use crate::policy::effect::hanging::Closing;
 
 /// Requests a second; the lists are few.
 const PACE: u32 = 100;
+/// How long conversions count as they were: to read all definitions for each
+/// namespace that is created would cost more than the namespace.
+const LOOK: Duration = Duration::from_secs(30);
+/// Those are long: they hold schemas.
+const DEFINITIONS: &str = "customresourcedefinitions";
 
-/// What this NetworkPolicy would keep the API server from, in words, at the
-/// latest at `until`.
-///
-/// # Errors
-///
-/// Why nobody knows, one line.
-pub async fn closed_by(
-    client: &Client,
-    closing: &Closing,
-    until: Instant,
-) -> Result<Vec<String>, String> {
-    let looked = look(client, &closing.namespace, &closing.by["spec"]);
-    match tokio::time::timeout_at(until.into(), looked).await {
-        Ok(Ok(cut_off)) => Ok(cut_off.iter().map(CutOff::to_string).collect()),
-        Ok(Err(problem)) => Err(problem),
-        Err(_) => Err("the API server took too long".to_owned()),
+/// Looks at what the API server calls.
+pub struct Callers {
+    client: Client,
+    /// Conversions, and when they were looked at.
+    conversions: Mutex<Option<(Instant, Vec<Caller>)>>,
+}
+
+impl Callers {
+    /// On the API server of this client.
+    pub fn new(client: Client) -> Callers {
+        Callers {
+            client,
+            conversions: Mutex::default(),
+        }
+    }
+
+    /// What this NetworkPolicy would keep the API server from, in words, at the
+    /// latest at `until`.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody knows, one line.
+    pub async fn closed_by(
+        &self,
+        closing: &Closing,
+        until: Instant,
+    ) -> Result<Vec<String>, String> {
+        let looked = self.look(&closing.namespace, &closing.by["spec"]);
+        match tokio::time::timeout_at(until.into(), looked).await {
+            Ok(Ok(cut_off)) => Ok(cut_off.iter().map(CutOff::to_string).collect()),
+            Ok(Err(problem)) => Err(problem),
+            Err(_) => Err("the API server took too long".to_owned()),
+        }
+    }
+
+    async fn look(&self, namespace: &str, spec: &Value) -> Result<Vec<CutOff>, String> {
+        let mut lists = Lists::new(self.client.clone(), PACE, None);
+        let callers = self.of(&mut lists, namespace).await?;
+        if callers.is_empty() {
+            return Ok(vec![]);
+        }
+        let services = within(&mut lists, namespace, "services").await?;
+        let pods = within(&mut lists, namespace, "pods").await?;
+        Ok(callers::cut_off(spec, callers, &services, &pods))
+    }
+
+    /// All that the API server calls in a namespace.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be listed, and why.
+    pub async fn of(&self, lists: &mut Lists, namespace: &str) -> Result<Vec<Caller>, String> {
+        let mut found = self.conversions(lists).await?;
+        for (api_version, plural) in KINDS {
+            if plural != DEFINITIONS {
+                found.extend(listed(lists, api_version, plural).await?);
+            }
+        }
+        found.retain(|caller| caller.namespace == namespace);
+        // What is learnt twice is the same.
+        found.sort_by(|one, other| one.title.cmp(&other.title));
+        found.dedup();
+        Ok(found)
+    }
+
+    /// One after the other: what one has looked at is there for the next.
+    async fn conversions(&self, lists: &mut Lists) -> Result<Vec<Caller>, String> {
+        let mut known = self.conversions.lock().await;
+        if let Some((at, conversions)) = &*known
+            && at.elapsed() < LOOK
+        {
+            return Ok(conversions.clone());
+        }
+        let conversions = listed(lists, "apiextensions.k8s.io/v1", DEFINITIONS).await?;
+        *known = Some((Instant::now(), conversions.clone()));
+        Ok(conversions)
     }
 }
 
-async fn look(client: &Client, namespace: &str, spec: &Value) -> Result<Vec<CutOff>, String> {
-    let mut lists = Lists::new(client.clone(), PACE, None);
-    let callers = of(&mut lists, namespace).await?;
-    if callers.is_empty() {
-        return Ok(vec![]);
-    }
-    let services = within(&mut lists, namespace, "services").await?;
-    let pods = within(&mut lists, namespace, "pods").await?;
-    Ok(callers::cut_off(spec, callers, &services, &pods))
-}
-
-/// All that the API server calls in a namespace.
-///
-/// # Errors
-///
-/// What cannot be listed, and why.
-pub async fn of(lists: &mut Lists, namespace: &str) -> Result<Vec<Caller>, String> {
+async fn listed(lists: &mut Lists, api_version: &str, plural: &str) -> Result<Vec<Caller>, String> {
+    let path = format!("/apis/{api_version}/{plural}");
     let mut found = Vec::new();
-    for (api_version, plural) in KINDS {
-        let path = format!("/apis/{api_version}/{plural}");
-        let mut take = |object: Value| found.extend(callers::of(plural, &object, namespace));
-        each(lists, &path, plural, &mut take).await?;
-    }
-    // What is learnt twice is the same.
-    found.sort_by(|one, other| one.title.cmp(&other.title));
-    found.dedup();
+    let mut take = |object: Value| found.extend(callers::of(plural, &object));
+    each(lists, &path, plural, &mut take).await?;
     Ok(found)
 }
 

@@ -9,7 +9,7 @@ use kube::Client;
 use kube::api::Api;
 use serde_json::Value;
 
-use super::callers;
+use super::callers::{self, Callers};
 use crate::cluster::audit::lists::{Lists, escaped};
 use crate::cluster::effects::covered::Covering;
 use crate::cluster::effects::reconciler;
@@ -67,6 +67,11 @@ pub async fn look(
         allow,
         ..Seen::default()
     };
+    let callers = Callers::new(client.clone()).of(&mut lists, name).await;
+    let seen = Seen {
+        callers: callers.map_err(|problem| anyhow!(problem))?,
+        ..seen
+    };
     gather(&mut lists, seen)
         .await
         .map_err(|problem| anyhow!(problem))
@@ -101,7 +106,6 @@ async fn gather(lists: &mut Lists, mut seen: Seen) -> Result<Seen, String> {
     callers::each(lists, "/api/v1/services", "services", &mut take).await?;
     seen.services = services;
     seen.pods = callers::within(lists, &name, "pods").await?;
-    seen.callers = callers::of(lists, &name).await?;
     let mut ingresses = Vec::new();
     let mut take = |one: Value| ingresses.push(one);
     let path = format!(

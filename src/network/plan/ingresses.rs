@@ -23,7 +23,7 @@ fn way(seen: &Seen, ingress: &Value) -> Way {
     }
     let controllers = controllers(seen, ingress);
     let title = format!("Ingress `{name}`, {}", super::words(&ports));
-    seen.from_namespaces(&title, "ingress controller", &controllers, &ports)
+    seen.of_others(&title, "ingress controller", &controllers, &ports)
 }
 
 /// The ports of isolated pods behind it.

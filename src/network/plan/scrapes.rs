@@ -59,7 +59,7 @@ pub(super) fn ways(seen: &Seen) -> Vec<Way> {
         ports.sort();
         ports.dedup();
         let title = format!("{title}, {}", super::words(&ports));
-        seen.from_namespaces(&title, "Prometheus", &scrapers, &ports)
+        seen.of_others(&title, "Prometheus", &scrapers, &ports)
     });
     ways.collect()
 }

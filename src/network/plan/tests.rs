@@ -157,6 +157,7 @@ fn the_plan_says_what_to_write() {
         allow: "from=a".into(),
         callers: vec![Caller {
             title: "APIService `v1.a`".into(),
+            namespace: "shop".into(),
             service: "web".into(),
             port: 80,
         }],

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use crate::policies::{Turn, admin, apply, eventually, shown};
 use crate::support::cluster;
 
+/// What the API server calls, what is told, what an audit finds.
+mod callers;
 /// What others wrote, and what is withdrawn then.
 mod coverage;
 /// Faults of the API server.
@@ -62,6 +64,12 @@ impl Stage {
 
     /// Which reaches the API server by this proxy.
     pub(crate) fn through(proxy: Option<&Proxy<'_>>) -> Stage {
+        // Nothing here may wait for an audit.
+        Stage::audited(proxy, "off")
+    }
+
+    /// The same, where what is there is audited this often.
+    pub(crate) fn audited(proxy: Option<&Proxy<'_>>, every: &str) -> Stage {
         let turn = Turn::take();
         let mut installation = Installation::new(cluster()).expect("a place");
         grant(&installation);
@@ -69,8 +77,8 @@ impl Stage {
             installation.through(proxy).expect("a way");
         }
         let selector = format!("--namespace-selector=run={}", installation.name());
-        // Nothing here may wait for an audit.
-        let options = ["--settle=0s", "--audit-interval=off", &selector];
+        let every = format!("--audit-interval={every}");
+        let options = ["--settle=0s", &every, &selector];
         for _ in 0..2 {
             installation.start(&[], &options).expect("it starts");
         }
