@@ -11,7 +11,11 @@ fn main() {
     println!("cargo::rerun-if-changed=pack");
     println!("cargo::rerun-if-changed={}", programs.display());
     let table = match programs_table(&programs) {
-        Some(table) => table + &profiles_table(&root.join("pack")),
+        Some(table) => {
+            let pack = root.join("pack");
+            let profiles = profiles_table("PROFILES", &pack, "");
+            table + &profiles + &profiles_table("EFFECTS", &pack, "effects")
+        }
         // Only the binary includes this, so that the library, which xtask
         // needs to make the programs, builds without them.
         None => "compile_error!(\"the built-in policies are not built yet: \
@@ -47,11 +51,11 @@ fn programs_table(folder: &Path) -> Option<String> {
     Some(table + "];\n")
 }
 
-fn profiles_table(folder: &Path) -> String {
-    let mut table = String::from("static PROFILES: &[(&str, &[(&str, &str)])] = &[\n");
+fn profiles_table(table_name: &str, folder: &Path, within: &str) -> String {
+    let mut table = format!("static {table_name}: &[(&str, &[(&str, &str)])] = &[\n");
     for profile in ["observe", "starter", "strict"] {
         let _ = writeln!(table, "    ({profile:?}, &[");
-        for (name, path) in files(&folder.join(profile), "yaml") {
+        for (name, path) in files(&folder.join(profile).join(within), "yaml") {
             let path = path.display().to_string();
             let _ = writeln!(table, "        ({name:?}, include_str!({path:?})),");
         }

@@ -8,6 +8,7 @@ mod excerpt;
 mod exemptions;
 mod input;
 mod judge;
+mod lacking;
 mod world;
 
 use std::sync::Arc;
@@ -117,9 +118,11 @@ fn judge_all(set: &PolicySet, objects: &[judge::Given], wish: Wish, report: &mut
             .map(std::thread::ScopedJoinHandle::join)
             .collect::<Vec<_>>()
     });
+    let mut lacking = Vec::new();
     for part in parts {
         match part {
             Ok(part) => {
+                lacking.extend(part.lacking);
                 report.judged.extend(part.judged);
                 report.findings.extend(part.findings);
                 report.changes.extend(part.changes);
@@ -132,6 +135,8 @@ fn judge_all(set: &PolicySet, objects: &[judge::Given], wish: Wish, report: &mut
             }),
         }
     }
+    let found = lacking::settle(lacking, objects, &world);
+    report.findings.extend(found);
 }
 
 /// Policies that could not be loaded are reported once, not by object.

@@ -8,9 +8,10 @@ use anyhow::{Result, bail};
 use k8s_openapi::jiff::Timestamp;
 use portcullis::load::taker::Prepare;
 use portcullis::load::watch::{Wanted, Watch};
-use portcullis::pack::Pack;
+use portcullis::pack::{Pack, Profile};
 use portcullis::policy::PolicySet;
 use portcullis::policy::exemption::book::Book;
+use portcullis::source::Found;
 use portcullis::wasm::Engine;
 use portcullis::wasm::cache::{self, Cache};
 use portcullis::{args, load, source};
@@ -22,19 +23,44 @@ pub(crate) static PACK: Pack = Pack {
     programs: PROGRAMS,
     compiled: COMPILED,
     profiles: PROFILES,
+    effects: EFFECTS,
+    with_effects: false,
 };
 
 pub(crate) const NO_POLICY: &str =
     "no policy is in force: name some with --policies, or a --profile of the pack";
 
+/// The policies for manifests and audits, which act on nothing.
 pub(crate) fn policy_set(arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
-    let found = source::documents(&PACK, arguments.profile(), &arguments.paths)?;
+    set_of(PACK.having_effects(), arguments)
+}
+
+/// The policies that a server with these arguments has in force.
+pub(crate) fn served_set(arguments: &args::Policies) -> Result<PolicySet> {
+    Ok(set_of(PACK, arguments)?.1)
+}
+
+/// The policies of a profile for a server that may have objects of these kinds
+/// created.
+pub(crate) fn served(profile: Profile, may_create: &[String]) -> Result<Vec<Found>> {
+    let mut found = source::policies(&PACK.having_effects(), profile, &[])?;
+    found.retain(|one| {
+        let effects = &one.resource.spec.effects;
+        effects
+            .iter()
+            .all(|effect| may_create.contains(&effect.name()))
+    });
+    Ok(found)
+}
+
+fn set_of(pack: Pack, arguments: &args::Policies) -> Result<(Arc<Engine>, PolicySet)> {
+    let found = source::documents(&pack, arguments.profile(), &arguments.paths)?;
     if found.policies.is_empty() {
         bail!(NO_POLICY);
     }
     let engine = engine(arguments)?.with_patience();
     let engine = Arc::new(engine);
-    let set = load::load(&engine, &PACK, &found.policies, excluded(arguments))?;
+    let set = load::load(&engine, &pack, &found.policies, excluded(arguments))?;
     let exemptions = Book::new(found.exemptions, Timestamp::now);
     let set = set.exempting(Arc::new(exemptions.into()));
     // A server logged it.

@@ -15,6 +15,7 @@ pub mod sarif;
 
 use portcullis_contract::{Level, PatchOperation, Within, pointer};
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::fix::{self, Fix};
@@ -89,6 +90,9 @@ pub struct Finding {
     /// What to write instead of a secret, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<Box<Fix>>,
+    /// The object that would mend it, and that Portcullis would create.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creates: Option<Box<Value>>,
     /// The lines to show, if there are any.
     #[serde(skip)]
     pub excerpt: Option<Excerpt>,

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use arc_swap::ArcSwap;
 use kube::Client;
 use portcullis::args;
+use portcullis::args::cluster::EnrolNew;
 use portcullis::cluster::anchor::api::Anchor;
 use portcullis::cluster::certificates::{self, Lifetimes};
 use portcullis::cluster::lease::Timing;
@@ -16,17 +17,18 @@ use portcullis::cluster::run::{Heard, Policies, Running};
 use portcullis::cluster::self_call::SelfCall;
 use portcullis::cluster::writes::{Certificates, Options, Registered, Writes};
 use portcullis::cluster::{self, Home};
+use portcullis::load;
 use portcullis::pack::Profile;
 use portcullis::policy::{Others, PolicySet};
 use portcullis::registration::{Registration, name, selector, target::Target};
 use portcullis::server::Source;
 use portcullis::server::tls::Certificate;
+use portcullis::source::Found;
 use portcullis::telemetry::Metrics;
 use portcullis::wasm::Engine;
-use portcullis::{load, source};
 use tokio::sync::watch;
 
-use crate::chosen::{PACK, excluded};
+use crate::chosen::{PACK, excluded, served};
 use crate::relocating;
 
 /// Where the certificate comes from: files, or the Secret that one of us makes.
@@ -154,7 +156,7 @@ fn preview(arguments: &args::Serve, engine: &Arc<Engine>, home: &Home) -> Result
         profile if profile == arguments.policies.profile => return Ok(None),
         Some(profile) => profile,
     };
-    let found = source::policies(&PACK, profile, &[])?;
+    let found = policies(&arguments.cluster, profile)?;
     let mut excluded = excluded(&arguments.policies);
     excluded.insert(home.namespace.clone());
     let engine = Arc::clone(engine);
@@ -164,6 +166,27 @@ fn preview(arguments: &args::Serve, engine: &Arc<Engine>, home: &Home) -> Result
         load: Arc::new(load),
     }))
 }
+
+/// The policies of a profile, as far as the account has the rights that they
+/// need, and with what new namespaces are enrolled under.
+pub(crate) fn policies(typed: &args::cluster::Cluster, profile: Profile) -> Result<Vec<Found>> {
+    let mut found = served(profile, &typed.may_create)?;
+    let networks = found
+        .iter_mut()
+        .filter(|one| one.resource.name.as_str() == NETWORKS);
+    for policy in networks {
+        let settings = &mut policy.resource.spec.settings;
+        match typed.enrol_new.map(EnrolNew::setting) {
+            None => {}
+            Some(None) => drop(settings.remove("enrolNew")),
+            Some(Some(profile)) => drop(settings.insert("enrolNew".into(), profile.into())),
+        }
+    }
+    Ok(found)
+}
+
+/// The policy that enrols new namespaces.
+const NETWORKS: &str = "default-network-policy";
 
 fn home(typed: &args::cluster::Cluster) -> Result<Home> {
     let namespace = Home::namespace(typed.place.namespace.as_deref());

@@ -14,6 +14,7 @@ use crate::admit::{self, Known, Phase, Scope, Subject, admit};
 use crate::finding::{Excerpt, Finding, Identity, Place, fingerprint};
 use crate::fix::Fix;
 use crate::policy::decision::{Decision, Judged};
+use crate::policy::effect::hanging::Lacking;
 use crate::policy::{Attributes, Others, PolicySet, attributes, patch};
 
 /// What the webhook would have at most.
@@ -35,6 +36,8 @@ pub struct Outcome {
     pub patch: Vec<PatchOperation>,
     /// Which ones those are.
     pub changed_by: Vec<String>,
+    /// What they found besides, if nothing else that is there makes up for it.
+    pub lacking: Vec<Lacking>,
     /// Which policies broke on it, and why. One that has no program at all is
     /// not among them: it is reported once, not by object.
     pub failures: Vec<(String, String)>,
@@ -117,6 +120,7 @@ impl Creation {
         Outcome {
             failures: failures(set, &changed, &decision),
             findings: decision.findings,
+            lacking: decision.lacking,
             changed_by: match is_changed {
                 true => changed.changed_by.iter().map(ToString::to_string).collect(),
                 false => vec![],
@@ -169,6 +173,7 @@ pub fn finding(
         within: finding.within,
         exemption: judged.exempted.as_deref().map(Into::into),
         fix: None,
+        creates: None,
         excerpt,
     }
 }

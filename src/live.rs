@@ -11,7 +11,7 @@ use portcullis::cluster;
 use portcullis::cluster::audit::{Wish, audit, policies};
 use portcullis::cluster::exemptions;
 use portcullis::finding::{Report, human, json, sarif};
-use portcullis::pack::Profile;
+use portcullis::pack::{Pack, Profile};
 use portcullis::policy::exemption::book::Book;
 use portcullis::policy::{Exemption, PolicySet};
 use portcullis::progress::Progress;
@@ -94,9 +94,9 @@ async fn policies_in_force(client: &Client, arguments: &Audit) -> Result<Arc<Pol
     }
     let engine = Arc::new(crate::chosen::engine(typed)?.with_patience());
     let (home, excluded) = (&arguments.installation, crate::chosen::excluded(typed));
-    let base = base(client, home).await?;
-    let found =
-        policies::of_cluster(client, &engine, crate::chosen::PACK, base, home, excluded).await?;
+    let pack = crate::chosen::PACK.having_effects();
+    let base = base(client, home, &pack).await?;
+    let found = policies::of_cluster(client, &engine, pack, base, home, excluded).await?;
     let Some(set) = found else {
         anstream::eprintln!(
             "the cluster has no WasmPolicies: audited with --profile starter of the pack"
@@ -122,7 +122,7 @@ async fn policies_in_force(client: &Client, arguments: &Audit) -> Result<Arc<Pol
 
 /// The policies of the profile that the installation has in force beside the
 /// cluster's own. Who may not know is told so.
-pub(crate) async fn base(client: &Client, home: &str) -> Result<Vec<Found>> {
+pub(crate) async fn base(client: &Client, home: &str, pack: &Pack) -> Result<Vec<Found>> {
     let profile = match policies::base(client, home).await {
         Ok(Some(base)) => Profile::from_str(&base.profile, false).map_err(anyhow::Error::msg)?,
         Ok(None) => return Ok(vec![]),
@@ -134,5 +134,5 @@ pub(crate) async fn base(client: &Client, home: &str) -> Result<Vec<Found>> {
             return Ok(vec![]);
         }
     };
-    Ok(source::policies(&crate::chosen::PACK, profile, &[])?)
+    Ok(source::policies(pack, profile, &[])?)
 }

@@ -4,6 +4,10 @@
 //! or which policies made them.
 #![deny(clippy::disallowed_types)]
 
+pub mod callers;
+pub mod enforcing;
+pub mod plan;
+pub mod reach;
 mod words;
 
 use std::fmt::Write;
@@ -13,10 +17,10 @@ use serde_json::Value;
 use crate::policy::effect::object::policy_of;
 use words::{peers, ports, selector};
 
-/// The label that enrols a namespace, and the annotation that opens flows
-/// (docs/networks.md).
-const LABEL: &str = "portcullis.dev/network";
-const ALLOW: &str = "portcullis.dev/network-allow";
+/// The label that enrols a namespace (docs/networks.md).
+pub const LABEL: &str = "portcullis.dev/network";
+/// The annotation that opens flows.
+pub const ALLOW: &str = "portcullis.dev/network-allow";
 
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,16 @@ pub struct Pack {
     /// any CPU.
     pub compiled: &'static [&'static [u8]],
     /// Profiles: name, and the `WasmPolicy` documents of each by name.
-    pub profiles: &'static [(&'static str, &'static [(&'static str, &'static str)])],
+    pub profiles: &'static [Documents],
+    /// The documents of each profile that have objects created, for which an
+    /// installation needs rights that it does not have by itself.
+    pub effects: &'static [Documents],
+    /// Whether those are a part of their profiles.
+    pub with_effects: bool,
 }
+
+/// A profile, and documents of it: name and text.
+pub type Documents = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// Which part of the pack is in force.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -47,7 +55,19 @@ impl Pack {
         programs: &[],
         compiled: &[],
         profiles: &[],
+        effects: &[],
+        with_effects: false,
     };
+
+    /// The same, where policies that have objects created are a part of their
+    /// profiles: files and audits act on nothing.
+    #[must_use]
+    pub fn having_effects(self) -> Pack {
+        Pack {
+            with_effects: true,
+            ..self
+        }
+    }
 
     /// The program of this name.
     pub fn program(&self, name: &str) -> Option<&'static [u8]> {
@@ -58,10 +78,13 @@ impl Pack {
     }
 
     /// The documents of a profile: name and text.
-    pub fn profile(&self, profile: Profile) -> &'static [(&'static str, &'static str)] {
-        self.profiles
-            .iter()
-            .find(|(known, _)| *known == profile.name())
-            .map_or(&[], |(_, documents)| documents)
+    pub fn profile(
+        &self,
+        profile: Profile,
+    ) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+        let effects = if self.with_effects { self.effects } else { &[] };
+        let all = self.profiles.iter().chain(effects);
+        all.filter(move |(known, _)| *known == profile.name())
+            .flat_map(|(_, documents)| *documents)
     }
 }

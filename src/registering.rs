@@ -8,7 +8,7 @@ use portcullis::cluster::state::How;
 use portcullis::registration::target::{CaBundle, Target};
 use portcullis::registration::{self, Registration};
 
-use crate::chosen::policy_set;
+use crate::chosen::served_set;
 use crate::print;
 
 pub(crate) fn certs(arguments: &args::Certs) -> Result<u8> {
@@ -36,7 +36,7 @@ pub(crate) fn webhook_config(arguments: &args::WebhookConfig) -> Result<u8> {
             .collect::<Result<_, _>>()?,
         objects: vec![],
     };
-    let (_, set) = policy_set(&arguments.policies)?;
+    let set = served_set(&arguments.policies)?;
     let configurations = registration.configurations(&set)?;
     print(&registration::yaml::documents(&configurations))
 }

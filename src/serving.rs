@@ -12,7 +12,6 @@ use portcullis::load::taker::Prepare;
 use portcullis::pack::Profile;
 use portcullis::policy::PolicyName;
 use portcullis::server::{Options, Server, Signals, Source};
-use portcullis::source;
 use portcullis::telemetry::{self, Metrics};
 use portcullis::wasm::Engine;
 use portcullis::webhook::Webhook;
@@ -78,7 +77,7 @@ fn of_cluster(
     let profile = installed::base(&arguments.policies).unwrap_or(Profile::None);
     Ok(Policies {
         pack: PACK,
-        base: source::policies(&PACK, profile, &[])?,
+        base: installed::policies(&arguments.cluster, profile)?,
         engine: Arc::clone(engine),
         prepare,
         excluded_namespaces: excluded(&arguments.policies),

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use crate::policy::set::Counts;
 
 mod audit;
+mod effects;
 mod exemptions;
 mod labels;
 mod log;
@@ -56,6 +57,7 @@ pub struct Metrics {
     excluded: Family<Namespace, Gauge>,
     audit: audit::Audit,
     exemptions: exemptions::Exemptions,
+    effects: effects::Effects,
 }
 
 fn latency() -> Histogram {
@@ -90,12 +92,14 @@ impl Default for Metrics {
             excluded: Family::default(),
             audit: audit::Audit::default(),
             exemptions: exemptions::Exemptions::default(),
+            effects: effects::Effects::default(),
         };
         metrics.register_decisions();
         metrics.register_transport();
         metrics.register_writes();
         metrics.register_audit();
         metrics.register_exemptions();
+        metrics.register_effects();
         metrics
     }
 }

@@ -17,14 +17,17 @@
 //!   findings: [{code: image-latest, container: web, path: /spec/containers/0/image}]
 //!   effects: [{kind: secrets, required: true, object: {...}}]
 //!   guarded: [{code: not-yours, path: /metadata/labels, permission: {verb: update, resource: x}}]
+//!   lacking: [{code: nothing-there, path: /metadata/name, unless: 2, object: {...}}]
+//!   cutOff: [{code: closed, path: /metadata/labels, policy: {...}}]
 //! ```
 //!
 //! Of an effect, `object` may be left out, and so may `mode` and `unless`, the
-//! number of its alternatives. The AdmissionReview around the object is made. The same files run natively
+//! number of its alternatives; likewise of what findings hang on. The AdmissionReview around the object is made. The same files run natively
 //! (`portcullis_sdk::cases`) and through wasm, with equal results.
 
 mod answers;
 mod effects;
+mod hanging;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +37,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{MatchConstraints, Operation, PatchOperation, Verdict, Within};
 use effects::{ExpectedEffect, ExpectedGuarded};
+use hanging::{ExpectedCutOff, ExpectedLack};
 
 pub use answers::Answers;
 
@@ -78,6 +82,10 @@ struct Expect {
     effects: Vec<ExpectedEffect>,
     #[serde(default)]
     guarded: Vec<ExpectedGuarded>,
+    #[serde(default)]
+    lacking: Vec<ExpectedLack>,
+    #[serde(default, rename = "cutOff")]
+    cut_off: Vec<ExpectedCutOff>,
     #[serde(default)]
     faults: Vec<ExpectedFault>,
     error: Option<String>,
@@ -311,6 +319,8 @@ impl Case {
         let changes = verdict.changes.as_ref();
         mismatches.extend(effects::differ(changes, &self.expect.effects));
         mismatches.extend(effects::guarded_differ(changes, &self.expect.guarded));
+        mismatches.extend(hanging::lacking_differ(changes, &self.expect.lacking));
+        mismatches.extend(hanging::cut_off_differ(changes, &self.expect.cut_off));
         mismatches
     }
 }

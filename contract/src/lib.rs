@@ -12,12 +12,14 @@
 //! - [`Verdict`]: what a policy says of a request.
 //! - [`Lookup`] and [`Query`]: which other objects it may ask for, and how.
 //! - [`Effect`]: an object that it wants to exist besides.
+//! - [`Lack`] and [`CutOff`]: findings that hang on other objects.
 //!
 //! How the documents may grow is written in `wit/policy.wit`.
 
 mod constraints;
 mod description;
 pub mod effect;
+pub mod hanging;
 pub mod lookups;
 pub mod pod;
 pub mod pointer;
@@ -35,6 +37,7 @@ pub use constraints::{
 };
 pub use description::{Code, Description, Level};
 pub use effect::{Condition, Effect, EffectMode, Guarded, Permission, Test, Unless};
+pub use hanging::{CutOff, Lack};
 pub use lookups::{Lookup, Query};
 pub use redaction::Redaction;
 pub use request::Request;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::effect::{Effect, Guarded};
+use crate::hanging::{CutOff, Lack};
 
 /// The answer of a guest's `evaluate`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -63,8 +64,8 @@ impl std::fmt::Display for Within {
 }
 
 /// What a policy would change: a patch or a whole object, never both. Effects
-/// and guarded findings need no right to change the object; they are acted on
-/// by the validating half, which sees it as it will be.
+/// and findings that hang on more than the object need no right to change it;
+/// the validating half acts on them, which sees it as it will be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Changes {
@@ -80,6 +81,12 @@ pub struct Changes {
     /// Findings that hang on what the user who asks may do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guarded: Vec<Guarded>,
+    /// Findings of what is there, which hang on other objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<Lack>,
+    /// Findings that hang on what the API server calls in the namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cut_off: Vec<CutOff>,
     /// Lines for the API server's audit log.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
@@ -122,6 +129,27 @@ impl Changes {
     /// Whether the object itself is to be changed, or the audit log told of it.
     pub fn is_of_object(&self) -> bool {
         !self.patch.is_empty() || self.object.is_some() || !self.annotations.is_empty()
+    }
+
+    /// Whether anything else is asked for.
+    pub fn is_of_others(&self) -> bool {
+        !self.effects.is_empty() || self.hanging().next().is_some()
+    }
+
+    /// The findings that hang on more than the object.
+    pub fn hanging(&self) -> impl Iterator<Item = &Finding> {
+        let guarded = self.guarded.iter().map(|one| &one.finding);
+        let lacking = self.lacking.iter().map(|one| &one.finding);
+        let cut_off = self.cut_off.iter().map(|one| &one.finding);
+        guarded.chain(lacking).chain(cut_off)
+    }
+
+    /// The same, to take values out of them.
+    pub fn hanging_mut(&mut self) -> impl Iterator<Item = &mut Finding> {
+        let guarded = self.guarded.iter_mut().map(|one| &mut one.finding);
+        let lacking = self.lacking.iter_mut().map(|one| &mut one.finding);
+        let cut_off = self.cut_off.iter_mut().map(|one| &mut one.finding);
+        guarded.chain(lacking).chain(cut_off)
     }
 }
 

@@ -16,6 +16,7 @@ use super::labels::Labels;
 use super::{Known, Phase, Scope, Subject};
 use crate::policy::action::{NamespaceLabels, actions};
 use crate::policy::decision::{Broken, Evaluation};
+use crate::policy::effect::hanging::{Closing, Lacking};
 use crate::policy::effect::{Guard, Wanted};
 use crate::policy::scrub::Values;
 use crate::policy::{
@@ -244,6 +245,18 @@ impl Admission<'_> {
             });
         }
         let attributes = self.subject.attributes;
+        let namespace = attributes.namespace.as_deref().unwrap_or_default();
+        for lack in changes.lacking {
+            let judged = self.weigh(policy, lack.finding.clone(), labels, guessed)?;
+            let lacking = Lacking::new(judged, lack, namespace);
+            self.decision.lacking.push(lacking);
+        }
+        for cut_off in changes.cut_off {
+            let judged = self.weigh(policy, cut_off.finding.clone(), labels, guessed)?;
+            let answers = policy.spec.failure_policy;
+            let closing = Closing::new(judged, cut_off, namespace, answers);
+            self.decision.closing.push(closing);
+        }
         for effect in changes.effects {
             let wanted = Wanted::new(policy, effect, attributes)?;
             self.decision.effects.push(wanted);

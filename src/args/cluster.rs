@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{duration, period};
 use crate::pack::Profile;
@@ -95,6 +95,15 @@ pub struct Cluster {
     /// back
     #[arg(long = "restorer", value_name = "USER", requires = "relocation")]
     pub restorers: Vec<String>,
+    /// What the account may create, a resource with its group such as
+    /// `networkpolicies.networking.k8s.io`: policies of --profile that have such
+    /// objects created are in force, too. May be given several times
+    #[arg(long, value_name = "KIND", requires = "cluster")]
+    pub may_create: Vec<String>,
+    /// The profile of networks that `default-network-policy` gives each new
+    /// namespace, or `none` [default: what --profile says]
+    #[arg(long, value_name = "NETWORK", value_enum, requires = "may_create")]
+    pub enrol_new: Option<EnrolNew>,
     /// Where this process reaches the Service, if not by its name
     #[arg(long, value_name = "HOST:PORT", hide = true)]
     pub self_call_address: Option<String>,
@@ -113,4 +122,26 @@ pub struct Cluster {
     /// How often everything is looked at where nothing seems to change
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration, hide = true)]
     pub resync: Duration,
+}
+
+/// What new namespaces are enrolled under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EnrolNew {
+    /// In: the same namespace, ingress controllers and monitoring.
+    IsolateIngress,
+    /// The same, and out to the same namespace, DNS and the API server alone.
+    IsolateFull,
+    /// They are not.
+    None,
+}
+
+impl EnrolNew {
+    /// The setting `enrolNew` of `default-network-policy`.
+    pub fn setting(self) -> Option<&'static str> {
+        match self {
+            EnrolNew::IsolateIngress => Some("isolate-ingress"),
+            EnrolNew::IsolateFull => Some("isolate-full"),
+            EnrolNew::None => None,
+        }
+    }
 }

@@ -7,8 +7,10 @@ use clap::Args;
 /// `portcullis network`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What it does not read: policies of Cilium, Calico and administrators.\n\n\
-    Examples:\n  portcullis network shop\n  portcullis network shop --context prod"
+    after_help = "What it does not read: policies of Cilium, Calico and administrators; for --plan \
+    routes of the Gateway API and of Traefik.\n\nExit code with --plan: 0 nothing that is in use \
+    would be closed, 1 something would, 2 it could not be looked at.\n\nExamples:\n  \
+    portcullis network shop\n  portcullis network shop --plan --profile isolate-full"
 )]
 pub struct Network {
     /// The namespace
@@ -20,4 +22,19 @@ pub struct Network {
     /// The context of the kubeconfig [default: its current one]
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
+    /// List what enrolment would close, and what to write to keep it open
+    #[arg(long)]
+    pub plan: bool,
+    /// The profile of networks to plan for
+    /// [default: that of the namespace, else isolate-ingress]
+    #[arg(long, value_name = "PROFILE", requires = "plan")]
+    pub profile: Option<String>,
+    /// The namespace of the installation, whose policies are planned with
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        default_value = "portcullis",
+        hide = true
+    )]
+    pub installation: String,
 }

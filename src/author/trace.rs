@@ -282,6 +282,17 @@ fn verdict(out: &mut String, prefix: &str, decision: &Decision) {
         let (verb, resource) = (&permission.verb, &permission.resource);
         let _ = writeln!(out, "  unless the user may {verb} {resource}: {text}");
     }
+    for lacking in &decision.lacking {
+        let text = lacking.judged.text();
+        let _ = writeln!(
+            out,
+            "  in files and audits, if nothing makes up for it: {text}"
+        );
+    }
+    for closing in &decision.closing {
+        let text = closing.judged.text();
+        let _ = writeln!(out, "  if the API server calls what it closes: {text}");
+    }
     for warning in decision.warnings() {
         let _ = writeln!(out, "  warning: {warning}");
     }

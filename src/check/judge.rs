@@ -12,6 +12,7 @@ use crate::finding::{self, Change, Failure, Finding, Place, Skipped};
 use crate::judge::{self, Creation, Outcome, identity};
 use crate::policy::PolicySet;
 use crate::policy::decision::Judged;
+use crate::policy::effect::hanging::Lacking;
 use crate::review;
 
 /// An object and where it is from.
@@ -28,6 +29,8 @@ pub(super) struct Part {
     pub(super) failures: Vec<Failure>,
     pub(super) skipped: Vec<Skipped>,
     pub(super) judged: Vec<finding::Subject>,
+    /// What is found if none of all objects makes up for it.
+    pub(super) lacking: Vec<(Finding, Lacking)>,
 }
 
 /// What a share of the objects is judged by.
@@ -97,6 +100,11 @@ impl Part {
         }
         let secrets = Secrets::of(&given.object, &outcome.findings);
         let fix = judge::fix(&outcome.findings, &given.object.value).filter(|_| fixes);
+        let lacking = outcome.lacking.into_iter();
+        self.lacking.extend(lacking.map(|lacking| {
+            let finding = finding(given, &lacking.judged, &secrets);
+            (finding, lacking)
+        }));
         self.findings
             .extend(outcome.findings.iter().map(|judged| Finding {
                 fix: fix.clone().filter(|_| judged.secret),

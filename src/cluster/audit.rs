@@ -14,9 +14,10 @@ pub mod policies;
 pub mod world;
 
 mod judging;
-mod walk;
+mod lacking;
+pub(super) mod walk;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
@@ -27,8 +28,9 @@ use portcullis_contract::MatchConstraints;
 use crate::check::policy_failures;
 use crate::cluster::namespaces::Metadata;
 use crate::finding::exempting::{self, View};
-use crate::finding::{Failure, Identity, Place, Report};
+use crate::finding::{Failure, Finding, Identity, Place, Report};
 use crate::fix;
+use crate::policy::effect::hanging::Lacking;
 use crate::policy::{Action, PolicySet};
 use crate::progress::Progress;
 use judging::Part;
@@ -110,6 +112,7 @@ pub async fn audit(
         groups.map_err(|problem| anyhow!("the API server was asked what it has: {problem}"))?;
     let mut selection = kinds::select(&walk.set, &groups);
     let knows_reports = kinds::has(&groups, "openreports.io", "v1alpha1", "reports");
+    let served = kinds::served(&groups);
     drop(groups);
     if !wish.namespaces.is_empty() {
         selection.kinds.retain(|kind| kind.namespaced);
@@ -117,7 +120,7 @@ pub async fn audit(
     walk.world = Arc::new(world(&mut walk.lists, &wish.namespaces).await?);
     let others = others::gather(&mut walk.lists, &walk.set, &wish.namespaces).await;
     walk.others = Arc::new(others);
-    let audited = Auditing::new(walk, selection)
+    let audited = Auditing::new(walk, selection, served)
         .run(&wish.namespaces, wish.own_policies)
         .await?;
     Ok(Audited {
@@ -161,11 +164,14 @@ struct Auditing {
     report: Report,
     slipped_in: Vec<SlippedIn>,
     uses: Vec<fix::Use>,
+    lacking: Vec<(Finding, String, Lacking)>,
+    /// What the API server has.
+    served: BTreeSet<(String, String)>,
     objects: usize,
 }
 
 impl Auditing {
-    fn new(walk: Walk, selection: Selection) -> Auditing {
+    fn new(walk: Walk, selection: Selection, served: BTreeSet<(String, String)>) -> Auditing {
         let mut failures = policy_failures(&walk.set);
         failures.extend(selection.failures);
         Auditing {
@@ -178,6 +184,8 @@ impl Auditing {
             },
             slipped_in: vec![],
             uses: vec![],
+            lacking: vec![],
+            served,
             objects: 0,
             walk,
         }
@@ -205,6 +213,7 @@ impl Auditing {
             }
         }
         self.look_up_owners().await;
+        self.settle_lacking().await;
         let mut report = self.report;
         let (findings, mut uids) = self.found.finish();
         report.findings = findings;
@@ -260,7 +269,19 @@ impl Auditing {
         self.report.changes.extend(part.changes);
         self.slipped_in.extend(part.slipped_in);
         self.uses.extend(part.uses);
+        self.lacking.extend(part.lacking);
         self.found.merge(part.found);
+    }
+
+    /// What is found unless something in the cluster makes up for it. Who may not
+    /// list what could is told so, and of nothing that hangs on it.
+    async fn settle_lacking(&mut self) {
+        let lacking = std::mem::take(&mut self.lacking);
+        let (found, failures) = lacking::settle(&mut self.walk.lists, lacking, &self.served).await;
+        self.report.failures.extend(failures);
+        for (finding, uid) in found {
+            self.found.add(finding, &uid, None);
+        }
     }
 
     /// Where policies judge Pods but not what makes them, that is asked for.

@@ -7,6 +7,7 @@
 mod closed;
 pub mod look;
 mod manifests;
+mod networks;
 mod policies;
 mod registered;
 pub mod render;
@@ -57,7 +58,7 @@ fn note(message: impl Into<String>, remedy: impl Into<String>) -> Said {
 type Check = fn(&Seen) -> Vec<Said>;
 
 /// All checks, in the order in which they are told.
-const CHECKS: [(&str, Check); 18] = [
+const CHECKS: [(&str, Check); 19] = [
     ("manifests", manifests::definitions),
     ("rights", manifests::rights),
     ("anchor", manifests::anchor),
@@ -68,6 +69,7 @@ const CHECKS: [(&str, Check); 18] = [
     ("certificate", serving::certificate),
     ("served", served::served),
     ("policies", policies::loaded),
+    ("networks", networks::enforced),
     ("registration", registered::registration),
     ("conditions", registered::conditions),
     ("ca-bundle", registered::ca_bundle),

@@ -1,4 +1,8 @@
-//! The NetworkPolicies of a namespace, as the API server has them.
+//! The NetworkPolicies of a namespace, as the API server has them, and who
+//! hangs on what they would close.
+
+pub mod callers;
+pub mod plan;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Namespace;

@@ -17,6 +17,8 @@ const REGISTERED: &str = "Registered";
 /// The condition that speaks of what the policy looks up; absent where that is
 /// nothing.
 pub const ANSWERED: &str = "LookupsAnswered";
+/// All that are told here.
+const OURS: [&str; 3] = [LOADED, REGISTERED, ANSWERED];
 
 /// What came of a policy.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,8 +85,11 @@ pub fn status(object: &DynamicObject, told: Told<'_>, now: &str) -> Option<Statu
         conditions: conditions.into_iter().flatten().map(since).collect(),
     };
     let says = |one: &Condition| before.condition(&one.r#type) == Some(one);
+    // Others are others'.
+    let is_ours = |one: &&Condition| OURS.contains(&one.r#type.as_str());
+    let ours = before.conditions.iter().filter(is_ours).count();
     let is_known = after.conditions.iter().all(says)
-        && before.conditions.len() == after.conditions.len()
+        && ours == after.conditions.len()
         && before.observed_generation == after.observed_generation
         && before.program == after.program
         && before.in_force == after.in_force;

@@ -20,12 +20,14 @@ use super::gather;
 use super::home::Home;
 use super::link::Link;
 use super::namespaces::Namespaces;
+use super::networks::callers::Callers;
 use super::others::Watched;
 use super::relocation::admission::Moving;
 use super::vetting::{Vetting, changed_spec};
 use super::writes::Registered;
 use crate::load::taker::{Prepare, Taker};
 use crate::pack::Pack;
+use crate::policy::effect::hanging::Closing;
 use crate::policy::{Others, PolicySet, Wanted};
 use crate::review::Request;
 use crate::server::{Half, Health};
@@ -126,6 +128,7 @@ pub fn start(
         others,
         ensuring: Ensuring::new(client.clone()),
         moving: restorers.map(|restorers| Moving::new(client.clone(), &home.namespace, restorers)),
+        callers: Callers::new(client.clone()),
         client: client.clone(),
         vetting: Vetting::new(client.clone(), pack, engine),
     });
@@ -148,6 +151,7 @@ struct Around {
     ensuring: Ensuring,
     /// None where nothing is moved.
     moving: Option<Moving>,
+    callers: Callers,
     client: Client,
     vetting: Vetting,
 }
@@ -205,6 +209,14 @@ impl Surroundings for Around {
                 None => Err("it is switched off: `serve --relocation`".to_owned()),
             }
         })
+    }
+
+    fn closed_by<'a>(
+        &'a self,
+        closing: &'a Closing,
+        until: Instant,
+    ) -> BoxFuture<'a, Result<Vec<String>, String>> {
+        Box::pin(self.callers.closed_by(closing, until))
     }
 
     fn vet(&self, request: Request, until: Instant) -> BoxFuture<'_, Vetted> {

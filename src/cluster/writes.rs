@@ -92,6 +92,7 @@ impl Writes {
             others: self.others.clone(),
             leads: self.leading.subscribe(),
             judged: self.judged(),
+            metrics: Arc::clone(&self.metrics),
         }));
         let mut candidate = Candidate::new(self.client, &self.home, self.anchor, self.timing);
         candidate.run(self.leading, stop).await;

@@ -207,6 +207,7 @@ fn finding(problem: &Problem, object: Identity, place: Place, action: Action) ->
         container: None,
         within: None,
         fix: None,
+        creates: None,
         exemption: None,
         excerpt: None,
     }

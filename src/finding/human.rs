@@ -1,5 +1,6 @@
 //! `--output human`: grouped by file, with the line and a caret.
 
+mod creates;
 mod fix;
 
 use std::collections::BTreeMap;
@@ -44,6 +45,7 @@ pub fn render(report: &Report, show_audit: bool) -> String {
             fix::render(&mut out, fix);
         }
     }
+    creates::render(&mut out, &shown);
     changes(&mut out, report);
     failures(&mut out, report);
     summary(&mut out, report);

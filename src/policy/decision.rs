@@ -8,6 +8,7 @@ use std::time::Duration;
 use portcullis_contract::{PatchOperation, pointer};
 
 use super::action::Actions;
+use super::effect::hanging::{Closing, Lacking};
 use super::effect::{Guard, Wanted};
 use super::{Exemption, Failure, FailurePolicy, PolicyName, action::Action};
 
@@ -72,6 +73,10 @@ pub struct Decision {
     pub effects: Vec<Wanted>,
     /// What is found besides, unless the user may do something.
     pub guarded: Vec<Guard>,
+    /// What is found besides in files and audits, if nothing makes up for it.
+    pub lacking: Vec<Lacking>,
+    /// What is found besides where the API server calls what would be closed.
+    pub closing: Vec<Closing>,
     /// The policies that ran, with their time.
     pub evaluations: Vec<Evaluation>,
 }

@@ -2,6 +2,7 @@
 //! as the operator grants them. Pure: `cluster::effects` acts on them.
 
 pub mod grant;
+pub mod hanging;
 pub mod object;
 pub mod unless;
 

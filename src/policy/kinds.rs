@@ -15,7 +15,7 @@ pub struct Resource {
 }
 
 /// Cluster-scoped kinds: group, kind. `*` is any group.
-const CLUSTER_SCOPED: [(&str, &str); 38] = [
+const CLUSTER_SCOPED: [(&str, &str); 41] = [
     ("", "Namespace"),
     ("", "Node"),
     ("", "PersistentVolume"),
@@ -51,6 +51,9 @@ const CLUSTER_SCOPED: [(&str, &str); 38] = [
     ("gateway.networking.k8s.io", "GatewayClass"),
     ("cert-manager.io", "ClusterIssuer"),
     ("cilium.io", "CiliumClusterwideNetworkPolicy"),
+    ("crd.projectcalico.org", "GlobalNetworkPolicy"),
+    ("policy.networking.k8s.io", "AdminNetworkPolicy"),
+    ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy"),
     ("snapshot.storage.k8s.io", "VolumeSnapshotClass"),
     ("external-secrets.io", "ClusterSecretStore"),
     ("portcullis.dev", "WasmPolicy"),

@@ -97,8 +97,8 @@ impl Values {
         for text in changes.annotations.values_mut() {
             self.clean(text);
         }
-        for guarded in &mut changes.guarded {
-            self.scrub_finding(&mut guarded.finding);
+        for finding in changes.hanging_mut() {
+            self.scrub_finding(finding);
         }
         let in_patch = changes.patch.iter().any(|operation| match operation {
             PatchOperation::Remove { path } => self.holds(path),
@@ -113,12 +113,15 @@ impl Values {
         let in_permissions = permissions
             .flat_map(serde_json::to_value)
             .any(|asked| self.is_in(&asked));
+        let hanging = changes.lacking.iter().map(serde_json::to_value);
+        let hanging = hanging.chain(changes.cut_off.iter().map(serde_json::to_value));
+        let in_hanging = hanging.flatten().any(|one| self.is_in(&one));
         let in_object = changes
             .object
             .as_ref()
             .is_some_and(|object| self.is_in(object));
         let in_keys = changes.annotations.keys().any(|key| self.holds(key));
-        if in_patch || in_effects || in_permissions || in_object || in_keys {
+        if in_patch || in_effects || in_permissions || in_hanging || in_object || in_keys {
             let message = "its changes repeat a value of this Secret or ConfigMap: \
                            if you trust it with them, write `spec.grants: [values]`";
             return Err(Failure::guest(Cause::Grant, message));

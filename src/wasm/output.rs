@@ -1,7 +1,7 @@
 //! What a guest may answer.
 
 use portcullis_contract::effect::{self, MAX_CONDITIONS};
-use portcullis_contract::{Description, Finding, Verdict};
+use portcullis_contract::{Description, Finding, Verdict, hanging};
 
 use super::MAX_OUTPUT_BYTES;
 use crate::policy::{Cause, Failure};
@@ -100,8 +100,7 @@ fn check_changes(
     let Some(changes) = &verdict.changes else {
         return Ok(());
     };
-    let has_others = !changes.effects.is_empty() || !changes.guarded.is_empty();
-    let changes_object = changes.is_of_object() || !has_others;
+    let changes_object = changes.is_of_object() || !changes.is_of_others();
     if changes_object && !description.mutating {
         return Err(output(
             "it asked for changes, but its description says `mutating: false`".into(),
@@ -124,9 +123,10 @@ fn check_changes(
             "it reported more than {MAX_CONDITIONS} guarded findings"
         )));
     }
-    for guarded in &changes.guarded {
-        check(&guarded.finding, description)?;
+    for finding in changes.hanging() {
+        check(finding, description)?;
     }
+    hanging::check(&changes.lacking, &changes.cut_off).map_err(output)?;
     effect::check(&changes.effects, &description.effects).map_err(output)
 }
 

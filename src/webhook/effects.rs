@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Surroundings;
 use super::surroundings::NO_CLUSTER;
 use crate::policy::decision::Broken;
+use crate::policy::effect::hanging::Closing;
 use crate::policy::effect::{Guard, Wanted};
 use crate::policy::{Cause, Decision, Failure};
 use crate::review::Request;
@@ -29,6 +30,9 @@ pub(super) async fn act(
     };
     for guard in std::mem::take(&mut decision.guarded) {
         acting.find(guard, decision).await;
+    }
+    for closing in std::mem::take(&mut decision.closing) {
+        acting.look(closing, decision).await;
     }
     if !request.attributes.dry_run {
         acting.ensure(decision).await;
@@ -60,6 +64,26 @@ impl Acting<'_> {
             policy: guard.judged.policy,
             failure: Failure::host(Cause::Lookup, message),
             failure_policy: guard.failure_policy,
+        });
+    }
+
+    /// Adds what is found where the API server would be kept from what it calls.
+    /// Where there is no cluster nobody knows, and nothing is found.
+    async fn look(&self, closing: Closing, decision: &mut Decision) {
+        let Some(around) = self.around else { return };
+        let problem = match around.closed_by(&closing, self.until).await {
+            Ok(callers) if callers.is_empty() => return,
+            Ok(callers) => return decision.findings.push(closing.told(&callers)),
+            Err(problem) => problem,
+        };
+        let message = format!(
+            "what the API server calls in the namespace `{}` is not known: {problem}",
+            closing.namespace
+        );
+        decision.failures.push(Broken {
+            policy: closing.judged.policy,
+            failure: Failure::host(Cause::Lookup, message),
+            failure_policy: closing.failure_policy,
         });
     }
 

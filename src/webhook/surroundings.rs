@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use portcullis_contract::{PatchOperation, Permission};
 use serde_json::Value;
 
+use crate::policy::effect::hanging::Closing;
 use crate::policy::{Others, Wanted};
 use crate::review::Request;
 use crate::server::{Half, Health};
@@ -70,6 +71,16 @@ pub trait Surroundings: Send + Sync + 'static {
         _until: Instant,
     ) -> BoxFuture<'a, Result<Relocated, String>> {
         Box::pin(async { Err(NO_CLUSTER.to_owned()) })
+    }
+
+    /// What the API server calls in a namespace and would be kept from, in words.
+    /// In the error, why nobody knows.
+    fn closed_by<'a>(
+        &'a self,
+        _closing: &'a Closing,
+        _until: Instant,
+    ) -> BoxFuture<'a, Result<Vec<String>, String>> {
+        Box::pin(async { Ok(vec![]) })
     }
 
     /// Tries out the policy, or the exemption, of a request that creates or

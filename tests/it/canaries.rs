@@ -171,6 +171,7 @@ fn only_the_policies_on_secrets_are_granted_values() {
     for profile in ["observe", "starter", "strict"] {
         let folder = crate::support::root().join("pack").join(profile);
         let mut found = granted_in(&folder);
+        found.extend(granted_in(&folder.join("effects")));
         found.sort();
         assert_eq!(found, granted, "{profile}");
     }
@@ -179,8 +180,9 @@ fn only_the_policies_on_secrets_are_granted_values() {
 /// The policies of a profile that hold any grant.
 fn granted_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("a profile");
-    let granted = entries.filter_map(|entry| {
-        let text = std::fs::read(entry.expect("an entry").path()).expect("a policy");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let granted = paths.filter(|path| path.is_file()).filter_map(|path| {
+        let text = std::fs::read(path).expect("a policy");
         let policy = portcullis_manifest::parse_document(&text).expect("YAML");
         let is_granted = policy.pointer("/spec/grants").is_some();
         let name = policy

@@ -12,7 +12,7 @@ use portcullis::policy::{Asked, Cause, Evaluate, Others, Sight, Spec, patch};
 use portcullis::wasm::{Engine, Loaded, Program, Trial};
 use portcullis_contract::case::{Case, Outcome};
 use portcullis_contract::reads::Reads;
-use portcullis_contract::{Description, Redaction, Request, Verdict};
+use portcullis_contract::{Changes, Description, Redaction, Request, Verdict};
 use serde_json::Map;
 
 use crate::support::root;
@@ -88,9 +88,8 @@ impl Policy {
         let case = Case::parse(&std::fs::read(file).expect("a case")).expect("a case");
         let outcome = self.judge(&case);
         if let Outcome::Judged(verdict) = &outcome {
-            let guarded = verdict.changes.iter().flat_map(|changes| &changes.guarded);
-            let guarded = guarded.map(|guarded| &guarded.finding);
-            for finding in verdict.findings.iter().chain(guarded) {
+            let hanging = verdict.changes.iter().flat_map(Changes::hanging);
+            for finding in verdict.findings.iter().chain(hanging) {
                 unseen.remove(&finding.code);
             }
         }

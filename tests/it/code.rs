@@ -176,8 +176,11 @@ fn built_in_policies_are_compiled_ahead_with_the_settings_of_the_profiles() {
     let mut count = 0;
     for profile in ["observe", "starter", "strict"] {
         let folder = root().join("pack").join(profile);
-        for document in fs::read_dir(folder).expect("a profile") {
-            let text = fs::read(document.expect("a file").path()).expect("a document");
+        let within = |folder: &Path| fs::read_dir(folder).expect("a folder");
+        let documents = within(&folder).chain(within(&folder.join("effects")));
+        let documents = documents.map(|document| document.expect("a file").path());
+        for document in documents.filter(|path| path.is_file()) {
+            let text = fs::read(document).expect("a document");
             let stream = portcullis_manifest::read(&text);
             let policy = &stream.objects[0].value;
             let name = policy["spec"]["program"]["builtin"]

@@ -54,6 +54,8 @@ mod truth_configmaps;
 mod truth_literals;
 /// What policies look up on the corpora, against `truth.json`.
 mod truth_lookups;
+/// Namespaces without a NetworkPolicy on the corpora, against `truth.json`.
+mod truth_networks;
 /// Policies on bindings, routes and namespaces on the corpora against `truth.json`.
 mod truth_objects;
 /// `probes` on the corpora against `truth.json`.

@@ -57,6 +57,7 @@ fn pack() -> Pack {
         programs: leaked("target/policies", "wasm").leak(),
         compiled: compiled.leak(),
         profiles: profiles.to_vec().leak(),
+        ..Pack::EMPTY
     }
 }
 

@@ -92,7 +92,8 @@ fn wanted() -> Result<Pages> {
 fn profiles() -> Result<BTreeMap<&'static str, BTreeMap<String, Spec>>> {
     let documents = |profile: &'static str| {
         let folder = root().join("pack").join(profile);
-        let found = source::policies(&Pack::EMPTY, Profile::None, &[folder])?;
+        let folders = [folder.join("effects"), folder];
+        let found = source::policies(&Pack::EMPTY, Profile::None, &folders)?;
         let specs = found.into_iter().filter_map(|found| {
             let spec = found.resource.spec;
             match &spec.program {

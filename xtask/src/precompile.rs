@@ -37,7 +37,8 @@ fn distinct() -> Result<Vec<(String, Spec)>> {
     let mut distinct: Vec<(String, Spec)> = Vec::new();
     for profile in ["observe", "starter", "strict"] {
         let folder = root().join("pack").join(profile);
-        for found in source::policies(&Pack::EMPTY, Profile::None, &[folder])? {
+        let folders = [folder.join("effects"), folder];
+        for found in source::policies(&Pack::EMPTY, Profile::None, &folders)? {
             let spec = found.resource.spec;
             let ProgramRef::Builtin(name) = &spec.program else {
                 anyhow::bail!("{}: the pack holds built-in programs only", found.place);

@@ -15,6 +15,11 @@ pub fn of(name: &str, labels: &BTreeMap<String, String>) -> Vec<Unless> {
     all
 }
 
+/// Any NetworkPolicy of the namespace.
+pub(crate) fn any_network_policy() -> Unless {
+    within("networking.k8s.io/v1", "networkpolicies", vec![])
+}
+
 fn at(path: &str, is: Test) -> Condition {
     Condition {
         path: path.to_owned(),

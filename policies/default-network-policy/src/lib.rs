@@ -4,6 +4,7 @@
 
 pub mod coverage;
 pub mod flows;
+mod lacking;
 pub mod request;
 pub mod settings;
 pub mod template;
@@ -12,9 +13,9 @@ use portcullis_sdk::contract::{
     Effect, MatchConstraints, Operation, PatchOperation, Permission, Rule, Scope, pointer,
 };
 use portcullis_sdk::{Codes, Page, Place, Policy, Report, shown};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use request::{ALLOW, LABEL, Namespace, Request};
+use request::{ALLOW, FORCE, LABEL, Namespace, Request};
 use settings::{Profile, Settings};
 
 /// ## What it does
@@ -39,6 +40,14 @@ use settings::{Profile, Settings};
 /// all of its pods and ingress, or one of Cilium, Calico or a cluster's
 /// administrators) gets none, and ours goes when one comes: policies add up,
 /// and ours could loosen it.
+///
+/// A namespace whose pods answer webhooks, APIServices or conversions of
+/// CustomResourceDefinitions is not enrolled (`cuts-off-api-server`) unless a
+/// flow lets the API server in on their port, `from=10.0.0.0/8:8443`, or the
+/// annotation `portcullis.dev/network-force: "true"` says that it may be.
+///
+/// In files and audits it finds namespaces without a NetworkPolicy, and shows
+/// the one that the label would have made.
 ///
 /// ## Why is this bad?
 ///
@@ -89,6 +98,21 @@ pub enum Code {
     /// namespace covers.
     #[code(warning)]
     HostNetwork,
+    /// The profile would keep the API server from a webhook, an APIService or a
+    /// conversion that pods of the namespace answer. With
+    /// `failurePolicy: Fail` nothing could be written any more that the webhook
+    /// judges.
+    #[code(error)]
+    CutsOffApiServer,
+    /// There is no NetworkPolicy in the namespace, and nothing else covers it:
+    /// every pod of the cluster reaches its pods. Found in files and by audits.
+    #[code(warning)]
+    NamespaceWithoutNetworkpolicy,
+    /// There are NetworkPolicies in the namespace, and none for all of its pods:
+    /// those that none selects are open to every pod of the cluster. Found in
+    /// files and by audits.
+    #[code(info)]
+    NamespacePartlyCovered,
 }
 
 /// What it asks for.
@@ -131,6 +155,10 @@ impl Policy for DefaultNetworkPolicy {
             guard(request, namespace, settings, report);
         }
         let Some(written) = namespace.profile() else {
+            let gets_it = settings.enrol_new.is_some() && !request.is_there();
+            if request.is_of_namespace() && request.is_create() && !gets_it {
+                lacking::find(namespace, settings, report);
+            }
             return;
         };
         let Some(profile) = known(written, settings) else {
@@ -160,7 +188,7 @@ fn enrol(
     let Some(profile) = settings.enrol_new else {
         return;
     };
-    if !request.is_create() || namespace.profile().is_some() {
+    if !request.is_create() || request.is_there() || namespace.profile().is_some() {
         return;
     }
     let (path, value) = match namespace.labels {
@@ -253,6 +281,9 @@ fn want(
     let Some(policy) = template::policy(profile, settings, &flows) else {
         return;
     };
+    if request.is_of_namespace() {
+        look_at_api_server(request, namespace, &policy, report);
+    }
     let effect = match request.is_of_namespace() {
         true => Effect::eventual(KIND, policy),
         false => Effect::required(KIND, policy),
@@ -261,6 +292,31 @@ fn want(
     let labels = namespace.labels.unwrap_or(&none);
     let covering = coverage::of(namespace.name, labels);
     report.effect(effect.applied().unless(covering));
+}
+
+/// Who enrols the namespace, or takes a flow away, must not cut off what the API
+/// server calls there.
+fn look_at_api_server(
+    request: &Request<'_>,
+    namespace: Namespace<'_>,
+    policy: &Value,
+    report: &mut Report<Code>,
+) {
+    let is_as_before = request.profile_before() == namespace.profile()
+        && request.allow_before() == namespace.allow;
+    if namespace.is_forced || is_as_before {
+        return;
+    }
+    report.find_cut_off(
+        policy.clone(),
+        Code::CutsOffApiServer,
+        Place::at(pointer::join("/metadata/labels", LABEL)),
+        format!(
+            "let the API server in by the annotation `{ALLOW}`, as in `from=10.0.0.0/8:8443`, or \
+             set the annotation `{FORCE}: \"true\"`"
+        ),
+        "the API server calls pods of the namespace, and the profile lets it in no more",
+    );
 }
 
 portcullis_sdk::export!(DefaultNetworkPolicy);

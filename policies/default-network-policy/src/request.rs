@@ -9,6 +9,9 @@ use serde::Deserialize;
 pub const LABEL: &str = "portcullis.dev/network";
 /// The annotation of a namespace that opens further flows.
 pub const ALLOW: &str = "portcullis.dev/network-allow";
+/// The annotation of a namespace that is enrolled although the API server is
+/// kept from what it calls there: `"true"`.
+pub const FORCE: &str = "portcullis.dev/network-force";
 
 /// What is read of a request.
 #[derive(Debug, Reads, Deserialize)]
@@ -35,12 +38,13 @@ struct Object<'a> {
 }
 
 #[derive(Debug, Default, Reads, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct Metadata<'a> {
     #[serde(borrow)]
     name: Text<'a>,
     labels: Option<BTreeMap<String, String>>,
     annotations: Option<Annotations>,
+    resource_version: Option<Text<'a>>,
 }
 
 #[derive(Debug, Default, Reads, Deserialize)]
@@ -59,6 +63,7 @@ struct OldObject {
 #[serde(default)]
 struct OldMetadata {
     labels: Option<BTreeMap<String, String>>,
+    annotations: Option<Annotations>,
 }
 
 #[derive(Debug, Default, Reads, Deserialize)]
@@ -80,6 +85,8 @@ struct AroundMetadata {
 struct Annotations {
     #[serde(rename = "portcullis.dev/network-allow")]
     allow: Option<String>,
+    #[serde(rename = "portcullis.dev/network-force")]
+    force: Option<String>,
 }
 
 /// A namespace, as far as it matters here.
@@ -91,6 +98,8 @@ pub struct Namespace<'r> {
     pub labels: Option<&'r BTreeMap<String, String>>,
     /// The flows that it opens; empty if it opens none.
     pub allow: &'r str,
+    /// Whether it is enrolled whatever the API server calls there.
+    pub is_forced: bool,
 }
 
 impl<'r> Namespace<'r> {
@@ -111,6 +120,14 @@ impl Request<'_> {
         &*self.operation == "CREATE"
     }
 
+    /// Whether the object is there already: an audit asks of the CREATE that it
+    /// would be. The API server creates nothing that has a `resourceVersion`.
+    pub fn is_there(&self) -> bool {
+        let object = self.object.as_ref();
+        let version = object.and_then(|object| object.metadata.resource_version.as_ref());
+        version.is_some_and(|version| !version.is_empty())
+    }
+
     /// Whether the object is a Pod that lives in the network of its node.
     pub fn is_on_host_network(&self) -> bool {
         let object = self.object.as_ref();
@@ -120,19 +137,27 @@ impl Request<'_> {
 
     /// The Namespace that is written, or that the object goes to.
     pub fn namespace(&self) -> Option<Namespace<'_>> {
-        if self.is_of_namespace() {
+        let (name, labels, annotations) = if self.is_of_namespace() {
             let metadata = &self.object.as_ref()?.metadata;
-            return Some(Namespace {
-                name: &metadata.name,
-                labels: metadata.labels.as_ref(),
-                allow: allow(metadata.annotations.as_ref()),
-            });
-        }
-        let metadata = &self.namespace_object.as_ref()?.metadata;
+            let Metadata {
+                name, annotations, ..
+            } = metadata;
+            (&**name, metadata.labels.as_ref(), annotations.as_ref())
+        } else {
+            let metadata = &self.namespace_object.as_ref()?.metadata;
+            let name = metadata.name.as_str();
+            (
+                name,
+                metadata.labels.as_ref(),
+                metadata.annotations.as_ref(),
+            )
+        };
+        let force = annotations.and_then(|annotations| annotations.force.as_deref());
         Some(Namespace {
-            name: &metadata.name,
-            labels: metadata.labels.as_ref(),
-            allow: allow(metadata.annotations.as_ref()),
+            name,
+            labels,
+            allow: allow(annotations),
+            is_forced: force == Some("true"),
         })
     }
 
@@ -140,6 +165,12 @@ impl Request<'_> {
     pub fn profile_before(&self) -> Option<&str> {
         let labels = self.old_object.as_ref()?.metadata.labels.as_ref()?;
         labels.get(LABEL).map(String::as_str)
+    }
+
+    /// The flows that the Namespace opened before.
+    pub fn allow_before(&self) -> &str {
+        let before = self.old_object.as_ref();
+        allow(before.and_then(|before| before.metadata.annotations.as_ref()))
     }
 }
 

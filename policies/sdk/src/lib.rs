@@ -107,7 +107,7 @@ pub use policy::{Codes, Fault, NoSettings, Page, Policy, Settings};
 pub use portcullis_contract as contract;
 pub use portcullis_derive::{Codes, Page, Reads};
 pub use reads::Reads;
-pub use report::{Place, Report};
+pub use report::{Place, Report, When};
 pub use text::{Text, shown};
 
 #[doc(hidden)]

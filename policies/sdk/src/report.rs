@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use portcullis_contract::{
-    Changes, Effect, Finding, Guarded, PatchOperation, Permission, Verdict, Within,
+    Changes, CutOff, Effect, Finding, Guarded, Lack, PatchOperation, Permission, Unless, Verdict,
+    Within,
 };
+
+use serde_json::Value;
 
 use crate::Codes;
 
@@ -14,6 +17,17 @@ use crate::Codes;
 pub struct Report<C> {
     verdict: Verdict,
     codes: PhantomData<C>,
+}
+
+/// What a finding of [`Report::find_lack`] hangs on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct When {
+    /// Objects of which one has to be there. Empty: none has to.
+    pub among: Vec<Unless>,
+    /// Objects of which none may be there.
+    pub unless: Vec<Unless>,
+    /// The object that would mend it.
+    pub object: Option<Value>,
 }
 
 /// Where a finding lies.
@@ -93,6 +107,40 @@ impl<C: Codes> Report<C> {
             finding,
             permission,
         });
+    }
+
+    /// Something is found of what is there: in files and in audits, unless one of
+    /// `when.unless` is there, and at admission never.
+    pub fn find_lack(
+        &mut self,
+        when: When,
+        code: C,
+        place: Place,
+        remedy: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        let finding = finding(code.name(), place, remedy.into(), message.into());
+        self.changes().lacking.push(Lack {
+            finding,
+            among: when.among,
+            unless: when.unless,
+            object: when.object,
+        });
+    }
+
+    /// Something is found where this NetworkPolicy would keep the API server
+    /// from what it calls in the namespace of the request; the host looks, and
+    /// names it after the message.
+    pub fn find_cut_off(
+        &mut self,
+        policy: Value,
+        code: C,
+        place: Place,
+        remedy: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        let finding = finding(code.name(), place, remedy.into(), message.into());
+        self.changes().cut_off.push(CutOff { finding, policy });
     }
 
     /// One operation of the patch that the policy asks for.

@@ -15,6 +15,7 @@ use crate::finding::{Change, Failure, Finding, Identity, PassedOver, Place};
 use crate::fix::{self, Fix};
 use crate::judge::{self, Creation, Outcome, identity};
 use crate::policy::decision::Judged;
+use crate::policy::effect::hanging::Lacking;
 use crate::policy::exemption::selector::Candidate;
 use crate::policy::kinds::Resource;
 use crate::policy::{Action, Others, PolicySet};
@@ -53,6 +54,8 @@ pub(super) struct Part {
     pub(super) changes: Vec<Change>,
     /// Where pods use ConfigMaps, if that is needed.
     pub(super) uses: Vec<fix::Use>,
+    /// What is found if nothing in the cluster makes up for it, with the uid.
+    pub(super) lacking: Vec<(Finding, String, Lacking)>,
     /// How many were passed over, by the reason.
     passed: BTreeMap<&'static str, usize>,
     /// Policies that broke, none for the request itself: on how many objects,
@@ -213,6 +216,10 @@ impl Part {
         }
         for (policy, cause) in outcome.failures {
             self.fail(Some(policy), object, &cause);
+        }
+        for lacking in outcome.lacking {
+            let finding = judge::finding(&lacking.judged, object, Place::default(), None);
+            self.lacking.push((finding, uid.to_owned(), lacking));
         }
         for judged in &outcome.findings {
             let finding = Finding {

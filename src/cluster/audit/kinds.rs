@@ -64,6 +64,25 @@ pub fn has(groups: &[APIGroupDiscovery], group: &str, version: &str, plural: &st
     resources.any(|known| known.resource.as_deref() == Some(plural))
 }
 
+/// All resources that the API server has: group and version as `apiVersion`
+/// has them, and the plural.
+pub fn served(groups: &[APIGroupDiscovery]) -> BTreeSet<(String, String)> {
+    let mut served = BTreeSet::new();
+    for group in groups {
+        for version in &group.versions {
+            let number = version.version.as_deref().unwrap_or_default();
+            let api_version = match name(group) {
+                "" => number.to_owned(),
+                group => format!("{group}/{number}"),
+            };
+            let resources = version.resources.iter();
+            let plurals = resources.filter_map(|one| one.resource.clone());
+            served.extend(plurals.map(|plural| (api_version.clone(), plural)));
+        }
+    }
+    served
+}
+
 /// The name of a group; empty for the core group.
 fn name(group: &APIGroupDiscovery) -> &str {
     let name = group

@@ -176,7 +176,7 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
 }
 
 /// Percent-encoded, as a value of a query or a part of a path.
-pub(super) fn escaped(text: &str) -> String {
+pub(in crate::cluster) fn escaped(text: &str) -> String {
     let mut into = String::new();
     for byte in text.bytes() {
         match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

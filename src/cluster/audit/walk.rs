@@ -202,7 +202,7 @@ pub(super) async fn namespaces(
 }
 
 /// Gives all objects of a list to `take`, some of them twice.
-pub(super) async fn each(
+pub(in crate::cluster) async fn each(
     lists: &mut Lists,
     path: &str,
     take: &mut (dyn FnMut(Value) + Send),

@@ -7,7 +7,7 @@ use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
@@ -142,6 +142,9 @@ impl Looker<'_> {
         seen.served = served::look(&seen).await;
         seen.policies = self.policies().await;
         seen.world = self.world(seen.pods.as_deref()).await;
+        if seen.counts_on_networks() {
+            seen.nodes = self.nodes().await;
+        }
         seen
     }
 
@@ -234,6 +237,22 @@ impl Looker<'_> {
             images,
             uses_cert_manager: false,
         })
+    }
+
+    /// A few nodes: those of a cluster are of one kind.
+    async fn nodes(&mut self) -> Option<Vec<Value>> {
+        let nodes = self
+            .whole::<Node>()
+            .list(&ListParams::default().limit(5))
+            .await;
+        let nodes = self.take("nodes", nodes)?;
+        Some(
+            nodes
+                .items
+                .into_iter()
+                .map(|one| value(Some(one)))
+                .collect(),
+        )
     }
 
     /// What is bound to our account: roles and where they hold.

@@ -56,6 +56,8 @@ pub struct Seen {
     pub definitions: Option<Vec<Value>>,
     /// All WasmPolicies; empty where the kind is not known.
     pub policies: Option<Vec<Value>>,
+    /// Some nodes, where it matters who enforces NetworkPolicies.
+    pub nodes: Option<Vec<Value>>,
     /// The anchor; null if there is none.
     pub anchor: Option<Value>,
     /// ClusterRoles and Roles that are bound to our account: the namespace

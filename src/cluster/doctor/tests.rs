@@ -49,6 +49,19 @@ fn without_a_profile_nobody_needs_what_it_looks_up() {
 }
 
 #[test]
+fn who_enforces_network_policies_matters_where_they_are_counted_on() {
+    let mut seen = healthy();
+    seen.nodes = Some(vec![]);
+    assert_eq!(diagnose(&seen), []);
+    let policy = &mut seen.policies.as_mut().expect("seen")[0];
+    policy["spec"]["effects"] =
+        json!([{"apiGroup": "networking.k8s.io", "resource": "networkpolicies"}]);
+    let k3s = json!({"status": {"nodeInfo": {"kubeletVersion": "v1.34.1+k3s1"}}});
+    seen.nodes = Some(vec![k3s]);
+    assert_eq!(diagnose(&seen), []);
+}
+
+#[test]
 fn webhooks_that_leave_us_alone_are_not_told() {
     let mut seen = healthy();
     other(&mut seen, 0, "open", json!({}))["webhooks"][0]["failurePolicy"] = "Ignore".into();

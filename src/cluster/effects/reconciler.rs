@@ -13,6 +13,7 @@ mod looking;
 mod queue;
 mod shelf;
 mod sources;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -34,18 +35,24 @@ use crate::cluster::notices::api::Teller;
 use crate::policy::effect::Wanted;
 use crate::policy::effect::object::policy_of;
 use crate::policy::effect::unless::holds;
-use crate::policy::{Others, PolicySet};
+use crate::policy::{Others, PolicyName, PolicySet};
+use crate::telemetry::Metrics;
 use acting::{Acting, Past, key_of};
 use asking::Asker;
+pub(in crate::cluster) use looking::ask;
 use queue::Queue;
 use shelf::{Said, Shelf};
 use sources::{How, Source, Sources, Told};
+use telling::Telling;
+pub use telling::{ENFORCED, IN_PLACE, Tally};
 
 /// How often it is looked whether something is to be tried again.
 const TICK: Duration = Duration::from_secs(1);
 /// Where policies look other objects up, they are asked anew after so many
 /// ticks.
 const RESYNC: u32 = 30;
+/// How it stands is told after so many ticks, if it is another thing.
+const TELLING: u32 = 3;
 /// Namespaces at once: each has at most a few requests, one after the other.
 const AT_ONCE: usize = 12;
 
@@ -65,6 +72,8 @@ pub struct Parts {
     pub leads: watch::Receiver<bool>,
     /// Which namespaces are judged at all, by their labels.
     pub judged: LabelSelector,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Looks after namespaces, for as long as the process runs.
@@ -117,6 +126,9 @@ struct Keeper {
     covering: BTreeSet<Resource>,
     /// What is wrong with sources, so that it is said once.
     problems: BTreeMap<Source, String>,
+    /// How it stands in each namespace, by policy.
+    tallies: BTreeMap<String, BTreeMap<PolicyName, Tally>>,
+    telling: Telling,
 }
 
 impl Keeper {
@@ -145,6 +157,8 @@ impl Keeper {
             resources: BTreeMap::new(),
             covering: BTreeSet::new(),
             problems: BTreeMap::new(),
+            tallies: BTreeMap::new(),
+            telling: Telling::new(client.clone(), Arc::clone(&parts.metrics)),
         })
     }
 
@@ -157,6 +171,8 @@ impl Keeper {
         self.parked.clear();
         self.resources.clear();
         self.covering.clear();
+        self.tallies.clear();
+        self.telling.stop();
     }
 
     /// As long as this replica leads.
@@ -180,6 +196,9 @@ impl Keeper {
                     ticks = (ticks + 1) % RESYNC;
                     if ticks == 0 {
                         self.resync().await;
+                    }
+                    if ticks % TELLING == 0 {
+                        self.tell().await;
                     }
                 }
             }
@@ -334,12 +353,23 @@ impl Keeper {
         }
     }
 
+    /// How it stands in all namespaces.
+    async fn tell(&mut self) {
+        let set = self.set.load_full();
+        if looking::kinds(&set).is_empty() {
+            return;
+        }
+        let all = telling::sum(&set, self.tallies.values());
+        self.telling.tell(&set, all).await;
+    }
+
     /// Of namespaces that are gone nothing is remembered.
     fn forget(&mut self, changed: &BTreeSet<String>) {
         let shelf = self.shelves.get(&Source::Namespaces);
         for namespace in changed {
             if shelf.is_none_or(|shelf| shelf.of(namespace).next().is_none()) {
                 self.acting.past().forget(namespace);
+                self.tallies.remove(namespace);
             }
         }
     }
@@ -371,6 +401,8 @@ impl Keeper {
                 .for_each(|one| past.repairs.saw(key_of(one)));
         }
         let acts = plan(answers, &existing, |wanted| self.covers(wanted));
+        let tally = telling::tally(answers, &acts, |wanted| self.covers(wanted));
+        self.tallies.insert(namespace.clone(), tally);
         if acts.is_empty() {
             self.queue.done(&namespace, true, Instant::now());
             return;

@@ -59,7 +59,7 @@ pub struct Status {
     /// The pods that use the ConfigMap, the first ten.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub used_by: Vec<String>,
-    /// A keyed digest of the state of the ConfigMap that is served.
+    /// A digest of the state of the ConfigMap that is served.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub served: String,
 }

@@ -25,6 +25,7 @@ pub(super) fn finding(code: &str, namespace: Option<&str>, name: &str, action: A
         container: Some("a".into()),
         within: None,
         fix: None,
+        creates: None,
         fingerprint: "f".into(),
         excerpt: None,
         exemption: None,

@@ -32,7 +32,7 @@ pub(super) fn render(out: &mut String, fix: &Fix) {
     out.push('\n');
 }
 
-fn indented(out: &mut String, value: &Value) {
+pub(super) fn indented(out: &mut String, value: &Value) {
     let text = yaml::documents(std::slice::from_ref(value));
     let text = text.trim_start_matches("---").trim_start();
     for line in text.lines() {

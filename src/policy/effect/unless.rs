@@ -9,7 +9,12 @@ use crate::policy::matching::selects_labels;
 /// Whether an object of the resource makes the effect needless: it fulfils all
 /// conditions, and is not one that Portcullis itself made.
 pub fn holds(unless: &Unless, object: &Value) -> bool {
-    object::policy_of(object).is_none() && unless.holds.iter().all(|one| is_met(one, object))
+    object::policy_of(object).is_none() && fulfils(unless, object)
+}
+
+/// Whether an object of the resource fulfils all conditions, whoever made it.
+pub fn fulfils(unless: &Unless, object: &Value) -> bool {
+    unless.holds.iter().all(|one| is_met(one, object))
 }
 
 fn is_met(condition: &Condition, object: &Value) -> bool {

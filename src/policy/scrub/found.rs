@@ -32,7 +32,11 @@ pub fn hide(decision: &mut Decision, object: &Value) {
         return;
     }
     let values = Values::at(object, &paths);
-    for judged in &mut decision.findings {
+    let guarded = decision.guarded.iter_mut().map(|one| &mut one.judged);
+    let lacking = decision.lacking.iter_mut().map(|one| &mut one.judged);
+    let closing = decision.closing.iter_mut().map(|one| &mut one.judged);
+    let hanging = guarded.chain(lacking).chain(closing);
+    for judged in decision.findings.iter_mut().chain(hanging) {
         values.scrub_finding(&mut judged.finding);
     }
     for broken in &mut decision.failures {

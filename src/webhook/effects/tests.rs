@@ -16,6 +16,7 @@ use crate::webhook::surroundings::Vetted;
 struct Cluster {
     ensures: Result<(), String>,
     permits: Result<bool, String>,
+    calls: Result<Vec<String>, String>,
     asked: Mutex<Vec<String>>,
 }
 
@@ -42,6 +43,14 @@ impl Surroundings for Cluster {
         Box::pin(async { self.permits.clone() })
     }
 
+    fn closed_by<'a>(
+        &'a self,
+        _: &'a Closing,
+        _: Instant,
+    ) -> BoxFuture<'a, Result<Vec<String>, String>> {
+        Box::pin(async { self.calls.clone() })
+    }
+
     fn vet(&self, _: Request, _: Instant) -> BoxFuture<'_, Vetted> {
         Box::pin(async { Vetted::Good })
     }
@@ -55,6 +64,7 @@ fn cluster() -> Cluster {
     Cluster {
         ensures: Ok(()),
         permits: Ok(true),
+        calls: Ok(vec![]),
         asked: Mutex::default(),
     }
 }
@@ -197,4 +207,38 @@ async fn a_guarded_finding_counts_where_the_user_may_not() {
         assert_eq!(decision.failures.len(), failures, "{permits:?}");
     }
     assert!(!acted(None, false, guarded()).await.is_denied());
+}
+
+#[tokio::test]
+async fn nothing_is_closed_to_the_api_server_that_it_calls() {
+    let closing = || {
+        let cut_off = json!({"finding": judged(Action::Deny).finding, "policy": {}});
+        let cut_off = serde_json::from_value(cut_off).expect("a finding");
+        Decision {
+            closing: vec![Closing::new(
+                judged(Action::Deny),
+                cut_off,
+                "shop",
+                FailurePolicy::Ignore,
+            )],
+            ..Decision::default()
+        }
+    };
+    for (calls, denied, failures) in [
+        (Ok(vec![]), false, 0),
+        (Ok(vec!["APIService `v1.a`".to_owned()]), true, 0),
+        (Err("gone".to_owned()), false, 1),
+    ] {
+        let around = Cluster {
+            calls: calls.clone(),
+            ..cluster()
+        };
+        let decision = acted(Some(&around), true, closing()).await;
+        assert_eq!(decision.is_denied(), denied, "{calls:?}");
+        assert_eq!(decision.failures.len(), failures, "{calls:?}");
+        for judged in &decision.findings {
+            assert!(judged.text().contains("r: m: APIService `v1.a`"));
+        }
+    }
+    assert!(!acted(None, false, closing()).await.is_denied());
 }

@@ -13,6 +13,8 @@ use crate::support::cluster;
 
 /// A policy of somebody else, with other effects.
 mod author;
+/// What the API server calls, what is told, what an audit finds.
+mod callers;
 /// What a pod costs.
 mod cost;
 /// What others wrote, and what is withdrawn then.
@@ -75,6 +77,12 @@ impl Stage {
 
     /// Which reaches the API server by this proxy.
     pub(crate) fn through(proxy: Option<&Proxy<'_>>) -> Stage {
+        // Nothing here may wait for an audit.
+        Stage::audited(proxy, "off")
+    }
+
+    /// The same, where what is there is audited this often.
+    pub(crate) fn audited(proxy: Option<&Proxy<'_>>, every: &str) -> Stage {
         let turn = Turn::take();
         let mut installation = Installation::new(cluster()).expect("a place");
         grant(&installation);
@@ -82,7 +90,7 @@ impl Stage {
             installation.through(proxy).expect("a way");
         }
         for _ in 0..2 {
-            start(&mut installation).expect("it starts");
+            start(&mut installation, every).expect("it starts");
         }
         apply(&document().to_string()).ok().expect("a policy");
         for kind in ["Loaded", "Registered"] {
@@ -122,7 +130,7 @@ impl Stage {
 
     /// Starts one more replica; gives its number.
     pub(crate) fn replace(&mut self) -> anyhow::Result<usize> {
-        start(&mut self.installation)?;
+        start(&mut self.installation, "off")?;
         self.replicas += 1;
         Ok(self.replicas - 1)
     }
@@ -168,10 +176,10 @@ impl Stage {
 }
 
 /// A replica that judges what has the label of its installation.
-fn start(installation: &mut Installation<'_>) -> anyhow::Result<()> {
+fn start(installation: &mut Installation<'_>, every: &str) -> anyhow::Result<()> {
     let selector = format!("--namespace-selector=run={}", installation.name());
-    // Nothing here may wait for an audit.
-    let options = ["--settle=0s", "--audit-interval=off", &selector];
+    let every = format!("--audit-interval={every}");
+    let options = ["--settle=0s", &every, &selector];
     installation.start(&[], &options)
 }
 

@@ -153,10 +153,11 @@ fn any_quantity_is_read_or_refused() {
 fn any_document_is_a_policy_that_can_be_written_again_or_refused_with_a_place() {
     let pack = ["observe", "starter", "strict"]
         .into_iter()
-        .flat_map(|profile| {
-            std::fs::read_dir(root().join("pack").join(profile)).expect("a profile")
-        });
-    let pack = pack.map(|file| std::fs::read(file.expect("a file").path()).expect("a policy"));
+        .flat_map(|profile| [profile.to_owned(), format!("{profile}/effects")])
+        .flat_map(|folder| std::fs::read_dir(root().join("pack").join(folder)).expect("a profile"));
+    let pack = pack.map(|file| file.expect("a file").path());
+    let pack = pack.filter(|path| path.is_file());
+    let pack = pack.map(|path| std::fs::read(path).expect("a policy"));
     fuzz("policy", pack.collect(), |input| {
         for object in portcullis_manifest::read(input).objects {
             match Resource::parse(&object.value) {

@@ -1,5 +1,6 @@
 //! What is broken, and what is to be said of it.
 
+mod networks;
 mod serving;
 
 use base64::Engine as _;
@@ -59,7 +60,14 @@ pub(super) fn case(break_it: impl Fn(&mut Seen) + 'static) -> Break {
 
 /// Everything that is broken, one at a time.
 pub(super) fn broken() -> Vec<Case> {
-    let all = [manifests(), serving::serving(), registered(), others()];
+    let networks = networks::networks();
+    let all = [
+        manifests(),
+        serving::serving(),
+        networks,
+        registered(),
+        others(),
+    ];
     all.into_iter().flatten().collect()
 }
 

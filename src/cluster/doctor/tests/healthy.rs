@@ -152,5 +152,6 @@ pub(in crate::cluster::doctor::tests) fn healthy() -> Seen {
             "ownerReferences": [{"apiVersion": "v1", "kind": "Namespace", "name": "portcullis", "uid": "n"}]}}),
         ),
         rights: Some(granted()),
+        nodes: None,
     }
 }

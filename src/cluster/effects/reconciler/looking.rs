@@ -42,7 +42,7 @@ pub(super) fn look_up(set: &PolicySet) -> bool {
 }
 
 /// What policies want in a namespace, told by the CREATE that it would be.
-pub(super) fn ask(
+pub(in crate::cluster) fn ask(
     set: &PolicySet,
     namespace: &Value,
     others: Option<&Arc<dyn Others>>,

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DynamicObject};
 use portcullis_contract::Operation;
-use portcullis_relocation::pod::{Known, Maps, config_maps, rewrite, unrewritten};
+use portcullis_relocation::pod::{Known, Maps, check_names, config_maps, rewrite, unrewritten};
 use serde_json::Value;
 
 use super::{Moving, nothing};
@@ -64,13 +64,15 @@ impl Moving {
             )));
         }
         let maps: Maps = seen.into_iter().map(|one| (one.name, one.known)).collect();
-        Ok(match rewrite(pod, old, &maps) {
-            Err(refusal) => Relocated::Denied(refusal.to_string()),
-            Ok(rewritten) if half == Half::Move => Relocated::Allowed {
-                patch: diff(pod, &rewritten),
-                warnings: Vec::new(),
+        Ok(match half {
+            Half::Check => checked(pod, old, &maps),
+            Half::Move => match rewrite(pod, old, &maps) {
+                Err(refusal) => Relocated::Denied(refusal.to_string()),
+                Ok(rewritten) => Relocated::Allowed {
+                    patch: diff(pod, &rewritten),
+                    warnings: Vec::new(),
+                },
             },
-            Ok(_) => checked(pod, old, &maps),
         })
     }
 
@@ -108,8 +110,7 @@ impl Moving {
             None => None,
         };
         let status = relocation.as_ref().map(resource::status);
-        let keyring = self.keys.get().await?;
-        let (known, is_served) = known(found.as_ref(), &status.unwrap_or_default(), &keyring);
+        let (known, is_served) = known(found.as_ref(), &status.unwrap_or_default());
         Ok(Seen {
             name: name.to_owned(),
             known,
@@ -138,6 +139,9 @@ fn used(pod: &Value) -> BTreeSet<String> {
 }
 
 fn checked(pod: &Value, old: Option<&Value>, maps: &Maps) -> Relocated {
+    if let Err(refusal) = check_names(pod, old, maps) {
+        return Relocated::Denied(refusal.to_string());
+    }
     match unrewritten(pod, old, maps).first() {
         None => nothing(),
         Some(plain) => Relocated::Denied(format!(

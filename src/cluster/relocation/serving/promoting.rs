@@ -2,6 +2,7 @@
 //! of it.
 
 mod telling;
+mod users;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,8 @@ use portcullis_relocation::{Field, Manifest};
 use super::Serving;
 use crate::cluster::relocation::reading::{Read, Target, told};
 use crate::cluster::relocation::resource::{self, Stage};
+
+use users::Users;
 
 /// How often others may come in between.
 const TRIES: usize = 5;
@@ -43,8 +46,9 @@ pub(super) async fn promote(serving: &Serving, namespace: &str, name: &str) -> R
         if !read.is_concerned() {
             return Ok(());
         }
-        if let Some(promotion) = one.act(&read).await? {
-            return one.tell(&read, &promotion).await;
+        let users = one.users().await?;
+        if let Some(promotion) = one.act(&read, &users).await? {
+            return one.tell(&read, &promotion, users).await;
         }
     }
     Err("others keep writing what is served".to_owned())
@@ -58,7 +62,7 @@ struct One<'a> {
 
 impl One<'_> {
     /// None where somebody else was faster.
-    async fn act(&self, read: &Read) -> Result<Option<Promotion>, String> {
+    async fn act(&self, read: &Read, users: &Users) -> Result<Option<Promotion>, String> {
         let keyring = self.serving.keys.get().await?;
         let promotion = promotion::plan(&Input {
             namespace: self.target.namespace,
@@ -67,6 +71,7 @@ impl One<'_> {
             config_map: read.config_map.as_ref(),
             staged: &read.staged,
             prepared: &prepared(read),
+            named: &users.named,
             keyring: &keyring,
         });
         let promotion = promotion.map_err(|error| error.to_string())?;

@@ -18,8 +18,10 @@ fn text(value: &Value) -> String {
 /// What the documents of a profile grant their policies.
 fn granted(profile: &Path) -> BTreeSet<Kind> {
     let mut kinds = BTreeSet::new();
-    for entry in profile.read_dir().expect("a folder") {
-        let text_of = std::fs::read(entry.expect("a file").path()).expect("readable");
+    let paths = profile.read_dir().expect("a folder");
+    let paths = paths.map(|entry| entry.expect("a file").path());
+    for path in paths.filter(|path| path.is_file()) {
+        let text_of = std::fs::read(path).expect("readable");
         let document = portcullis_manifest::parse_document(&text_of).expect("a policy");
         let lookups = document["spec"]["lookups"].as_array().into_iter().flatten();
         kinds.extend(lookups.map(|one| (text(&one["apiGroup"]), text(&one["resource"]))));

@@ -54,6 +54,36 @@ fn the_objects_of_the_chart_pass_the_profile_strict() {
     }
 }
 
+/// What the container is started with.
+fn arguments(values: &[&str]) -> Vec<String> {
+    let rendered = template(values).ok().unwrap();
+    let lines = rendered.lines().map(str::trim);
+    let arguments = lines.filter_map(|line| line.strip_prefix("- --"));
+    arguments.map(str::to_owned).collect()
+}
+
+#[test]
+fn networks_are_switched_on_with_their_rights_or_not_at_all() {
+    let created = "may-create=networkpolicies.networking.k8s.io".to_owned();
+    let on = ["networks.enabled=true", "profile=strict"];
+    let enrols = |values: &[&str]| {
+        let found = arguments(values);
+        let enrolling = found.iter().find(|one| one.starts_with("enrol-new"));
+        (found.contains(&created), enrolling.cloned())
+    };
+    assert_eq!(enrols(&[]), (false, None));
+    assert_eq!(enrols(&["profile=strict"]), (false, None));
+    assert_eq!(enrols(&["networks.enrolNew=isolate-full"]), (false, None));
+    // What `strict` says: pack/strict/effects.
+    assert_eq!(enrols(&on), (true, None));
+    let none = [&on[..], &["networks.enrolNew=none"]].concat();
+    assert_eq!(enrols(&none), (true, Some("enrol-new=none".into())));
+    let rendered = template(&on).ok().unwrap();
+    assert!(rendered.contains("name: portcullis-networks"), "{rendered}");
+    let off = template(&["profile=strict"]).ok().unwrap();
+    assert!(!off.contains("portcullis-networks"), "{off}");
+}
+
 #[test]
 fn values_that_are_wrong_are_refused_with_their_place_and_what_is_right() {
     for (value, place, remedy) in [
@@ -75,6 +105,11 @@ fn values_that_are_wrong_are_refused_with_their_place_and_what_is_right() {
         ("image.tag=latest", "image.tag", "write a version"),
         ("image.digest=abc", "image.digest", "sha256:"),
         ("auditInterval=1h", "auditInterval", "60m"),
+        (
+            "networks.enrolNew=all",
+            "/networks/enrolNew",
+            "'isolate-ingress'",
+        ),
         (
             "certificates.caFrom=a/b",
             "certificates.caFrom",

@@ -7,8 +7,8 @@ use portcullis_cluster::proxy::Proxy;
 use portcullis_cluster::root;
 use serde_json::{Value, json};
 
-use super::{NAME, Stage, create_in, network_policy, pod};
-use crate::policies::{admin, eventually};
+use super::{NAME, Stage, callers, create_in, network_policy, pod};
+use crate::policies::{admin, apply, eventually};
 use crate::support::cluster;
 
 /// The rights as the chart has them, without what Helm fills in.
@@ -55,7 +55,7 @@ fn granted() -> BTreeSet<[String; 3]> {
 #[test]
 fn the_chart_grants_for_it_what_it_uses_and_nothing_else() {
     let proxy = Proxy::start(cluster()).expect("a proxy");
-    let mut stage = Stage::through(Some(&proxy));
+    let mut stage = Stage::audited(Some(&proxy), "10s");
     let namespace = stage.namespace("a", Some("isolate-ingress"));
     create_in(&namespace, &pod("a")).ok().expect("a pod");
     // Changed, deleted, and wanted no more.
@@ -81,19 +81,42 @@ fn the_chart_grants_for_it_what_it_uses_and_nothing_else() {
     admin(&label, "").ok().expect("taken out");
     eventually("withdrawn", || network_policy(&namespace), Value::is_null);
 
+    // What the API server calls is looked at, and the pods behind it.
+    create_in(&namespace, &callers::service())
+        .ok()
+        .expect("a Service");
+    let hook = stage.name("rights");
+    apply(&callers::backed(&hook, &namespace))
+        .ok()
+        .expect("a webhook");
+    let refused = admin(
+        &[&label[..3], &["portcullis.dev/network=isolate-full"]].concat(),
+        "",
+    );
+    assert!(
+        refused.stderr.contains("cuts-off-api-server"),
+        "{refused:?}"
+    );
+    admin(&["delete", "validatingwebhookconfiguration", &hook], "");
+
     let account = stage.installation.account_name();
     let granted = granted();
-    let groups: BTreeSet<&String> = granted.iter().map(|[group, ..]| group).collect();
-    let counts = proxy.counts().into_keys();
-    let own = counts.filter(|access| access.account == account);
-    let used: BTreeSet<[String; 3]> = own
-        .filter(|access| groups.contains(&access.group))
-        .map(|access| [access.group, access.resource, access.verb])
-        .collect();
-    // The audit, which is off here, lists Ingresses.
-    let used: BTreeSet<_> = used
-        .into_iter()
-        .filter(|[_, one, _]| one != "ingresses")
-        .collect();
-    assert_eq!(used, granted);
+    let used = || -> BTreeSet<[String; 3]> {
+        let counts = proxy.counts().into_keys();
+        let own = counts.filter(|access| access.account == account);
+        own.map(|access| [access.group, access.resource, access.verb])
+            .collect()
+    };
+    let missing = || -> Vec<[String; 3]> { granted.difference(&used()).cloned().collect() };
+    // The audit comes when it comes.
+    eventually("each right is used", missing, Vec::is_empty);
+    // Of other groups it has rights besides, and the audit lists Ingresses.
+    let shared = ["", "admissionregistration.k8s.io", "apps"];
+    let own: BTreeSet<&String> = granted.iter().map(|[group, ..]| group).collect();
+    let is_own = |[group, resource, _]: &[String; 3]| {
+        own.contains(group) && !shared.contains(&group.as_str()) && resource != "ingresses"
+    };
+    let besides: Vec<_> = used().into_iter().filter(is_own).collect();
+    let besides = besides.iter().filter(|right| !granted.contains(*right));
+    assert_eq!(besides.collect::<Vec<_>>(), Vec::<&[String; 3]>::new());
 }

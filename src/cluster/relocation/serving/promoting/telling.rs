@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams, TypeMeta};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams, TypeMeta};
+use portcullis_relocation::Field;
 use portcullis_relocation::names::{Half, serving};
 use portcullis_relocation::promotion::Promotion;
-use portcullis_relocation::{Field, pod};
 use serde_json::{Value, json};
 
 use super::One;
+use super::users::Users;
 use crate::cluster::crd;
 use crate::cluster::home::MANAGER;
 use crate::cluster::relocation::reading::{Read, told};
@@ -21,9 +21,14 @@ const SHOWN: usize = 10;
 
 impl One<'_> {
     /// Writes the status, if it says something else.
-    pub(super) async fn tell(&self, read: &Read, promotion: &Promotion) -> Result<(), String> {
+    pub(super) async fn tell(
+        &self,
+        read: &Read,
+        promotion: &Promotion,
+        users: Users,
+    ) -> Result<(), String> {
         let status = match &read.config_map {
-            Some(_) => self.status(promotion).await?,
+            Some(_) => self.status(promotion, users),
             None => gone(),
         };
         match (&read.relocation, &read.config_map) {
@@ -68,7 +73,7 @@ impl One<'_> {
         }
     }
 
-    async fn status(&self, promotion: &Promotion) -> Result<Status, String> {
+    fn status(&self, promotion: &Promotion, users: Users) -> Status {
         let message = promotion.problems.first().map(problem);
         let halves: BTreeSet<Half> = promotion.served.iter().map(|field| field.half).collect();
         let state = match (&message, promotion.served.is_empty()) {
@@ -76,7 +81,7 @@ impl One<'_> {
             (None, true) => "Nothing",
             (None, false) => "Served",
         };
-        Ok(Status {
+        Status {
             state: state.to_owned(),
             message: message.unwrap_or_default(),
             keys: promotion.served.iter().map(Field::to_string).collect(),
@@ -84,24 +89,9 @@ impl One<'_> {
                 .into_iter()
                 .map(|half| serving(self.target.name, half))
                 .collect(),
-            used_by: self.users().await?,
+            used_by: users.names.into_iter().take(SHOWN).collect(),
             served: promotion.state.clone().unwrap_or_default(),
-        })
-    }
-
-    /// The pods that use the ConfigMap, the first few by name.
-    async fn users(&self) -> Result<Vec<String>, String> {
-        let pods: Api<Pod> = Api::namespaced(self.serving.client.clone(), self.target.namespace);
-        let pods = pods.list(&ListParams::default()).await;
-        let mut users = BTreeSet::new();
-        for one in pods.map_err(told("pods"))? {
-            let name = one.metadata.name.clone().unwrap_or_default();
-            let value = serde_json::to_value(one).map_err(|_| format!("pod {name}"))?;
-            if pod::config_maps(&value).contains_key(self.target.name) {
-                users.insert(name);
-            }
         }
-        Ok(users.into_iter().take(SHOWN).collect())
     }
 }
 
