@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use portcullis_relocation::digest::Keyring;
 use portcullis_relocation::pod::Known;
 use portcullis_relocation::{ConfigMap, Content, Field, names, promotion};
 use serde_json::Value;
@@ -19,7 +18,7 @@ pub fn is_left_alone(name: &str) -> bool {
 }
 
 /// What pods can read of a ConfigMap, and whether all of that is served.
-pub fn known(config_map: Option<&Value>, status: &Status, keyring: &Keyring) -> (Known, bool) {
+pub fn known(config_map: Option<&Value>, status: &Status) -> (Known, bool) {
     let Some(object) = config_map else {
         return (Known::default(), true);
     };
@@ -36,9 +35,9 @@ pub fn known(config_map: Option<&Value>, status: &Status, keyring: &Keyring) -> 
             half(&mut known, &field).insert(field.key);
         }
     }
-    let has_none = known.text.is_empty() && known.binary.is_empty();
-    let is_served = || promotion::is_promoted(keyring, object, &status.served, &served);
-    let is_served = has_none || is_served();
+    // Also where nothing is moved any more: what was may still be served.
+    let has_none = status.served.is_empty() && !promotion::is_relocated(object);
+    let is_served = has_none || promotion::is_promoted(object, &status.served, &served);
     (known, is_served)
 }
 

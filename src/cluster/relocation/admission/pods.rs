@@ -108,8 +108,7 @@ impl Moving {
             None => None,
         };
         let status = relocation.as_ref().map(resource::status);
-        let keyring = self.keys.get().await?;
-        let (known, is_served) = known(found.as_ref(), &status.unwrap_or_default(), &keyring);
+        let (known, is_served) = known(found.as_ref(), &status.unwrap_or_default());
         Ok(Seen {
             name: name.to_owned(),
             known,

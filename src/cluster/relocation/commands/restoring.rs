@@ -121,6 +121,7 @@ async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str)
             config_map: read.config_map.as_ref(),
             staged: &read.staged,
             prepared: &BTreeSet::new(),
+            named: &BTreeSet::new(),
             keyring: &keyring,
         };
         let planned = pure::plan(&input, wanted.trusting)?;

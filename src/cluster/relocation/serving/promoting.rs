@@ -67,6 +67,7 @@ impl One<'_> {
             config_map: read.config_map.as_ref(),
             staged: &read.staged,
             prepared: &prepared(read),
+            named: &BTreeSet::new(),
             keyring: &keyring,
         });
         let promotion = promotion.map_err(|error| error.to_string())?;
