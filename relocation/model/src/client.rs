@@ -52,7 +52,7 @@ enum Phase {
     /// Admitted, and about to be stored.
     Admitted(Shared<Write>),
     /// Stored, and the Secret is still to be written.
-    Late(Manifest),
+    Late(Shared<Manifest>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -184,7 +184,7 @@ impl World {
         }
         state.clients[index].over();
         if let Some(secret) = write.late.clone() {
-            state.clients[index].phase = Phase::Late(secret);
+            state.clients[index].phase = Phase::Late(secret.into());
         }
     }
 

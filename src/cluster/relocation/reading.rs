@@ -39,11 +39,12 @@ pub struct Read {
 impl Read {
     /// Whether anything of it was moved, or is to be served.
     pub fn is_concerned(&self) -> bool {
-        let has_placeholders = || {
-            let named = self.config_map.as_ref().map(promotion::wanted);
-            named.is_some_and(|named| named.is_ok_and(|named| !named.is_empty()))
-        };
-        !self.serving.is_empty() || self.relocation.is_some() || has_placeholders()
+        !self.serving.is_empty()
+            || self.relocation.is_some()
+            || self
+                .config_map
+                .as_ref()
+                .is_some_and(promotion::is_relocated)
     }
 }
 
