@@ -184,9 +184,11 @@ fn verdicts(extent: Extent) -> Result<()> {
     run(&mut integration)
 }
 
-/// What is found as a secret, and that none is shown.
-fn secrets(_: Extent) -> Result<()> {
-    run(targets::integration().args(SECRETS))
+/// What is found as a secret, that none is shown, and how it is moved.
+fn secrets(extent: Extent) -> Result<()> {
+    run(targets::integration().args(SECRETS))?;
+    run(targets::relocation()?)?;
+    plane::moving(extent)
 }
 
 /// How many cases property tests try: they print the seed of a failure.

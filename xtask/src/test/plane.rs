@@ -40,6 +40,9 @@ const SHARE: usize = 5;
 /// What has a group of its own.
 const NETWORKS: &str = "network::";
 
+/// What the group of secrets has.
+const MOVING: [&str; 2] = ["moving::", "relocation::"];
+
 /// Tests of it that take long. CI runs one of [`NETWORKS_SHARE`].
 const SLOW_NETWORKS: [&str; 6] = [
     "network::author::a_policy_of_an_author",
@@ -99,6 +102,18 @@ pub(super) fn networks(extent: Extent) -> Result<()> {
     run_one(tests(extent, &left).args(options))
 }
 
+/// Secrets leave ConfigMaps: one after the other, since what the chart has for it
+/// is of the cluster.
+pub(super) fn moving(extent: Extent) -> Result<()> {
+    if extent == Extent::Fast {
+        println!("skipped by --fast: what needs a control plane");
+        return Ok(());
+    }
+    cluster::program()?;
+    let options = ["--test-threads=1", "--nocapture"];
+    run_one(tests(extent, &[]).args(options).args(MOVING))
+}
+
 /// What CI does not run this time, by a seed that is printed:
 /// `PORTCULLIS_SEED=N` repeats it.
 fn left_to_other_runs(slow: &[&'static str], share: usize) -> Result<Vec<&'static str>> {
@@ -126,7 +141,8 @@ fn left_to_other_runs(slow: &[&'static str], share: usize) -> Result<Vec<&'stati
 fn on_planes(extent: Extent, left: &[&str]) -> Result<()> {
     let mut rest = tests(extent, left);
     rest.arg("--test-threads=4");
-    for name in TURNS.concat().into_iter().chain([NETWORKS]) {
+    let others = [NETWORKS].into_iter().chain(MOVING);
+    for name in TURNS.concat().into_iter().chain(others) {
         rest.args(["--skip", name]);
     }
     let mut processes = vec![rest];

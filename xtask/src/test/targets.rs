@@ -29,30 +29,33 @@ pub(super) fn cluster() -> Command {
     tests(&["--test", "cluster", "--"])
 }
 
-/// What crates have in their `src`, what policies and the pure crates have in
-/// their `tests`, and the examples of documentation.
+/// What crates have in their `src`, what policies have in their `tests`, and
+/// the examples of documentation.
 ///
 /// # Errors
 ///
 /// The folders of the crates cannot be read, or hold no tests.
 pub(super) fn units() -> Result<[Command; 3]> {
-    let mut crates = entries(&root().join("policies"))?;
-    crates.extend(PURE.map(|name| root().join(name)));
-    let names = in_tests_of(&crates)?;
-    let own: Vec<&str> = names.iter().flat_map(|name| ["--test", name]).collect();
     Ok([
         // One of the control plane's own tests starts it.
         tests(&["--lib", "--bins", "--", "--skip", ON_PLANE]),
-        tests(&own),
+        in_tests_of(&entries(&root().join("policies"))?)?,
         tests(&["--doc"]),
     ])
 }
 
-/// Crates apart from the policies that have tests without a control plane.
-const PURE: [&str; 1] = ["relocation"];
+/// What is decided of relocations, by itself: properties, and the protocol's
+/// model.
+///
+/// # Errors
+///
+/// As [`units`].
+pub(super) fn relocation() -> Result<Command> {
+    in_tests_of(&[root().join("relocation")])
+}
 
-/// The names of all `tests/*.rs` of these crates.
-fn in_tests_of(crates: &[PathBuf]) -> Result<BTreeSet<String>> {
+/// All `tests/*.rs` of these crates.
+fn in_tests_of(crates: &[PathBuf]) -> Result<Command> {
     let mut names = BTreeSet::new();
     for folder in crates {
         let tests = folder.join("tests");
@@ -70,7 +73,8 @@ fn in_tests_of(crates: &[PathBuf]) -> Result<BTreeSet<String>> {
         !names.is_empty(),
         "no crate has a folder `tests` with tests"
     );
-    Ok(names)
+    let own: Vec<&str> = names.iter().flat_map(|name| ["--test", name]).collect();
+    Ok(tests(&own))
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
