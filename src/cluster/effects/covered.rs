@@ -1,7 +1,7 @@
 //! Whether other objects make a wanted one needless, by a live look.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -18,6 +18,8 @@ use crate::policy::effect::unless::holds;
 /// How long a resource counts as not served: where somebody installs it, an
 /// object of ours may be made besides for so long, and is withdrawn later.
 const UNSERVED: Duration = Duration::from_secs(30);
+/// Namespaces of which it is remembered what covered them.
+const REMEMBERED: usize = 10_000;
 /// Objects a page of a list.
 const PAGE: u32 = 500;
 
@@ -26,6 +28,9 @@ pub struct Covering {
     client: Client,
     /// Resources that the API server does not have, and since when.
     unserved: Mutex<HashMap<Resource, Instant>>,
+    /// What covered a namespace last, by namespace: of the kind that is wanted
+    /// there, which may be read by its name.
+    last: Mutex<HashMap<String, String>>,
 }
 
 impl Covering {
@@ -34,6 +39,7 @@ impl Covering {
         Covering {
             client,
             unserved: Mutex::default(),
+            last: Mutex::default(),
         }
     }
 
@@ -44,6 +50,9 @@ impl Covering {
     ///
     /// What the API server says to a list.
     pub async fn is_covered(&self, wanted: &Wanted) -> kube::Result<bool> {
+        if self.still_covers(wanted).await {
+            return Ok(true);
+        }
         let mut by_list: BTreeMap<(Resource, bool), Vec<&Unless>> = BTreeMap::new();
         for unless in &wanted.effect.unless {
             let list = (resource(unless), unless.cluster);
@@ -54,8 +63,14 @@ impl Covering {
             .map(|((resource, cluster), unless)| async move {
                 let namespace = (!cluster).then_some(wanted.namespace.as_str());
                 let objects = self.list(resource, namespace).await?;
-                let covers = |object: &Value| unless.iter().any(|unless| holds(unless, object));
-                kube::Result::Ok(objects.iter().any(covers))
+                let covers = |object: &&Value| unless.iter().any(|unless| holds(unless, object));
+                let found = objects.iter().find(covers);
+                if let Some(found) = found
+                    && *resource == Resource::of(&wanted.effect)
+                {
+                    self.remember(wanted, found);
+                }
+                kube::Result::Ok(found.is_some())
             })
             .collect();
         // One that covers is enough, whatever the others are.
@@ -68,6 +83,34 @@ impl Covering {
             }
         }
         problem.map_or(Ok(false), Err)
+    }
+
+    /// Whether what covered the namespace last does so right now. A consistent
+    /// list takes up to 100 ms where nothing of its kind changes (the API server
+    /// waits for news of etcd), a read by name one or two.
+    async fn still_covers(&self, wanted: &Wanted) -> bool {
+        let own = Resource::of(&wanted.effect);
+        let name = self.last().get(&wanted.namespace).cloned();
+        let Some(name) = name else { return false };
+        let api = own.within(&self.client, &wanted.namespace);
+        let Ok(Some(found)) = api.get_opt(&name).await else {
+            return false;
+        };
+        let (found, mut unless) = (json(&found), wanted.effect.unless.iter());
+        unless.any(|one| !one.cluster && resource(one) == own && holds(one, &found))
+    }
+
+    fn remember(&self, wanted: &Wanted, found: &Value) {
+        let name = found["metadata"]["name"].as_str().unwrap_or_default();
+        let mut last = self.last();
+        if last.len() >= REMEMBERED {
+            last.clear();
+        }
+        last.insert(wanted.namespace.clone(), name.to_owned());
+    }
+
+    fn last(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All objects of a resource, in one namespace or everywhere; none where

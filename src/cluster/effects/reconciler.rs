@@ -10,6 +10,7 @@
 mod acting;
 mod asking;
 mod looking;
+mod planning;
 mod queue;
 mod shelf;
 mod sources;
@@ -21,27 +22,22 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use kube::Client;
-use portcullis_contract::{LabelSelector, Unless};
-use serde_json::Value;
+use portcullis_contract::LabelSelector;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Resource;
-use super::covered::resource;
 use super::ensure::Ensuring;
-use super::plan::{Answer, Existing, plan};
+use super::plan::Answer;
 use crate::cluster::home::Home;
 use crate::cluster::notices::api::Teller;
-use crate::policy::effect::Wanted;
-use crate::policy::effect::object::policy_of;
-use crate::policy::effect::unless::holds;
 use crate::policy::{Others, PolicyName, PolicySet};
 use crate::telemetry::Metrics;
-use acting::{Acting, Past, key_of};
+use acting::{Acting, Past};
 use asking::Asker;
-pub(in crate::cluster) use looking::ask;
 use queue::Queue;
 use shelf::{Said, Shelf};
+pub(in crate::cluster) use looking::ask;
 use sources::{How, Source, Sources, Told};
 use telling::Telling;
 pub use telling::{ENFORCED, IN_PLACE, Tally};
@@ -383,93 +379,5 @@ impl Keeper {
             // It is looked at again with the next list.
             Err(error) => tracing::error!(%error, "a namespace is not looked after"),
         }
-    }
-
-    /// Plans what is to be done where policies gave these answers.
-    fn go_on(&mut self, namespace: String, answers: &[Answer]) {
-        self.learn(answers);
-        if !self.knows(answers) {
-            self.queue.done(&namespace, true, Instant::now());
-            self.parked.insert(namespace);
-            return;
-        }
-        let existing = self.existing(&namespace);
-        {
-            let mut past = self.acting.past();
-            existing
-                .iter()
-                .for_each(|one| past.repairs.saw(key_of(one)));
-        }
-        let acts = plan(answers, &existing, |wanted| self.covers(wanted));
-        let tally = telling::tally(answers, &acts, |wanted| self.covers(wanted));
-        self.tallies.insert(namespace.clone(), tally);
-        if acts.is_empty() {
-            self.queue.done(&namespace, true, Instant::now());
-            return;
-        }
-        let acting = Arc::clone(&self.acting);
-        self.tasks.spawn(async move {
-            let mut is_well = true;
-            for act in acts {
-                is_well &= acting.act(act).await;
-            }
-            Came::Acted(namespace, is_well)
-        });
-    }
-
-    /// How policies write their kinds, and what may cover them.
-    fn learn(&mut self, answers: &[Answer]) {
-        let mut is_new = false;
-        for wanted in answers.iter().flat_map(|answer| &answer.wanted) {
-            let (kind, written) = (&wanted.effect.kind, Resource::of(&wanted.effect));
-            let before = self.resources.get(kind);
-            // Of several versions that policies write, the first is taken.
-            if before.is_none_or(|(_, is_written)| !is_written) {
-                is_new |= before.is_none_or(|(before, _)| *before != written);
-                self.resources.insert(kind.clone(), (written, true));
-            }
-            for unless in &wanted.effect.unless {
-                is_new |= self.covering.insert(resource(unless));
-            }
-        }
-        if is_new {
-            self.look();
-        }
-    }
-
-    /// Whether everything is known that these answers are about.
-    fn knows(&self, answers: &[Answer]) -> bool {
-        let is_known = |resource: &Resource| {
-            let shelf = self.shelves.get(&Source::Objects(resource.clone()));
-            shelf.is_some_and(Shelf::is_complete)
-        };
-        let wanted = answers.iter().flat_map(|answer| &answer.wanted);
-        let mut covering = wanted.flat_map(|wanted| &wanted.effect.unless);
-        self.resources.values().all(|(one, _)| is_known(one))
-            && covering.all(|unless| is_known(&resource(unless)))
-    }
-
-    /// Ours in a namespace.
-    fn existing(&self, namespace: &str) -> Vec<Existing> {
-        let mut existing = Vec::new();
-        for (kind, (resource, _)) in &self.resources {
-            let shelf = self.shelves.get(&Source::Objects(resource.clone()));
-            let there = shelf.into_iter().flat_map(|shelf| shelf.of(namespace));
-            let ours = there.filter(|one: &Value| policy_of(one).is_some());
-            existing.extend(ours.map(|object| Existing::new(kind, resource, object)));
-        }
-        existing
-    }
-
-    fn covers(&self, wanted: &Wanted) -> bool {
-        let is_met = |unless: &Unless| {
-            let shelf = self.shelves.get(&Source::Objects(resource(unless)));
-            let namespace = match unless.cluster {
-                true => "",
-                false => &wanted.namespace,
-            };
-            shelf.is_some_and(|shelf| shelf.of(namespace).any(|object| holds(unless, &object)))
-        };
-        wanted.effect.unless.iter().any(is_met)
     }
 }
