@@ -187,7 +187,7 @@ fn verdicts(extent: Extent) -> Result<()> {
 /// What is found as a secret, that none is shown, and how it is moved.
 fn secrets(extent: Extent) -> Result<()> {
     run(targets::integration().args(SECRETS))?;
-    run(targets::relocation()?)?;
+    run(&mut targets::relocation()?)?;
     plane::moving(extent)
 }
 
