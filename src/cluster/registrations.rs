@@ -56,15 +56,17 @@ impl Wish {
             }
         };
         let mut validating = entries(&mut both[0]);
-        if self.vets {
-            validating.push(self.policies());
-        }
         let mut mutating = entries(&mut both[1]);
         if self.relocates {
+            let of_policies = validating.iter_mut().chain(&mut mutating);
+            of_policies.for_each(relocation::let_put_back);
             let excluded = self.registration.excluded(set);
             let [checks, moves] = relocation::entries(&self.registration, &excluded);
             validating.push(checks);
             mutating.push(moves);
+        }
+        if self.vets {
+            validating.push(self.policies());
         }
         both[0]["webhooks"] = validating.into();
         both[1]["webhooks"] = mutating.into();

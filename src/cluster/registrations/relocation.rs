@@ -12,37 +12,51 @@ use crate::registration::Registration;
 /// Both halves may wait for the API server: they ask and write there.
 const TIMEOUT_SECONDS: u8 = 10;
 
-/// Every namespace has this one, which nobody moves anything out of; most
-/// updates of pods are no concern of ours, and must pass while we are down: a
-/// Job whose pods cannot lose their finalizers never ends (design:
+const CONDITIONS: [(&str, &str); 3] = [NOT_PUT_BACK, NOT_CLUSTER_CA, CHANGED];
+
+/// The one write of who may put values back (`restore` on `relocations`), by
+/// the version that it replaces. It holds of all entries: whatever fails closed
+/// would keep values from being put back while we are down.
+const NOT_PUT_BACK: (&str, &str) = (
+    "not-put-back",
+    "request.kind.kind != \"ConfigMap\" || request.operation != \"UPDATE\" || \
+     object.metadata.?annotations[?\"portcullis.dev/restored\"].orValue(\"\") != \
+     oldObject.metadata.resourceVersion || \
+     !authorizer.group(\"portcullis.dev\").resource(\"relocations\")\
+     .namespace(request.namespace).check(\"restore\").allowed()",
+);
+
+/// Every namespace has this one, which nobody moves anything out of.
+const NOT_CLUSTER_CA: (&str, &str) = (
+    "not-the-cluster-ca",
+    "request.kind.kind != \"ConfigMap\" || request.name != \"kube-root-ca.crt\"",
+);
+
+/// Most updates of pods are no concern of ours, and must pass while we are down:
+/// a Job whose pods cannot lose their finalizers never ends (design:
 /// reliability.md, 8a).
-/// Who may put values back (`restore` on `relocations`) can while we are down.
-const CONDITIONS: [(&str, &str); 3] = [
-    (
-        "not-put-back",
-        "request.kind.kind != \"ConfigMap\" || request.operation != \"UPDATE\" || \
-         object.metadata.?annotations[?\"portcullis.dev/restored\"].orValue(\"\") != \
-         oldObject.metadata.resourceVersion || !authorizer.group(\"portcullis.dev\").resource(\"relocations\")\
-         .namespace(request.namespace).check(\"restore\").allowed()",
-    ),
-    (
-        "not-the-cluster-ca",
-        "request.kind.kind != \"ConfigMap\" || request.name != \"kube-root-ca.crt\"",
-    ),
-    (
-        "changed",
-        "request.operation != \"UPDATE\" || request.kind.kind != \"Pod\" || \
-         object.spec != oldObject.spec",
-    ),
-];
+const CHANGED: (&str, &str) = (
+    "changed",
+    "request.operation != \"UPDATE\" || request.kind.kind != \"Pod\" || \
+     object.spec != oldObject.spec",
+);
+
+/// Has an entry of policies let values be put back.
+pub(super) fn let_put_back(entry: &mut Value) {
+    let condition = condition(NOT_PUT_BACK);
+    match entry["matchConditions"].as_array_mut() {
+        Some(conditions) => conditions.push(condition),
+        None => entry["matchConditions"] = json!([condition]),
+    }
+}
+
+fn condition((name, expression): (&str, &str)) -> Value {
+    json!({"name": name, "expression": expression})
+}
 
 /// The validating and the mutating entry.
 pub(super) fn entries(registration: &Registration, excluded: &BTreeSet<String>) -> [Value; 2] {
-    let conditions = CONDITIONS.map(|(name, expression)| {
-        json!({
-            "name": name, "expression": expression
-        })
-    });
+    let conditions = CONDITIONS.map(condition);
     let mut selected = vec![
         json!({"key": NAME_LABEL, "operator": "NotIn", "values": excluded}),
         json!({"key": LABEL, "operator": "In", "values": [MOVE]}),
