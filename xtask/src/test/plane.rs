@@ -44,8 +44,11 @@ const NETWORKS: &str = "network::";
 const MOVING: [&str; 2] = ["moving::", "relocation::"];
 
 /// Tests of it that take long. CI runs one of [`NETWORKS_SHARE`].
-const SLOW_NETWORKS: [&str; 6] = [
+const SLOW_NETWORKS: [&str; 9] = [
     "network::author::a_policy_of_an_author",
+    "network::callers::an_audit_finds_namespaces",
+    "network::callers::with_strict_and_the_rights",
+    "network::cost::a_pod_costs_little_more",
     "network::faults::faults_of_the_api_server",
     "network::first::replicas_that_are_killed",
     "network::scale::many_namespaces",
@@ -53,7 +56,7 @@ const SLOW_NETWORKS: [&str; 6] = [
     "network::steps::killed_at_every_step",
 ];
 
-const NETWORKS_SHARE: usize = 3;
+const NETWORKS_SHARE: usize = 5;
 
 /// Tests that have all policies of their cluster, one after the other: each
 /// line has a control plane and a process of its own, and what a later line
