@@ -54,6 +54,23 @@ pub(super) fn relocation() -> Result<Command> {
     in_tests_of(&[root().join("relocation")])
 }
 
+/// Builds the protocol's model, which is a workspace of its own, where its test
+/// (`relocation/tests/model.rs`) looks for it.
+pub(super) fn model() -> Command {
+    let manifest = "relocation/model/Cargo.toml";
+    let build = [
+        "test",
+        "--locked",
+        "--no-run",
+        "--quiet",
+        "--manifest-path",
+        manifest,
+    ];
+    let mut build = cargo(&build);
+    build.env("CARGO_TARGET_DIR", root().join("target"));
+    build
+}
+
 /// All `tests/*.rs` of these crates.
 fn in_tests_of(crates: &[PathBuf]) -> Result<Command> {
     let mut names = BTreeSet::new();
