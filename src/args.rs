@@ -248,6 +248,14 @@ pub struct Serve {
     /// How often the files of --policies are looked at
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub policies_poll: Duration,
+    /// What is logged
+    #[command(flatten)]
+    pub logging: Logging,
+}
+
+/// What a process that stays logs, and how.
+#[derive(Debug, Args)]
+pub struct Logging {
     /// How log lines look
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,

@@ -44,7 +44,8 @@ pub(crate) fn check(arguments: &args::Serve) -> Result<()> {
 
 /// `relocate`: serves what was moved, until a signal.
 pub(crate) fn relocate(arguments: &relocation::Relocate) -> Result<u8> {
-    telemetry::init(arguments.log_format, &arguments.log)?;
+    let logging = &arguments.logging;
+    telemetry::init(logging.log_format, &logging.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -22,7 +22,8 @@ use crate::installed::{self, Installed};
 use crate::relocating;
 
 pub(crate) fn serve(arguments: &args::Serve) -> Result<u8> {
-    telemetry::init(arguments.log_format, &arguments.log)?;
+    let logging = &arguments.logging;
+    telemetry::init(logging.log_format, &logging.log)?;
     // Before anything else may fail: a second signal always ends the process.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

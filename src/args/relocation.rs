@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::LogFormat;
+use super::Logging;
 use super::cluster::Place;
 
 /// `portcullis relocate`.
@@ -16,17 +16,9 @@ pub struct Relocate {
     /// Only namespaces with such labels, as for `serve`
     #[arg(long = "namespace-selector", value_name = "REQUIREMENT")]
     pub namespace_selectors: Vec<String>,
-    /// How log lines look
-    #[arg(long, value_enum, default_value_t)]
-    pub log_format: LogFormat,
-    /// Which log lines: a level, or the syntax of tracing's EnvFilter
-    #[arg(
-        long,
-        value_name = "FILTER",
-        default_value = "info",
-        env = "PORTCULLIS_LOG"
-    )]
-    pub log: String,
+    /// What is logged
+    #[command(flatten)]
+    pub logging: Logging,
 }
 
 /// `portcullis secrets`.

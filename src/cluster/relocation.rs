@@ -11,6 +11,7 @@ pub mod admission;
 pub mod commands;
 pub mod keys;
 pub mod known;
+pub mod pods;
 pub mod reading;
 pub mod resource;
 pub mod serving;

@@ -6,7 +6,7 @@
 //! the staged Secret is created, if there is one, *then* the patch is answered.
 //! Whatever fails before that, the ConfigMap is refused and nothing is lost.
 //!
-//! [`verify`] judges the final object, which other webhooks may have changed.
+//! [`verify()`] judges the final object, which other webhooks may have changed.
 
 mod change;
 mod denial;

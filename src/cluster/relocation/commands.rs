@@ -14,17 +14,15 @@ pub use telling::status;
 
 use anyhow::{Context, Result};
 use kube::Client;
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams, TypeMeta};
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use super::resource::{self, KIND, Spec};
-use crate::cluster::crd;
+use super::resource::{self, Spec};
 use crate::cluster::home::MANAGER;
 
 /// Has the Relocation of a ConfigMap say this.
 async fn put(client: &Client, namespace: &str, name: &str, spec: &Spec) -> Result<()> {
-    let relocations: Api<DynamicObject> =
-        Api::namespaced_with(client.clone(), namespace, &resource::resource());
+    let relocations = resource::within(client, namespace);
     // Not by apply: who writes last is meant, whoever wrote before.
     let patch = Patch::Merge(json!({"spec": {"stage": spec.stage, "keys": spec.keys}}));
     let parameters = PatchParams {
@@ -36,12 +34,7 @@ async fn put(client: &Client, namespace: &str, name: &str, spec: &Spec) -> Resul
         Err(kube::Error::Api(status)) if status.reason == "NotFound" => {}
         patched => return patched.map(drop).with_context(place),
     }
-    let mut object = DynamicObject::new(name, &resource::resource());
-    object.types = Some(TypeMeta {
-        api_version: format!("{}/{}", crd::GROUP, crd::VERSION),
-        kind: KIND.to_owned(),
-    });
-    object.data = json!({"spec": spec});
+    let object = resource::new(name, spec);
     let created = relocations.create(&PostParams::default(), &object).await;
     created.map(drop).with_context(place)
 }

@@ -105,7 +105,7 @@ impl Target<'_> {
 
     /// The Relocations of its namespace.
     pub fn relocations(&self) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), self.namespace, &resource::resource())
+        resource::within(self.client, self.namespace)
     }
 }
 

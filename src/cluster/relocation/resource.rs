@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Api, Client};
 use portcullis_relocation::Field;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cluster::crd;
 
@@ -74,6 +75,16 @@ impl Status {
         };
         self.keys.iter().filter_map(field).collect()
     }
+}
+
+/// A new one, of a ConfigMap of this name.
+pub fn new(name: &str, spec: &Spec) -> DynamicObject {
+    DynamicObject::new(name, &resource()).data(json!({"spec": spec}))
+}
+
+/// Those of a namespace.
+pub fn within(client: &Client, namespace: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), namespace, &resource())
 }
 
 /// How the API server calls them.

@@ -124,8 +124,7 @@ impl Moving {
         namespace: &str,
         name: &str,
     ) -> Result<Option<DynamicObject>, String> {
-        let all: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), namespace, &resource::resource());
+        let all = resource::within(&self.client, namespace);
         all.get_opt(name)
             .await
             .map_err(|error| format!("Relocation {namespace}/{name}: {}", one_line(&error)))

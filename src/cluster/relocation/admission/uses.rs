@@ -3,16 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
 use portcullis_relocation::pod::{Known, Maps, unrewritten};
 use portcullis_relocation::{ConfigMap, Content, Field, names};
 use serde_json::Value;
 
 use super::Moving;
-use crate::cluster::told::one_line;
-
-/// Pods that are read at once.
-const PAGE: u32 = 500;
+use crate::cluster::relocation::pods;
 
 impl Moving {
     /// For each key of `fields` that pods read from the ConfigMap itself, the
@@ -29,28 +25,23 @@ impl Moving {
         fields: &BTreeSet<Field>,
     ) -> Result<BTreeMap<Field, Vec<String>>, String> {
         let maps = Maps::from([(name.to_owned(), as_moved(object, fields))]);
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let mut parameters = ListParams::default().limit(PAGE);
         let mut readers = BTreeMap::<Field, Vec<String>>::new();
-        loop {
-            let page = pods.list(&parameters).await;
-            let page =
-                page.map_err(|error| format!("pods of {namespace}: {}", one_line(&error)))?;
-            for pod in page.items.iter().filter(|pod| !has_ended(pod)) {
-                let value = serde_json::to_value(pod)
-                    .map_err(|_| format!("a pod of {namespace} cannot be read"))?;
-                let used = unrewritten(&value, None, &maps);
-                let keys: BTreeSet<&String> = used.iter().flat_map(|one| &one.keys).collect();
-                for field in fields.iter().filter(|field| keys.contains(&field.key)) {
-                    let name = pod.metadata.name.clone().unwrap_or_default();
-                    readers.entry(field.clone()).or_default().push(name);
-                }
+        let take = |pod: Pod| {
+            if has_ended(&pod) {
+                return Ok(());
             }
-            match page.metadata.continue_.filter(|next| !next.is_empty()) {
-                Some(next) => parameters = parameters.continue_token(&next),
-                None => return Ok(readers),
+            let name = pod.metadata.name.clone().unwrap_or_default();
+            let value = serde_json::to_value(pod)
+                .map_err(|_| format!("a pod of {namespace} cannot be read"))?;
+            let used = unrewritten(&value, None, &maps);
+            let keys: BTreeSet<&String> = used.iter().flat_map(|one| &one.keys).collect();
+            for field in fields.iter().filter(|field| keys.contains(&field.key)) {
+                readers.entry(field.clone()).or_default().push(name.clone());
             }
-        }
+            Ok(())
+        };
+        pods::each(&self.client, namespace, take).await?;
+        Ok(readers)
     }
 }
 

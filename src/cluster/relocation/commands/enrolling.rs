@@ -110,8 +110,7 @@ pub async fn enrol(client: &Client, enrolment: &Enrolment) -> Result<String> {
 async fn audit(client: &Client, namespace: &str) -> Result<usize> {
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let maps = maps.list_metadata(&ListParams::default()).await;
-    let known: Api<kube::api::DynamicObject> =
-        Api::namespaced_with(client.clone(), namespace, &resource::resource());
+    let known = resource::within(client, namespace);
     let mut count = 0;
     for map in maps.context("the ConfigMaps of the namespace")? {
         let name = map.name_any();

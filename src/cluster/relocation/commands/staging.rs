@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
-use kube::api::{Api, DynamicObject, PostParams};
+use kube::api::{Api, PostParams};
 use portcullis_relocation::ConfigMap as Contents;
 use portcullis_relocation::Field;
 
@@ -34,8 +34,7 @@ pub async fn prepare(
     if let Some(missing) = keys.iter().find(|key| !there.contains(*key)) {
         bail!("ConfigMap {namespace}/{name} has no key `{missing}`");
     }
-    let relocations: Api<DynamicObject> =
-        Api::namespaced_with(client.clone(), namespace, &resource::resource());
+    let relocations = resource::within(client, namespace);
     let before = relocations.get_opt(name).await.context("Relocations")?;
     let before = before.as_ref().map(resource::spec).unwrap_or_default();
     let mut all = keys.clone();
@@ -76,8 +75,7 @@ pub async fn prepare(
 /// It is refused, above all because pods read it still; it then stays as it is.
 pub async fn redact(client: &Client, namespace: &str, name: &str) -> Result<String> {
     let (maps, _) = config_map(client, namespace, name).await?;
-    let relocations: Api<DynamicObject> =
-        Api::namespaced_with(client.clone(), namespace, &resource::resource());
+    let relocations = resource::within(client, namespace);
     let before = relocations.get_opt(name).await.context("Relocations")?;
     let before = before.as_ref().map(resource::spec).unwrap_or_default();
     let spec = Spec {

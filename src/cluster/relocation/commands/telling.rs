@@ -15,7 +15,7 @@ use crate::cluster::relocation::resource;
 pub async fn status(client: &Client, namespace: Option<&str>) -> Result<String> {
     let kind = resource::resource();
     let all: Api<DynamicObject> = match namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &kind),
+        Some(namespace) => resource::within(client, namespace),
         None => Api::all_with(client.clone(), &kind),
     };
     let list = all.list(&ListParams::default()).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, DynamicObject};
+use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
@@ -27,8 +27,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
     let client = &serving.client;
     let maps: Api<PartialObjectMeta<ConfigMap>> = Api::namespaced(client.clone(), &namespace);
-    let relocations: Api<DynamicObject> =
-        Api::namespaced_with(client.clone(), &namespace, &resource::resource());
+    let relocations = resource::within(client, &namespace);
     let mut maps = Watching::new(maps);
     let mut relocations = Watching::new(relocations);
     let mut every = interval_at(Instant::now() + RESYNC, RESYNC);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kube::api::{DynamicObject, Patch, PatchParams, PostParams, TypeMeta};
+use kube::api::{Patch, PatchParams, PostParams};
 use portcullis_relocation::Field;
 use portcullis_relocation::names::{Half, serving};
 use portcullis_relocation::promotion::Promotion;
@@ -10,10 +10,9 @@ use serde_json::{Value, json};
 
 use super::One;
 use super::users::Users;
-use crate::cluster::crd;
 use crate::cluster::home::MANAGER;
 use crate::cluster::relocation::reading::{Read, told};
-use crate::cluster::relocation::resource::{self, KIND, Spec, Status};
+use crate::cluster::relocation::resource::{self, Spec, Status};
 use crate::cluster::relocation::told::problem;
 
 /// Pods that a status names.
@@ -57,15 +56,9 @@ impl One<'_> {
     async fn create_relocation(&self, config_map: &Value) -> Result<(), String> {
         let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": self.target.name,
             "uid": config_map["metadata"]["uid"]});
-        let metadata = json!({"name": self.target.name, "ownerReferences": [owner]});
-        let object = DynamicObject {
-            types: Some(TypeMeta {
-                api_version: format!("{}/{}", crd::GROUP, crd::VERSION),
-                kind: KIND.to_owned(),
-            }),
-            metadata: serde_json::from_value(metadata).map_err(|error| error.to_string())?,
-            data: json!({"spec": Spec::default()}),
-        };
+        let owner = serde_json::from_value(owner).map_err(|error| error.to_string())?;
+        let mut object = resource::new(self.target.name, &Spec::default());
+        object.metadata.owner_references = Some(vec![owner]);
         let (relocations, parameters) = (self.target.relocations(), PostParams::default());
         match relocations.create(&parameters, &object).await {
             Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(()),

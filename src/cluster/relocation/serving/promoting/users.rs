@@ -3,15 +3,11 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
 use portcullis_relocation::names::{Half, serving};
 use portcullis_relocation::pod;
 
 use super::One;
-use crate::cluster::relocation::reading::told;
-
-/// Pods that are read at once.
-const PAGE: u32 = 500;
+use crate::cluster::relocation::pods;
 
 /// Who uses it.
 #[derive(Default)]
@@ -24,20 +20,10 @@ pub(super) struct Users {
 
 impl One<'_> {
     pub(super) async fn users(&self) -> Result<Users, String> {
-        let client = self.serving.client.clone();
-        let pods: Api<Pod> = Api::namespaced(client, self.target.namespace);
-        let mut parameters = ListParams::default().limit(PAGE);
         let mut users = Users::default();
-        loop {
-            let page = pods.list(&parameters).await.map_err(told("pods"))?;
-            for one in page.items {
-                users.add(self.target.name, one)?;
-            }
-            match page.metadata.continue_.filter(|next| !next.is_empty()) {
-                Some(next) => parameters = parameters.continue_token(&next),
-                None => return Ok(users),
-            }
-        }
+        let (name, namespace) = (self.target.name, self.target.namespace);
+        pods::each(self.target.client, namespace, |one| users.add(name, one)).await?;
+        Ok(users)
     }
 }
 
