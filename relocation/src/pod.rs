@@ -5,10 +5,10 @@
 //!
 //! | the author wrote | the pod has |
 //! |---|---|
-//! | `env` with `configMapKeyRef` | `secretKeyRef`, for a key that has moved |
+//! | `env` with `configMapKeyRef` | `secretKeyRef`, for a key that has moved or is not there |
 //! | `envFrom` with `configMapRef` | the same, and a `secretRef` directly after it |
 //! | volume `configMap`, whole | `projected`: the ConfigMap, then both serving Secrets |
-//! | volume `configMap` with `items` | `projected`, if one of these keys has moved |
+//! | volume `configMap` with `items` | `projected`, if one of these keys has moved or is not there |
 //! | `projected` with `configMap` | the same source, split in its place |
 //!
 //! The author's form and ours mean the same, so that a pod is told by what it
@@ -18,7 +18,10 @@
 //! ours is then taken for what the earlier rewriting left there.
 //!
 //! Where a ConfigMap is read whole, our reference is there before anything has
-//! moved (`optional`), so that keys that move later arrive as natively.
+//! moved (`optional`), so that keys that move later arrive as natively. A key that
+//! is named and not there yet, since the pod comes before its ConfigMap, may be
+//! secret once it comes, and so is waited for in the serving Secret, which is given
+//! it then whether it is or not ([`Reader::awaited`]).
 //!
 //! Nothing else may name a Secret of ours: [`Refusal::Reserved`].
 
@@ -28,6 +31,7 @@ mod form;
 mod items;
 mod legitimate;
 mod owners;
+mod reader;
 mod sites;
 mod uses;
 mod volume;
@@ -36,6 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+pub use reader::Reader;
 pub use uses::{Use, Used, config_maps, unrewritten};
 
 use crate::names::Half;
@@ -121,6 +126,15 @@ impl Known {
 
     fn has_key(&self, key: &str) -> bool {
         self.exists && (self.keys.contains(key) || self.moved(key).is_some())
+    }
+
+    /// Which serving Secret a key is read from, if any; one that is not there is
+    /// awaited in `absent`.
+    fn served_in(&self, key: &str, absent: Half) -> Option<Half> {
+        match self.has_key(key) {
+            true => self.moved(key),
+            false => Some(absent),
+        }
     }
 }
 

@@ -53,6 +53,10 @@ pub struct Input<'a> {
     /// Halves whose serving Secret pods name. It is created even if it is empty, so
     /// that a pod which waits for it can start.
     pub named: &'a BTreeSet<Half>,
+    /// Keys that pods read there by name ([`crate::pod::Reader::awaited`]): they are served
+    /// from whatever the ConfigMap holds under them. A pod that came before its
+    /// ConfigMap awaits keys in the binary half that may turn out to be text.
+    pub awaited: &'a BTreeSet<Field>,
     /// Keys for digests.
     pub keyring: &'a Keyring,
 }
@@ -233,12 +237,20 @@ impl Promotion {
         let held = input.serving.get(&half).filter(|held| held.ours);
         let before = held.map(Held::placeholders).unwrap_or_default();
         let mut served = Served::new();
-        for (field, content) in contents.iter().filter(|(field, _)| field.half == half) {
+        for (field, content) in contents {
             let key = &field.key;
+            let here = Field {
+                half,
+                key: key.clone(),
+            };
+            let is_awaited = input.awaited.contains(&here) || before.contains_key(key);
+            if field.half != half && !(half == Half::Binary && is_awaited) {
+                continue;
+            }
             let placeholder = match content {
                 Content::Placeholder(placeholder) => placeholder,
                 Content::Plain(value) => {
-                    if input.prepared.contains(field) || before.contains_key(key) {
+                    if is_awaited || input.prepared.contains(field) {
                         served.insert(key.clone(), (value.clone(), None));
                     }
                     continue;

@@ -192,6 +192,34 @@ fn what_goes_later_is_gone() {
 }
 
 #[test]
+fn who_comes_before_a_config_map_or_a_key_gets_what_comes() {
+    for lost in ["app", "A", "d"] {
+        let awaited = RefCell::new(0);
+        hold(|case| {
+            let early = case.aged(lost);
+            let Some(after) = rewritten(&early, &early.known(moved))? else {
+                return Ok(());
+            };
+            let uses = unrewritten(&after, None, &case.known(moved));
+            prop_assert!(uses.is_empty() || !unambiguous(&case.pod), "{uses:?}");
+            prop_assert_eq!(
+                pod::check_names(&after, None, &case.known(moved)),
+                Ok(()),
+                "it came in between"
+            );
+            if unambiguous(&case.pod) {
+                let relocated = case.with_awaited(&after, case.world(moved));
+                *awaited.borrow_mut() += u32::from(relocated.secrets != case.world(moved).secrets);
+                let natively = given(&case.pod, &case.native());
+                prop_assert_eq!(natively, given(&after, &relocated), "{}", after);
+            }
+            Ok(())
+        });
+        assert!(awaited.into_inner() > 50, "hardly anything came later");
+    }
+}
+
+#[test]
 fn nobody_feeds_a_pod_from_a_staged_secret() {
     let tried = RefCell::new(0);
     hold(|case| {
@@ -238,7 +266,8 @@ fn keys_that_move_later_arrive() {
                 *reached.borrow_mut() +=
                     u32::from(!unrewritten(&case.pod, None, &case.known(later)).is_empty());
                 let natively = given(&case.pod, &case.native());
-                prop_assert_eq!(natively, given(&after, &case.world(later)), "{}", after);
+                let relocated = case.with_awaited(&after, case.world(later));
+                prop_assert_eq!(natively, given(&after, &relocated), "{}", after);
             }
             Ok(())
         });

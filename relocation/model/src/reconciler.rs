@@ -142,6 +142,7 @@ impl World {
             staged: &staged,
             prepared: &BTreeSet::new(),
             named: &BTreeSet::new(),
+            awaited: &BTreeSet::new(),
             keyring: self.ring(0),
         })
         .ok()

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Code, Denial, FRESH_SECONDS, Input, MOST_KEYS, OnUse, Outcome, Plan, SKEW_SECONDS, Stage,
+    Code, Denial, FRESH_SECONDS, Input, MOST_KEYS, OnUse, Operation, Outcome, Plan, SKEW_SECONDS,
+    Stage,
 };
 use crate::config_map::{ConfigMap, Content, is_sealed, matches};
 use crate::field::{Field, listed};
@@ -137,11 +138,17 @@ impl Judged {
             ));
             return None;
         }
-        let what = format!(
-            "running pods read it from the ConfigMap ({pods}); run `portcullis secrets prepare \
-             {} {name} --key {}`, replace these pods, and apply again",
-            input.namespace, field.key
-        );
+        let what = match input.operation {
+            Operation::Create => format!(
+                "pods that were there before the namespace was enrolled, or the key was secret, read \
+                 it from the ConfigMap ({pods}); replace these pods, and apply again"
+            ),
+            Operation::Update => format!(
+                "running pods read it from the ConfigMap ({pods}); run `portcullis secrets prepare \
+                 {} {name} --key {}`, replace these pods, and apply again",
+                input.namespace, field.key
+            ),
+        };
         let fields = used.iter().map(|(field, _)| *field);
         Some(Denial::of(Code::InUse, fields, what))
     }

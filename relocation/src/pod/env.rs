@@ -7,6 +7,9 @@ use super::form::{self, has, object, serves};
 use super::owners::Owners;
 use crate::names::{self, Half};
 
+/// Where a variable awaits its key: natively binary data is never one.
+const AWAITED: Half = Half::Text;
+
 /// A key of a ConfigMap that a variable is taken from, in either form.
 pub(super) struct KeyRef<'a> {
     pub(super) config_map: String,
@@ -50,9 +53,9 @@ impl<'a> KeyRef<'a> {
             == (&other.config_map, other.key, other.optional == true)
     }
 
-    /// `valueFrom` with this reference, to the Secret if the key has moved.
-    fn written(&self, has_moved: bool) -> Value {
-        let (field, name) = if has_moved {
+    /// `valueFrom` with this reference, to the Secret if the key is served there.
+    fn written(&self, is_served: bool) -> Value {
+        let (field, name) = if is_served {
             ("secretKeyRef", names::serving(&self.config_map, Half::Text))
         } else {
             ("configMapKeyRef", self.config_map.clone())
@@ -97,9 +100,10 @@ impl Context<'_> {
         {
             return None;
         }
-        let has_moved = self.moved(&reference.config_map, reference.key) == Some(Half::Text);
+        let known = self.maps.get(&reference.config_map);
+        let half = known.and_then(|known| known.served_in(reference.key, AWAITED));
         let mut entry = entry.clone();
-        entry["valueFrom"] = reference.written(has_moved);
+        entry["valueFrom"] = reference.written(half == Some(Half::Text));
         Some(entry)
     }
 

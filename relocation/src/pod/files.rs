@@ -161,6 +161,15 @@ impl<'a> ConfigMap<'a> {
         }
     }
 
+    /// The keys that it names.
+    pub(super) fn items(&self) -> impl Iterator<Item = &Item<'a>> {
+        let items: &[Item<'a>] = match &self.content {
+            Content::Whole(_) => &[],
+            Content::Items(items) => items,
+        };
+        items.iter()
+    }
+
     /// Whether this half, or the one after it, is there already.
     fn is_past(&self, half: Half) -> bool {
         match &self.content {

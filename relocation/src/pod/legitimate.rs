@@ -1,25 +1,25 @@
 //! Which references to Secrets of ours may stay.
 //!
 //! - What the rewriting writes for a ConfigMap that the pod may read: a
-//!   variable or a path with a key that has moved, the serving Secret directly
-//!   after its whole ConfigMap. Whoever writes that himself gets what a
-//!   reference to the ConfigMap would have given him; so pods that were read
-//!   from the API can be created again.
+//!   variable or a path with a key, the serving Secret directly after its whole
+//!   ConfigMap. Whoever writes that himself gets what a reference to the ConfigMap
+//!   would have given him; so pods that were read from the API can be created
+//!   again, and one that was rewritten a moment before its ConfigMap came is not
+//!   refused for that.
 //! - What the stored pod has in the same place.
 //!
-//! Nothing else: no staged Secret, no whole serving Secret by itself, no key
-//! that has not moved, no image pull Secret, no other kind of volume.
+//! Nothing else: no staged Secret, no whole serving Secret by itself, no image
+//! pull Secret, no other kind of volume.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::env::{KeyRef, follows_its_map};
-use super::files::{ConfigMap, Content, Files};
-use super::form;
+use super::files::{ConfigMap, Files};
 use super::sites::{Form, Site, sites};
 use super::{Context, Refusal};
-use crate::names::{self, Half};
+use crate::names;
 
 impl Context<'_> {
     pub(super) fn check(&self, pod: &Value, old: Option<&Value>) -> Result<(), Refusal> {
@@ -68,10 +68,9 @@ impl Context<'_> {
         match site.form {
             Form::Env(entry) => {
                 let reference = KeyRef::of(entry, &self.owners);
-                let moved = reference
-                    .filter(|one| self.moved(&one.config_map, one.key) == Some(Half::Text));
+                let known = reference.filter(|one| self.maps.contains_key(&one.config_map));
                 let pointer = || format!("{pointer}/valueFrom/secretKeyRef/name");
-                moved.map(|_| pointer()).into_iter().collect()
+                known.map(|_| pointer()).into_iter().collect()
             }
             Form::EnvFrom(entries, index) => {
                 let pointer = || format!("{pointer}/secretRef/name");
@@ -81,24 +80,12 @@ impl Context<'_> {
             Form::Volume(volume) => {
                 let files = Files::of(volume, &self.owners);
                 let files = files.iter().flat_map(Files::config_maps);
-                let ours = files.filter(|one| self.may_be_read(one));
+                let ours = files.filter(|one| self.maps.contains_key(&one.name));
                 let secrets = ours.flat_map(ConfigMap::secrets);
                 let pointer =
                     |(index, _)| format!("{pointer}/projected/sources/{index}/secret/name");
                 secrets.map(pointer).collect()
             }
-        }
-    }
-
-    /// Whether all that a volume reads from serving Secrets of a ConfigMap has
-    /// moved there.
-    fn may_be_read(&self, one: &ConfigMap<'_>) -> bool {
-        match &one.content {
-            Content::Whole(_) => true,
-            Content::Items(items) => items.iter().all(|item| {
-                let key = form::text(item.value, "key");
-                item.half.is_none() || item.half == self.moved(&one.name, key)
-            }),
         }
     }
 }

@@ -9,6 +9,10 @@ use super::form::{self, HALVES, has, object};
 use super::{Context, Known, Refusal, items};
 use crate::names::{self, Half};
 
+/// Where a file awaits its key, which may come as text or as binary data:
+/// nothing but files is ever made of this half, so that it can hold both.
+const AWAITED: Half = Half::Binary;
+
 impl Context<'_> {
     /// The volume at that index of the pod. `old` is the stored one of its name.
     pub(super) fn volume(
@@ -26,7 +30,11 @@ impl Context<'_> {
         let rewritten = match old.filter(|_| is_same) {
             Some(old) => old.clone(),
             None => {
-                let written = self.written(&files, &format!("/spec/volumes/{index}"))?;
+                let written = match self.written(&files, &format!("/spec/volumes/{index}")) {
+                    // It waits for its keys where the author has them.
+                    Err(Refusal::Ambiguous { .. }) if !self.has_moved(&files) => None,
+                    written => written?,
+                };
                 written.map_or_else(
                     || author.clone(),
                     |projected| {
@@ -39,6 +47,14 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// Whether a key that the volume names has moved.
+    fn has_moved(&self, files: &Files<'_>) -> bool {
+        files.config_maps().any(|one| {
+            let mut keys = one.items().map(|item| form::text(item.value, "key"));
+            keys.any(|key| self.moved(&one.name, key).is_some())
+        })
+    }
+
     /// `projected`, or None if the volume stays as it is.
     fn written(&self, files: &Files<'_>, pointer: &str) -> Result<Option<Value>, Refusal> {
         let known = |one: &ConfigMap<'_>| self.maps.get(&one.name);
@@ -47,9 +63,9 @@ impl Context<'_> {
         }
         let is_needed = |one: &ConfigMap<'_>| match &one.content {
             Content::Whole(_) => true,
-            Content::Items(items) => items.iter().any(|item| {
-                self.moved(&one.name, form::text(item.value, "key"))
-                    .is_some()
+            Content::Items(_) => known(one).is_some_and(|known| {
+                let mut keys = one.items().map(|item| form::text(item.value, "key"));
+                keys.any(|key| known.served_in(key, AWAITED).is_some())
             }),
         };
         if !files.is_projected && !files.config_maps().any(is_needed) {
@@ -101,7 +117,10 @@ impl Context<'_> {
             items = items::effective(&items, one.optional == true, (&one.name, known), pointer)?;
         }
         for half in [None, Some(Half::Text), Some(Half::Binary)] {
-            let of_half = |item: &&Value| known.moved(form::text(item, "key")) == half;
+            let of_half = |item: &&Value| {
+                let key = form::text(item, "key");
+                known.served_in(key, AWAITED) == half
+            };
             let items: Vec<&Value> = items.iter().copied().filter(of_half).collect();
             if items.is_empty() {
                 continue;

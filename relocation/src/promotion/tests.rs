@@ -15,6 +15,7 @@ pub(crate) struct World {
     pub(crate) staged: BTreeMap<String, Held>,
     pub(crate) prepared: BTreeSet<Field>,
     pub(crate) named: BTreeSet<Half>,
+    pub(crate) awaited: BTreeSet<Field>,
     pub(crate) keyring: Keyring,
     version: u32,
 }
@@ -29,6 +30,7 @@ pub(crate) fn world(data: Value) -> World {
         staged: BTreeMap::new(),
         prepared: BTreeSet::new(),
         named: BTreeSet::new(),
+        awaited: BTreeSet::new(),
         keyring: Keyring::new(&[7; 32], &[]).unwrap(),
         version: 0,
     }
@@ -44,6 +46,7 @@ impl World {
             staged: &self.staged,
             prepared: &self.prepared,
             named: &self.named,
+            awaited: &self.awaited,
             keyring: &self.keyring,
         }
     }
@@ -210,6 +213,41 @@ fn where_nothing_has_moved_nothing_is_written_unless_pods_name_it() {
     world.named.insert(Half::Text);
     world.promoted();
     assert_eq!(world.serving.len(), 1);
+}
+
+#[test]
+fn what_pods_await_is_served_whether_it_is_secret_or_not() {
+    let mut world = world(json!({"user": "app"}));
+    world.awaited = [
+        Field::text("user"),
+        Field::binary("password"),
+        Field::text("none"),
+    ]
+    .into();
+    world.moves(&Field::text("password"), b"hunter22", 1);
+    let done = world.promoted();
+    assert!(is_promoted(
+        world.object(),
+        &done.state.unwrap(),
+        &done.served
+    ));
+    let value = |half, key: &str| world.served(half).get(key).cloned();
+    assert_eq!(value(Half::Text, "user").as_deref(), Some(&b"app"[..]));
+    assert_eq!(
+        value(Half::Binary, "password").as_deref(),
+        Some(&b"hunter22"[..])
+    );
+    assert_eq!(value(Half::Text, "none"), None);
+    // It stays when the pods are gone, and follows the ConfigMap.
+    world.awaited.clear();
+    world.config_map.as_mut().unwrap()["data"]["user"] = json!("other");
+    world.promoted();
+    let value = |half, key: &str| world.served(half).get(key).cloned();
+    assert_eq!(value(Half::Text, "user").as_deref(), Some(&b"other"[..]));
+    assert_eq!(
+        value(Half::Binary, "password").as_deref(),
+        Some(&b"hunter22"[..])
+    );
 }
 
 #[test]

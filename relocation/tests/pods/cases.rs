@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_relocation::kubelet::{self, World};
 use portcullis_relocation::names::{self, Half};
-use portcullis_relocation::pod::{Known, Maps, config_maps};
+use portcullis_relocation::pod::{Known, Maps, Reader, config_maps};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -111,6 +111,27 @@ impl Case {
             map.clear.binary.remove(lost);
         }
         aged
+    }
+
+    /// The same, and what a rewritten pod reads in serving Secrets by name, as
+    /// promotion serves it.
+    #[allow(dead_code, reason = "the cluster has a real promotion")]
+    pub(crate) fn with_awaited(&self, pod: &Value, mut world: World) -> World {
+        for (name, map) in &self.maps {
+            for field in Reader::of(pod).awaited(name) {
+                let text = map.clear.text.get(&field.key).map(|text| text.as_bytes());
+                let value = match field.half {
+                    Half::Text => text,
+                    Half::Binary => text.or(map.clear.binary.get(&field.key).map(Vec::as_slice)),
+                };
+                let secret = names::serving(name, field.half);
+                let secret = world.secrets.entry(secret).or_default();
+                if let Some(value) = value {
+                    secret.insert(field.key, value.to_vec());
+                }
+            }
+        }
+        world
     }
 
     /// What the webhook knows while these keys have moved.

@@ -1,14 +1,13 @@
 //! What there is of one ConfigMap and its Secrets, read in the order that makes a slow promoter
 //! harmless (see [`promotion`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 use kube::api::{Api, DynamicObject};
-use portcullis_relocation::Held;
 use portcullis_relocation::names::{Half, serving};
-use portcullis_relocation::promotion;
+use portcullis_relocation::{ConfigMap as Contents, Field, Held, promotion};
 use serde_json::Value;
 
 use super::resource;
@@ -45,6 +44,16 @@ impl Read {
                 .config_map
                 .as_ref()
                 .is_some_and(promotion::is_relocated)
+    }
+}
+
+impl Read {
+    /// Whether the ConfigMap has one of these keys, as text or not.
+    pub fn holds_any(&self, fields: &BTreeSet<Field>) -> bool {
+        let contents = self.config_map.as_ref().map(Contents::new);
+        let contents = contents.and_then(|map| map.contents().ok());
+        let mut keys = contents.iter().flat_map(|contents| contents.keys());
+        !fields.is_empty() && keys.any(|held| fields.iter().any(|field| field.key == held.key))
     }
 }
 

@@ -8,6 +8,7 @@
 mod cleaning;
 mod namespace;
 mod promoting;
+mod readers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -49,12 +49,12 @@ impl Moving {
             return Ok(nothing());
         }
         subject.stage = self.stage(&subject).await?;
-        if let (resource::Stage::Redact, Some(old), Some(name)) =
-            (subject.stage, subject.old, subject.name())
-        {
-            let fields = newly_secret(old, &subject.secret);
+        if let (resource::Stage::Redact, Some(name)) = (subject.stage, subject.name()) {
+            // Pods can have come before it.
+            let stored = subject.old.unwrap_or(&Value::Null);
+            let fields = newly_secret(stored, &subject.secret);
             if !fields.is_empty() {
-                let readers = self.readers(subject.namespace, name, old, &fields);
+                let readers = self.readers(subject.namespace, name, stored, &fields);
                 subject.uses = readers.await?;
             }
         }

@@ -64,8 +64,7 @@ fn as_moved(object: &Value, fields: &BTreeSet<Field>) -> Known {
     }
 }
 
-/// Those keys of `secret` that the stored ConfigMap holds as plain values:
-/// only what is there can be read by anybody now.
+/// Those keys of `secret` that are no placeholders in the stored ConfigMap.
 pub(super) fn newly_secret(old: &Value, secret: &BTreeSet<Field>) -> BTreeSet<Field> {
     let contents = ConfigMap::new(old).contents().unwrap_or_default();
     let is_plain = |field: &&Field| !matches!(contents.get(field), Some(Content::Placeholder(_)));

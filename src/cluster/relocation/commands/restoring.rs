@@ -122,6 +122,7 @@ async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str)
             staged: &read.staged,
             prepared: &BTreeSet::new(),
             named: &BTreeSet::new(),
+            awaited: &BTreeSet::new(),
             keyring: &keyring,
         };
         let planned = pure::plan(&input, wanted.trusting)?;

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::Event;
+use kube::runtime::watcher::{self, Event};
 use kube::{Resource, ResourceExt};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use super::readers::Readers;
 use super::{Serving, cleaning, promoting};
 use crate::cluster::relocation::known::is_left_alone;
 use crate::cluster::relocation::resource;
@@ -28,6 +29,8 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
     let client = &serving.client;
     let maps: Api<PartialObjectMeta<ConfigMap>> = Api::namespaced(client.clone(), &namespace);
     let relocations = resource::within(client, &namespace);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+    let (mut pods, mut readers) = (Watching::new(pods), Readers::default());
     let mut maps = Watching::new(maps);
     let mut relocations = Watching::new(relocations);
     let mut every = interval_at(Instant::now() + RESYNC, RESYNC);
@@ -43,6 +46,10 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
         tokio::select! {
             event = maps.next() => note(event, &namespace, &mut waiting),
             event = relocations.next() => note(event, &namespace, &mut waiting),
+            event = pods.next() => match event {
+                Ok(event) => waiting.extend(readers.take(event)),
+                Err(error) => unwatched(&namespace, &error),
+            },
             _ = every.tick() => {
                 waiting.extend(known.iter().cloned());
                 cleaning::clean(&serving, &namespace).await;
@@ -50,9 +57,13 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
             () = tokio::time::sleep(pause) => {}
         }
         known.extend(waiting.iter().cloned());
+        // Who uses what would be told wrongly.
+        if !readers.are_known() {
+            continue;
+        }
         let mut later = BTreeSet::new();
         for name in std::mem::take(&mut waiting) {
-            match promoting::promote(&serving, &namespace, &name).await {
+            match promoting::promote(&serving, &namespace, &name, &readers).await {
                 Ok(()) => {
                     troubles.remove(&name);
                 }
@@ -71,7 +82,7 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
 
 /// Which ConfigMap an event is about: a Relocation has the name of its own.
 fn note<K: Resource>(
-    event: Result<Event<K>, kube::runtime::watcher::Error>,
+    event: watcher::Result<Event<K>>,
     namespace: &str,
     waiting: &mut BTreeSet<String>,
 ) {
@@ -83,9 +94,11 @@ fn note<K: Resource>(
             }
         }
         Ok(Event::Init | Event::InitDone) => {}
-        Err(error) => {
-            let problem = one_line(&error);
-            tracing::warn!(namespace, problem, "is not watched; it is tried again");
-        }
+        Err(error) => unwatched(namespace, &error),
     }
+}
+
+fn unwatched(namespace: &str, error: &watcher::Error) {
+    let problem = one_line(error);
+    tracing::warn!(namespace, problem, "is not watched; it is tried again");
 }

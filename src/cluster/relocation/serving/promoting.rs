@@ -2,7 +2,6 @@
 //! of it.
 
 mod telling;
-mod users;
 
 use std::collections::BTreeSet;
 
@@ -12,10 +11,9 @@ use portcullis_relocation::promotion::{self, Action, Input, Promotion};
 use portcullis_relocation::{Field, Manifest};
 
 use super::Serving;
+use super::readers::{Readers, Users};
 use crate::cluster::relocation::reading::{Read, Target, told};
 use crate::cluster::relocation::resource::{self, Stage};
-
-use users::Users;
 
 /// How often others may come in between.
 const TRIES: usize = 5;
@@ -32,7 +30,13 @@ enum Written {
 /// # Errors
 ///
 /// Why it could not be done, one line.
-pub(super) async fn promote(serving: &Serving, namespace: &str, name: &str) -> Result<(), String> {
+pub(super) async fn promote(
+    serving: &Serving,
+    namespace: &str,
+    name: &str,
+    readers: &Readers,
+) -> Result<(), String> {
+    let users = readers.of(name);
     let one = One {
         serving,
         target: Target {
@@ -43,10 +47,9 @@ pub(super) async fn promote(serving: &Serving, namespace: &str, name: &str) -> R
     };
     for _ in 0..TRIES {
         let read = one.target.read().await?;
-        if !read.is_concerned() {
+        if !read.is_concerned() && !read.holds_any(&users.awaited) {
             return Ok(());
         }
-        let users = one.users().await?;
         if let Some(promotion) = one.act(&read, &users).await? {
             return one.tell(&read, &promotion, users).await;
         }
@@ -72,6 +75,7 @@ impl One<'_> {
             staged: &read.staged,
             prepared: &prepared(read),
             named: &users.named,
+            awaited: &users.awaited,
             keyring: &keyring,
         });
         let promotion = promotion.map_err(|error| error.to_string())?;

@@ -9,10 +9,10 @@ use portcullis_relocation::promotion::Promotion;
 use serde_json::{Value, json};
 
 use super::One;
-use super::users::Users;
 use crate::cluster::home::MANAGER;
 use crate::cluster::relocation::reading::{Read, told};
 use crate::cluster::relocation::resource::{self, Spec, Status};
+use crate::cluster::relocation::serving::readers::Users;
 use crate::cluster::relocation::told::problem;
 
 /// Pods that a status names.
