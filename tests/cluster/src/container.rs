@@ -153,6 +153,25 @@ impl Container {
         })
     }
 
+    /// What stands in its mounted folders now, but the token of the account: where,
+    /// and the content, in order.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read; the pod is gone.
+    pub fn files_now(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut found = vec![];
+        let folders = self.mounts.iter().filter(|mount| mount.container != TOKEN);
+        for mount in folders {
+            let folder = Path::new(&mount.host);
+            if folder.is_dir() {
+                walk(folder, &mount.container, &mut found)?;
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
     /// `plane run ...` that runs it: its arguments, its environment and its
     /// mounts, and nothing else, as the user of its pod without any capability,
     /// in a root of its own (`folder`, an empty one) that nobody can write to.
@@ -196,6 +215,25 @@ impl Container {
         }
         script
     }
+}
+
+/// All files below a folder, but what the kubelet has there for itself (`..data`).
+fn walk(folder: &Path, place: &str, found: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let (path, place) = (entry.path(), format!("{place}/{name}"));
+        if name.starts_with("..") {
+            continue;
+        }
+        if path.is_dir() {
+            walk(&path, &place, found)?;
+        } else {
+            let content = std::fs::read(&path).with_context(|| path.display().to_string())?;
+            found.push((place, content));
+        }
+    }
+    Ok(())
 }
 
 /// The files of all volumes, but the token of the account.

@@ -14,6 +14,8 @@ use crate::support::cluster;
 mod consumers;
 /// Names and labels that are kept for Portcullis.
 mod guarded;
+/// The same ConfigMaps and pods over time, beside a namespace without Portcullis.
+mod histories;
 /// Values come, change and go.
 mod lives;
 /// What is there is moved step by step, and back.
