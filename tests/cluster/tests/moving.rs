@@ -14,6 +14,8 @@ use crate::support::cluster;
 mod consumers;
 /// Names and labels that are kept for Portcullis.
 mod guarded;
+/// Processes that are killed.
+mod kills;
 /// Values come, change and go.
 mod lives;
 /// What is there is moved step by step, and back.
@@ -26,6 +28,15 @@ const SOON: Duration = Duration::from_secs(90);
 pub(crate) const VALUE: &str = "Tr0ub4dor-7q9zX1";
 /// Another one.
 pub(crate) const OTHER: &str = "c0rrect-Horse-81bQ";
+
+/// Of both replicas.
+const OPTIONS: [&str; 5] = [
+    "--settle=0s",
+    "--audit-interval=off",
+    "--relocation",
+    "--port-is-guarded",
+    "--log=portcullis=trace,info",
+];
 
 /// The policy that says what is secret.
 fn document() -> Value {
@@ -59,15 +70,8 @@ impl Stage {
         let serving = installation
             .serve_relocation(&[&selector])
             .expect("it serves");
-        let options = [
-            "--settle=0s",
-            "--audit-interval=off",
-            "--relocation",
-            "--port-is-guarded",
-            "--log=portcullis=trace,info",
-            &selector,
-        ];
         for _ in 0..2 {
+            let options = [&OPTIONS[..], &[&selector]].concat();
             installation.start(&[], &options).expect("it starts");
         }
         apply(&document().to_string()).ok().expect("a policy");
@@ -88,6 +92,14 @@ impl Stage {
             serving: Some(serving),
             _turn: turn,
         }
+    }
+
+    /// Starts a replica again, that was killed.
+    pub(crate) fn restart(&mut self, name: &str) {
+        let selector = format!("--namespace-selector=run={}", self.installation.name());
+        let options = [&OPTIONS[..], &[&selector]].concat();
+        let restarted = self.installation.restart(name, &[], &options);
+        restarted.expect("it starts again");
     }
 
     /// A namespace that is judged, and not enrolled.
