@@ -154,16 +154,23 @@ impl Stage {
 
     /// Runs `portcullis secrets ...` as an administrator.
     pub(crate) fn secrets(&self, arguments: &[&str]) -> Result<String, String> {
+        let line = self.secrets_line(arguments);
+        let words: Vec<&str> = line.iter().map(String::as_str).collect();
+        Portcullis::print(&words).map_err(|error| format!("{error:#}"))
+    }
+
+    /// The arguments of that.
+    pub(crate) fn secrets_line(&self, arguments: &[&str]) -> Vec<String> {
         let config = cluster().kubeconfig(User::Admin).display().to_string();
         let installation = format!("--installation={}", self.installation.home.name());
         let takes_installation = matches!(arguments[0], "enrol" | "restore");
         let place = takes_installation.then_some(installation.as_str());
-        let arguments: Vec<&str> = [&["secrets"], arguments, &["--kubeconfig", &config]]
+        [&["secrets"], arguments, &["--kubeconfig", &config]]
             .concat()
             .into_iter()
             .chain(place)
-            .collect();
-        Portcullis::print(&arguments).map_err(|error| format!("{error:#}"))
+            .map(str::to_owned)
+            .collect()
     }
 }
 

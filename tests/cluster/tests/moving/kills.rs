@@ -6,6 +6,7 @@
 //! `PORTCULLIS_KILLS` says how many kills; `PORTCULLIS_SEED` repeats their order.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ use crate::support::{Chance, cluster, seed};
 
 /// Two clients.
 mod clients;
+/// Commands that are killed.
+mod commands;
 /// What etcd had.
 mod history;
 /// What clients were told.
@@ -43,6 +46,8 @@ const GENERATION: usize = 3;
 const WIDTH: usize = 3;
 /// How long a moment may take to come.
 const PATIENCE: Duration = Duration::from_secs(12);
+/// A start of who serves, and what is done then.
+const START: Duration = Duration::from_secs(2);
 /// How long things may take to be right again after a kill.
 const SETTLES: Duration = Duration::from_secs(30);
 /// What nobody names is kept for an hour; here, with the clock put forward,
@@ -52,6 +57,7 @@ const KEPT: &str = "3585";
 const NOT_KEPT: &str = "3605";
 const SECONDS_AHEAD: &str = "PORTCULLIS_SECONDS_AHEAD";
 const REPLICAS: [&str; 2] = ["replica-0", "replica-1"];
+const SERVES: &str = "serves";
 
 fn kills() -> usize {
     let asked = std::env::var("PORTCULLIS_KILLS").ok();
@@ -146,7 +152,7 @@ impl Run {
     }
 
     /// One kill, while both clients write; then all has to be right.
-    fn round(&mut self, number: usize, moment: Moment) {
+    fn round(&mut self, number: usize, moment: Moment, is_last: bool) {
         let generation = number / GENERATION;
         let maps: Vec<String> = (0..WIDTH)
             .map(|one| format!("{MAPS}{generation}-{one}"))
@@ -163,9 +169,11 @@ impl Run {
                 })
             })
             .collect();
-        let replica = REPLICAS[self.chance.below(2)];
-        let nth = 1 + self.chance.below(2);
-        match self.kill(moment, replica, nth) {
+        let nth = match moment.name().starts_with("collect") {
+            true => 1,
+            false => 1 + self.chance.below(3),
+        };
+        match self.kill(moment, nth) {
             true => *self.killed.entry(moment.name()).or_default() += 1,
             false => self.missed.push(moment.name()),
         }
@@ -175,48 +183,61 @@ impl Run {
                 .push(self.runtime.block_on(task).expect("it ends"));
         }
         self.settle(&maps, moment);
-        if (number + 1).is_multiple_of(GENERATION) {
+        if (number + 1).is_multiple_of(GENERATION) && !is_last {
             self.retire(&maps);
         }
     }
 
     /// Whether who comes to this moment was killed in it, and runs again.
-    fn kill(&mut self, moment: Moment, replica: &str, nth: usize) -> bool {
-        let is_webhook = moment.who() == Who::Webhook;
-        let serving = self.stage.serving.as_mut().expect("it is there");
-        let file = match is_webhook {
-            true => self.stage.installation.stop_file(replica),
-            false => serving.stop_file(),
+    fn kill(&mut self, moment: Moment, nth: usize) -> bool {
+        // The API server keeps its connections, so that nobody knows which
+        // replica it asks: whichever comes first. Perhaps both do.
+        let names: &[&str] = match moment.who() {
+            Who::Webhook => &REPLICAS,
+            _ => &[SERVES],
         };
-        let is_collection = moment.name().starts_with("collect");
-        let nth = if is_collection { 1 } else { nth };
-        std::fs::write(&file, format!("{} {nth}", moment.name())).expect("a file");
-        if is_collection {
-            // Which is done when it starts, and once a minute.
-            serving
-                .restart(&[(SECONDS_AHEAD, KEPT)])
-                .expect("it starts");
+        let files: Vec<PathBuf> = names.iter().map(|name| self.stop_file(name)).collect();
+        for file in &files {
+            std::fs::write(file, format!("{} {nth}", moment.name())).expect("a file");
         }
+        let is_collection = moment.name().starts_with("collect");
         let until = Instant::now() + PATIENCE;
-        while file.exists() && Instant::now() < until {
+        let is_armed = || files.iter().all(|file| file.exists());
+        while is_armed() && Instant::now() < until {
+            if is_collection {
+                // Which is done when it starts, and once a minute.
+                self.serve(KEPT);
+                let until = Instant::now() + START;
+                while is_armed() && Instant::now() < until {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            }
             std::thread::sleep(Duration::from_millis(2));
         }
-        let was_killed = std::fs::remove_file(&file).is_err();
-        if !was_killed {
-            return false;
-        }
-        match is_webhook {
-            true => self.stage.restart(replica),
-            false => {
-                while !serving.has_ended() {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                serving
-                    .restart(&[(SECONDS_AHEAD, KEPT)])
-                    .expect("it starts");
+        let both = names.iter().zip(&files);
+        let killed = both.filter(|(_, file)| std::fs::remove_file(file).is_err());
+        let killed: Vec<&str> = killed.map(|(name, _)| *name).collect();
+        for name in &killed {
+            match *name == SERVES {
+                true => self.serve(KEPT),
+                false => self.stage.restart(name),
             }
         }
-        true
+        !killed.is_empty()
+    }
+
+    fn stop_file(&self, name: &str) -> PathBuf {
+        match (name == SERVES, &self.stage.serving) {
+            (true, Some(serving)) => serving.stop_file(),
+            _ => self.stage.installation.stop_file(name),
+        }
+    }
+
+    /// Starts the one that serves again, with its clock put forward.
+    fn serve(&mut self, seconds: &str) {
+        let serving = self.stage.serving.as_mut().expect("it is there");
+        let started = serving.restart(&[(SECONDS_AHEAD, seconds)]);
+        started.expect("it starts");
     }
 
     /// Waits until all is as it has to be, and fails if it never is, or if
@@ -287,12 +308,9 @@ impl Run {
 
     /// I5: in the end nothing is left that nobody names.
     fn clear(&mut self) {
-        let serving = self.stage.serving.as_mut().expect("it is there");
         // Whatever was written in this second is an hour old after that.
         std::thread::sleep(Duration::from_secs(1));
-        serving
-            .restart(&[(SECONDS_AHEAD, NOT_KEPT)])
-            .expect("it starts");
+        self.serve(NOT_KEPT);
         let until = Instant::now() + SETTLES;
         loop {
             let events = self.etcd.catch_up().expect("etcd tells");
@@ -357,7 +375,7 @@ fn whoever_is_killed_in_whatever_moment_nothing_is_lost() {
     let order = order(kills(), &mut run.chance);
     for (number, moment) in order.iter().enumerate() {
         let began = Instant::now();
-        run.round(number, *moment);
+        run.round(number, *moment, number + 1 == order.len());
         eprintln!("{number}: {} {:?}", moment.name(), began.elapsed());
     }
     run.clear();
@@ -365,11 +383,8 @@ fn whoever_is_killed_in_whatever_moment_nothing_is_lost() {
     let kills: usize = run.killed.values().sum();
     let (left, secrets) = run.history.secrets();
     eprintln!(
-        "{kills} kills in {:?}, {} writes, {} pods, {} dry runs, {secrets} Secrets of ours ({left} left); missed {:?}",
+        "{kills} kills in {:?}: {journal}, {secrets} Secrets of ours ({left} left); missed {:?}",
         started.elapsed(),
-        journal.len(),
-        journal.pods.len(),
-        journal.dry_runs,
         run.missed
     );
     drop(journal);

@@ -33,6 +33,17 @@ struct Map {
     names: BTreeSet<String>,
 }
 
+impl Map {
+    /// All that was moved, and nothing that is not there: what is being
+    /// prepared is served though it was not moved.
+    fn is_served_by(&self, data: &Values) -> bool {
+        let holds = |all: &Values, part: &Values| {
+            part.iter().all(|(key, value)| all.get(key) == Some(value))
+        };
+        holds(data, &self.moved) && holds(&self.values, data)
+    }
+}
+
 /// Everything at each of its revisions, in their order.
 type Times<T> = Vec<(u64, Option<T>)>;
 
@@ -359,7 +370,9 @@ impl History {
         let times = self.maps.get(&map).map_or(&[][..], Vec::as_slice);
         let from = self.reached.get(name).copied().unwrap_or_default();
         let is_it = |(_, state): &(u64, Option<Map>)| {
-            state.as_ref().is_some_and(|state| state.moved == data)
+            state
+                .as_ref()
+                .is_some_and(|state| state.is_served_by(&data))
         };
         match times[from..].iter().position(is_it) {
             Some(more) => drop(self.reached.insert(name.to_owned(), from + more)),

@@ -53,6 +53,8 @@ pub(super) struct Started {
 pub(super) struct Journal {
     writes: BTreeMap<usize, Write>,
     asked: usize,
+    done: usize,
+    refused: usize,
     pub(super) pods: Vec<Started>,
     pub(super) dry_runs: usize,
 }
@@ -72,6 +74,11 @@ impl Journal {
 
     /// Notes what was answered.
     pub(super) fn told(&mut self, number: usize, outcome: Outcome) {
+        match outcome {
+            Outcome::Unknown(_) => {}
+            Outcome::Done(_) => self.done += 1,
+            Outcome::Refused(_) => self.refused += 1,
+        }
         if let Some(write) = self.writes.get_mut(&number) {
             write.outcome = outcome;
         }
@@ -93,6 +100,17 @@ impl Journal {
 
     pub(super) fn len(&self) -> usize {
         self.asked
+    }
+}
+
+impl std::fmt::Display for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (done, refused, all) = (self.done, self.refused, self.asked);
+        let (pods, dry) = (self.pods.len(), self.dry_runs);
+        write!(
+            f,
+            "{all} writes ({done} done, {refused} refused), {pods} pods, {dry} dry runs"
+        )
     }
 }
 
