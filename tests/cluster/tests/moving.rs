@@ -66,7 +66,7 @@ impl Stage {
     pub(crate) fn new() -> Stage {
         let turn = Turn::take();
         let mut installation = Installation::new(cluster()).expect("a place");
-        let selector = format!("--namespace-selector=run={}", installation.name());
+        let selector = selector(&installation);
         let serving = installation
             .serve_relocation(&[&selector])
             .expect("it serves");
@@ -96,10 +96,17 @@ impl Stage {
 
     /// Starts a replica again, that was killed.
     pub(crate) fn restart(&mut self, name: &str) {
-        let selector = format!("--namespace-selector=run={}", self.installation.name());
+        let selector = selector(&self.installation);
         let options = [&OPTIONS[..], &[&selector]].concat();
         let restarted = self.installation.restart(name, &[], &options);
         restarted.expect("it starts again");
+    }
+
+    /// One more process that serves.
+    pub(crate) fn serve_too(&self) -> Serving {
+        let selector = selector(&self.installation);
+        let serving = self.installation.serve_relocation(&[&selector]);
+        serving.expect("it serves")
     }
 
     /// A namespace that is judged, and not enrolled.
@@ -172,6 +179,11 @@ impl Stage {
             .map(str::to_owned)
             .collect()
     }
+}
+
+/// The namespaces of this installation alone.
+fn selector(installation: &Installation<'_>) -> String {
+    format!("--namespace-selector=run={}", installation.name())
 }
 
 impl Drop for Stage {

@@ -6,17 +6,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, ResourceExt};
 use portcullis_relocation::names::{Half, serving};
 use serde_json::{Value, json};
 
-use super::journal::{Change, Journal, Outcome, Started, Values, WRITE};
+use super::journal::{BINARY, Change, Journal, Outcome, Started, Values, WRITE};
 use crate::support::Chance;
 
-/// Keys whose values are secret, and one whose value is not.
-const SECRET: [&str; 3] = ["PASSWORD", "DB_PASSWORD", "API_TOKEN"];
+/// Keys whose values are secret, one of them of `binaryData`, and one whose
+/// value is not.
+const SECRET: [&str; 4] = ["PASSWORD", "DB_PASSWORD", "API_TOKEN", "binary/dump"];
 const PLAIN: &str = "LOG_LEVEL";
 /// What `kubectl apply` leaves behind.
 const APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -33,6 +37,15 @@ pub(super) struct Scene {
 }
 
 impl Scene {
+    pub(super) fn new(namespace: String, marks: [String; 2]) -> Scene {
+        Scene {
+            namespace,
+            marks,
+            journal: Mutex::default(),
+            ends: AtomicBool::new(false),
+        }
+    }
+
     pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,22 +102,18 @@ impl Writer {
         }
     }
 
-    fn value(&mut self) -> String {
-        let [mark, _] = &self.scene.marks;
-        format!(
-            "{mark}{:06x}{:06x}",
-            self.chance.below(1 << 24),
-            self.chance.below(1 << 24)
-        )
+    fn value(&mut self, key: &str) -> String {
+        let value = self.marked(0);
+        match key.starts_with(BINARY) {
+            true => format!("password: {value}\n"),
+            false => value,
+        }
     }
 
-    fn dry_value(&mut self) -> String {
-        let [_, mark] = &self.scene.marks;
-        format!(
-            "{mark}{:06x}{:06x}",
-            self.chance.below(1 << 24),
-            self.chance.below(1 << 24)
-        )
+    /// With one of the marks.
+    fn marked(&mut self, mark: usize) -> String {
+        let [one, other] = [0; 2].map(|_: u8| self.chance.below(1 << 24));
+        format!("{}{one:06x}{other:06x}", self.scene.marks[mark])
     }
 
     fn plain(&mut self) -> String {
@@ -119,7 +128,8 @@ impl Writer {
         let mut values = Values::from([(PLAIN.to_owned(), self.plain())]);
         for _ in 0..=self.chance.below(2) {
             let key = self.key();
-            values.insert(key, self.value());
+            let value = self.value(&key);
+            values.insert(key, value);
         }
         values
     }
@@ -138,7 +148,7 @@ impl Writer {
 
     async fn create_dry(&mut self, name: &str) {
         let mut values = self.fresh();
-        values.insert(SECRET[0].to_owned(), self.dry_value());
+        values.insert(SECRET[0].to_owned(), self.marked(1));
         values.retain(|key, _| key == SECRET[0] || key == PLAIN);
         let object = object(name, usize::MAX, &values, true);
         let dry = PostParams {
@@ -150,7 +160,7 @@ impl Writer {
     }
 
     async fn rotate_dry(&mut self, name: &str) {
-        let patch = json!({"data": {self.key(): self.dry_value()}});
+        let patch = json!({"data": {SECRET[0]: self.marked(1)}});
         let dry = PatchParams {
             dry_run: true,
             ..PatchParams::default()
@@ -165,15 +175,17 @@ impl Writer {
             .scene
             .journal()
             .asked(name, Change::Part(parts.clone()));
-        let mut data = json!(parts);
-        data[WRITE] = json!(number.to_string());
-        let patch = Patch::Merge(json!({"data": data}));
+        let mut patch = halves(&parts);
+        patch["data"][WRITE] = json!(number.to_string());
+        let patch = Patch::Merge(patch);
         let done = self.maps.patch(name, &PatchParams::default(), &patch).await;
         self.told(number, &done);
     }
 
     async fn rotate(&mut self, name: &str) {
-        let mut parts = BTreeMap::from([(self.key(), Some(self.value()))]);
+        let key = self.key();
+        let value = self.value(&key);
+        let mut parts = BTreeMap::from([(key, Some(value))]);
         if self.chance.below(3) == 0 {
             parts.insert(PLAIN.to_owned(), Some(self.plain()));
         }
@@ -198,9 +210,18 @@ impl Writer {
     }
 
     async fn rotate_by_replacing(&mut self, name: &str, mut found: ConfigMap) {
-        let (key, value) = (self.key(), self.value());
-        let data = found.data.get_or_insert_default();
-        data.insert(key.clone(), value.clone());
+        let key = self.key();
+        let value = self.value(&key);
+        match key.strip_prefix(BINARY) {
+            Some(key) => {
+                let data = found.binary_data.get_or_insert_default();
+                data.insert(key.to_owned(), ByteString(value.clone().into_bytes()));
+            }
+            None => {
+                let data = found.data.get_or_insert_default();
+                data.insert(key.clone(), value.clone());
+            }
+        }
         let change = Change::Part(BTreeMap::from([(key, Some(value))]));
         self.replace(name, found, change).await;
     }
@@ -305,12 +326,30 @@ pub(super) fn pod(map: &str) -> Value {
         "volumes": [{"name": "all", "configMap": {"name": map}}]}})
 }
 
+/// `data` and `binaryData` of a ConfigMap.
+fn halves(parts: &BTreeMap<String, Option<String>>) -> Value {
+    let mut halves = json!({"data": {}, "binaryData": {}});
+    for (key, value) in parts {
+        match key.strip_prefix(BINARY) {
+            Some(key) => {
+                let value = value.as_ref().map(|value| STANDARD.encode(value));
+                halves["binaryData"][key] = json!(value);
+            }
+            None => halves["data"][key] = json!(value),
+        }
+    }
+    halves
+}
+
 /// A ConfigMap of this write; with a copy of it all, as `kubectl apply` has.
 fn object(name: &str, number: usize, values: &Values, has_copy: bool) -> ConfigMap {
-    let mut data = values.clone();
-    data.insert(WRITE.to_owned(), number.to_string());
-    let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {"name": name}, "data": data});
+    let some = values.iter();
+    let some = some.map(|(key, value)| (key.clone(), Some(value.clone())));
+    let mut object = halves(&some.collect());
+    object["data"][WRITE] = json!(number.to_string());
+    object["apiVersion"] = json!("v1");
+    object["kind"] = json!("ConfigMap");
+    object["metadata"] = json!({"name": name});
     if has_copy {
         let copy = object.to_string();
         object["metadata"]["annotations"] = json!({APPLIED: copy});

@@ -7,42 +7,21 @@
 //! - I5 in the end no Secret is left that nobody names;
 //! - I6 what pods read is what was committed, and never goes back.
 
+mod forms;
+mod map;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use portcullis_cluster::etcd::{Event, Object};
 use portcullis_relocation::names::{Half, is_reserved, is_staged, serving};
 use portcullis_relocation::placeholder::{Told, read};
 
-use super::journal::{Change, Journal, Outcome, Values, WRITE};
+use self::forms::{contains, forms};
+use self::map::{Map, ended, meant, of_half};
+use super::journal::{BINARY, Change, Journal, Outcome, Values, WRITE};
 
 /// Nobody else names a ConfigMap so.
 pub(super) const MAPS: &str = "map-";
-
-/// A ConfigMap at a revision.
-#[derive(Debug, Clone)]
-struct Map {
-    uid: String,
-    write: usize,
-    /// What it means, moved values included.
-    values: Values,
-    /// Those of them that were moved.
-    moved: Values,
-    /// The staged Secrets that it names.
-    names: BTreeSet<String>,
-}
-
-impl Map {
-    /// All that was moved, and nothing that is not there: what is being
-    /// prepared is served though it was not moved.
-    fn is_served_by(&self, data: &Values) -> bool {
-        let holds = |all: &Values, part: &Values| {
-            part.iter().all(|(key, value)| all.get(key) == Some(value))
-        };
-        holds(data, &self.moved) && holds(&self.values, data)
-    }
-}
 
 /// Everything at each of its revisions, in their order.
 type Times<T> = Vec<(u64, Option<T>)>;
@@ -155,13 +134,16 @@ impl History {
     pub(super) fn forget(&mut self) -> Vec<String> {
         let is_gone = |name: &&String| {
             let times = self.maps.get(*name).and_then(|times| times.last());
-            times.is_none_or(|(_, map)| map.is_none()) && self.serves(name, u64::MAX).is_none()
+            let is_served = |half| self.serves(name, half, u64::MAX).is_some();
+            times.is_none_or(|(_, map)| map.is_none()) && !Half::ALL.into_iter().any(is_served)
         };
         let gone: Vec<String> = self.retired.iter().filter(is_gone).cloned().collect();
         for name in &gone {
             self.retired.remove(name);
             self.maps.remove(name);
-            self.reached.remove(&serving(name, Half::Text));
+            for half in Half::ALL {
+                self.reached.remove(&serving(name, half));
+            }
         }
         let is_there = |times: &Times<Object>| times.last().is_some_and(|(_, one)| one.is_some());
         let before = self.secrets.len();
@@ -189,16 +171,20 @@ impl History {
         let mut late = Vec::new();
         for (name, times) in &self.maps {
             let now = times.last().and_then(|(_, map)| map.as_ref());
-            let serves = self.serves(name, u64::MAX);
-            match now {
-                Some(map) if serves.clone().unwrap_or_default() != map.moved => {
-                    late.push(format!(
-                        "{name} is not served as it is: write {}",
-                        map.write
-                    ));
+            for half in Half::ALL {
+                let serves = self.serves(name, half, u64::MAX);
+                match now {
+                    Some(map)
+                        if serves.clone().unwrap_or_default() != of_half(&map.moved, half) =>
+                    {
+                        late.push(format!(
+                            "{name} is not served as it is: write {}",
+                            map.write
+                        ));
+                    }
+                    None if serves.is_some() => late.push(format!("{name} is gone, and served")),
+                    _ => {}
                 }
-                None if serves.is_some() => late.push(format!("{name} is gone, and served")),
-                _ => {}
             }
         }
         late
@@ -280,8 +266,11 @@ impl History {
             moved: Values::new(),
             names: BTreeSet::new(),
         };
-        for (key, value) in &object.data {
-            if let Err(fault) = self.resolve(&mut map, key, value) {
+        let binary = object.binary.iter();
+        let binary = binary.map(|(key, value)| (format!("{BINARY}{key}"), value));
+        let text = object.data.iter().map(|(key, value)| (key.clone(), value));
+        for (key, value) in text.chain(binary) {
+            if let Err(fault) = self.resolve(&mut map, &key, value) {
                 self.fault(event, &fault);
             }
         }
@@ -305,7 +294,8 @@ impl History {
             Told::Placeholder(placeholder) => {
                 let times = self.secrets.get(&placeholder.secret);
                 let held = times.and_then(|times| times.last());
-                let held = held.and_then(|(_, secret)| secret.as_ref()?.data.get(key));
+                let own = key.strip_prefix(BINARY).unwrap_or(key);
+                let held = held.and_then(|(_, secret)| secret.as_ref()?.data.get(own));
                 let held = held.ok_or_else(|| format!("I2: {key} stands for nothing"))?;
                 map.names.insert(placeholder.secret);
                 map.moved.insert(key.to_owned(), text(held));
@@ -356,23 +346,19 @@ impl History {
     /// What is served was committed, and not before what was served (I6).
     fn served_event(&mut self, name: &str, held: &Object, event: &Event) {
         let data = texts(held);
-        let of = |half: Half| self.maps.keys().find(|map| serving(map, half) == name);
-        if of(Half::Binary).is_some() {
-            // No client writes `binaryData`.
-            if !data.is_empty() {
-                self.fault(event, "I6: it serves what nobody wrote");
-            }
-            return;
-        }
-        let Some(map) = of(Half::Text).cloned() else {
+        let of = |half: Half| {
+            let mut maps = self.maps.keys();
+            let map = maps.find(|map| serving(map, half) == name)?;
+            Some((map.clone(), half))
+        };
+        let Some((map, half)) = Half::ALL.into_iter().find_map(of) else {
             return self.fault(event, "I6: it serves no ConfigMap");
         };
         let times = self.maps.get(&map).map_or(&[][..], Vec::as_slice);
         let from = self.reached.get(name).copied().unwrap_or_default();
         let is_it = |(_, state): &(u64, Option<Map>)| {
-            state
-                .as_ref()
-                .is_some_and(|state| state.is_served_by(&data))
+            let state = state.as_ref();
+            state.is_some_and(|state| state.is_served_by(half, &data))
         };
         match times[from..].iter().position(is_it) {
             Some(more) => drop(self.reached.insert(name.to_owned(), from + more)),
@@ -381,8 +367,8 @@ impl History {
     }
 
     /// What is served of a ConfigMap at a revision.
-    fn serves(&self, map: &str, at: u64) -> Option<Values> {
-        let times = self.secrets.get(&serving(map, Half::Text))?;
+    fn serves(&self, map: &str, half: Half, at: u64) -> Option<Values> {
+        let times = self.secrets.get(&serving(map, half))?;
         let mut then = times.iter().rev();
         let (_, held) = then.find(|(revision, _)| *revision <= at)?;
         held.as_ref().map(texts)
@@ -400,11 +386,15 @@ impl History {
         let window = times[first..]
             .iter()
             .take_while(|(at, _)| *at <= started.at);
-        let serves = self.serves(&started.map, started.at).unwrap_or_default();
-        let mut states = window.map(|(_, map)| map.as_ref());
-        // While its ConfigMap is away a pod does not start.
-        let is_good = |map: Option<&Map>| map.is_none_or(|map| map.moved == serves);
-        (!states.any(is_good)).then(|| {
+        let states: Vec<Option<&Map>> = window.map(|(_, map)| map.as_ref()).collect();
+        let is_past = |half: &Half| {
+            let serves = self.serves(&started.map, *half, started.at);
+            let serves = serves.unwrap_or_default();
+            // While its ConfigMap is away a pod does not start.
+            let is_it = |map: &Option<&Map>| map.is_none_or(|map| map.is_served_by(*half, &serves));
+            !states.iter().any(is_it)
+        };
+        Half::ALL.iter().any(is_past).then(|| {
             format!(
                 "I6: at {} a pod reads of {} what was before {}",
                 started.at, started.map, started.seen
@@ -413,64 +403,9 @@ impl History {
     }
 }
 
-/// Whether the ConfigMap of this uid went.
-fn ended(times: &[(u64, Option<Map>)], uid: &str) -> bool {
-    let is_it = |(_, map): &(u64, Option<Map>)| map.as_ref().is_some_and(|map| map.uid == uid);
-    match times.iter().rposition(is_it) {
-        Some(last) => times.len() > last + 1,
-        None => true,
-    }
-}
-
-/// I2: what is wrong with the meaning of a ConfigMap after what it was before.
-fn meant(map: &Map, before: Option<&Map>, journal: &Journal) -> Option<String> {
-    let none = Values::new();
-    let values = before.map_or(&none, |before| &before.values);
-    let expected = match before {
-        Some(before) if before.write == map.write => values.clone(),
-        _ => match journal.get(map.write) {
-            Some(write) => write.change.of(values),
-            None => return Some(format!("nobody wrote {}", map.write)),
-        },
-    };
-    let differing: Vec<&String> = expected
-        .keys()
-        .chain(map.values.keys())
-        .filter(|key| expected.get(*key) != map.values.get(*key))
-        .collect();
-    let all_are_there = differing.is_empty();
-    (!all_are_there).then(|| format!("I2: after write {} it differs in {differing:?}", map.write))
-}
-
 fn texts(object: &Object) -> Values {
     let text = |(key, value): (&String, &Vec<u8>)| {
         (key.clone(), String::from_utf8_lossy(value).into_owned())
     };
     object.data.iter().map(text).collect()
-}
-
-/// A text as it may stand somewhere: as it is, in hex, and in base64 wherever
-/// it begins.
-fn forms(text: &str) -> Vec<Vec<u8>> {
-    let bytes = text.as_bytes();
-    let mut forms = vec![bytes.to_vec()];
-    forms.push(
-        bytes
-            .iter()
-            .flat_map(|byte| format!("{byte:02x}").into_bytes())
-            .collect(),
-    );
-    for shift in 0..3 {
-        let shifted = [&vec![0; shift][..], bytes].concat();
-        let code = STANDARD_NO_PAD.encode(&shifted);
-        // What neighbours have a part in is left out.
-        let first = [0, 2, 3][shift];
-        let last = code.len() - usize::from(shifted.len() % 3 != 0);
-        forms.push(code[first..last].into());
-    }
-    forms
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// What keys of `binaryData` begin with here.
+pub(super) const BINARY: &str = "binary/";
+
 /// Keys and values, as whoever wrote them means them.
 pub(super) type Values = BTreeMap<String, String>;
 
