@@ -92,7 +92,7 @@ fn whoever_is_killed_in_whatever_moment_nothing_is_lost() {
         run.round(number, *moment);
     }
     run.clear();
-    eprintln!("{} in {:?}", run.told(), started.elapsed());
+    eprintln!("in {:?}: {}", started.elapsed(), run.told());
     let never: Vec<_> = order.iter().filter(|one| !run.has_killed(**one)).collect();
     assert!(never.is_empty(), "nobody came to {never:?}");
 }

@@ -8,6 +8,9 @@ pub(super) const BINARY: &str = "binary/";
 /// Keys and values, as whoever wrote them means them.
 pub(super) type Values = BTreeMap<String, String>;
 
+/// Characters of a refusal that are told.
+const SHOWN: usize = 200;
+
 /// The key that says which write a stored ConfigMap comes from.
 pub(super) const WRITE: &str = "WRITE";
 
@@ -57,7 +60,8 @@ pub(super) struct Journal {
     writes: BTreeMap<usize, Write>,
     asked: usize,
     done: usize,
-    refused: usize,
+    /// How often what was said.
+    refused: BTreeMap<String, usize>,
     pub(super) pods: Vec<Started>,
     pub(super) dry_runs: usize,
 }
@@ -77,10 +81,15 @@ impl Journal {
 
     /// Notes what was answered.
     pub(super) fn told(&mut self, number: usize, outcome: Outcome) {
-        match outcome {
+        match &outcome {
             Outcome::Unknown(_) => {}
             Outcome::Done(_) => self.done += 1,
-            Outcome::Refused(_) => self.refused += 1,
+            Outcome::Refused(why) => {
+                let map = self.writes.get(&number).map(|write| write.map.as_str());
+                let why = why.replace(map.unwrap_or_default(), "..");
+                let why = why.chars().take(SHOWN).collect();
+                *self.refused.entry(why).or_default() += 1;
+            }
         }
         if let Some(write) = self.writes.get_mut(&number) {
             write.outcome = outcome;
@@ -108,12 +117,17 @@ impl Journal {
 
 impl std::fmt::Display for Journal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (done, refused, all) = (self.done, self.refused, self.asked);
+        let (done, all) = (self.done, self.asked);
+        let refused: usize = self.refused.values().sum();
         let (pods, dry) = (self.pods.len(), self.dry_runs);
         write!(
             f,
             "{all} writes ({done} done, {refused} refused), {pods} pods, {dry} dry runs"
-        )
+        )?;
+        for (why, times) in &self.refused {
+            write!(f, "\n  {times:5} {why}")?;
+        }
+        Ok(())
     }
 }
 

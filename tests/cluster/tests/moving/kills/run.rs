@@ -102,7 +102,7 @@ impl Run {
         let journal = self.scene.journal();
         let missed = &self.missed;
         format!(
-            "{kills} kills, {journal}, {secrets} Secrets of ours ({left} left), missed {missed:?}"
+            "{kills} kills, {secrets} Secrets of ours ({left} left), missed {missed:?}\n{journal}"
         )
     }
 
