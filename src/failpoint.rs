@@ -1,13 +1,13 @@
 //! Where a process ends in the middle of a relocation, and how late it takes it to be: for
 //! tests, and nothing at all in a release.
 //!
-//! [`STOP_FILE`] names a file. Once it says `STEP N`, the process kills itself (SIGKILL: nothing
-//! is said goodbye to) when it takes that step for the Nth time since; the file is gone then, so
-//! that nobody takes another end for this one.
+//! `PORTCULLIS_STOP_FILE` names a file. Once it says `MOMENT N`, the process kills itself
+//! (SIGKILL: nothing is said goodbye to) when it comes to that moment for the Nth time since.
+//! The file is gone then, so that nobody takes another end for this one.
 
 use portcullis_relocation::moments::Moment;
 
-/// This step is taken now.
+/// This moment is now.
 pub(crate) fn reached(moment: Moment) {
     #[cfg(debug_assertions)]
     armed::reached(moment);
@@ -15,7 +15,7 @@ pub(crate) fn reached(moment: Moment) {
     let _ = moment;
 }
 
-/// This step is taken in a moment: once what is answered now has left the process.
+/// This moment is when what is answered now has left the process.
 pub(crate) fn leaving(moment: Moment) {
     #[cfg(debug_assertions)]
     armed::leaving(moment);
@@ -45,12 +45,12 @@ mod armed {
     /// The variable that says how many seconds.
     const SECONDS_AHEAD: &str = "PORTCULLIS_SECONDS_AHEAD";
     /// An answer has left the process after that, and the API server has not always committed.
-    const MOMENT: Duration = Duration::from_millis(3);
+    const WAY: Duration = Duration::from_millis(3);
 
     static FILE: LazyLock<Option<PathBuf>> =
         LazyLock::new(|| std::env::var_os(STOP_FILE).map(PathBuf::from));
 
-    /// What the file said last, and how often its step was taken since.
+    /// What the file said last, and how often its moment came since.
     static SEEN: Mutex<(String, u32)> = Mutex::new((String::new(), 0));
 
     pub(super) fn reached(moment: Moment) {
@@ -76,7 +76,7 @@ mod armed {
     pub(super) fn leaving(moment: Moment) {
         if FILE.is_some() {
             tokio::spawn(async move {
-                tokio::time::sleep(MOMENT).await;
+                tokio::time::sleep(WAY).await;
                 reached(moment);
             });
         }

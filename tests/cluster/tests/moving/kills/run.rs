@@ -1,7 +1,7 @@
 //! A run: a kill while both clients write, then all has to be right; again and
 //! again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -48,6 +48,7 @@ pub(super) struct Run {
     writers: Vec<Writer>,
     /// The ConfigMaps that are written.
     maps: Vec<String>,
+    rounds: usize,
     killed: BTreeMap<Option<Moment>, usize>,
     missed: Vec<Option<Moment>>,
 }
@@ -80,6 +81,7 @@ impl Run {
             chance,
             writers: writers.into(),
             maps: Vec::new(),
+            rounds: 0,
             killed: BTreeMap::new(),
             missed: Vec::new(),
         }
@@ -90,9 +92,12 @@ impl Run {
         self.victims.serve_twice();
     }
 
-    /// Whether somebody was killed in this moment.
-    pub(super) fn has_killed(&self, moment: Option<Moment>) -> bool {
-        self.killed.contains_key(&moment)
+    /// Those of these moments in which nobody was killed.
+    pub(super) fn missing(&self, moments: &[Option<Moment>]) -> BTreeSet<Option<Moment>> {
+        let moments = moments.iter().copied();
+        moments
+            .filter(|one| !self.killed.contains_key(one))
+            .collect()
     }
 
     /// What was done, in one line.
@@ -107,7 +112,9 @@ impl Run {
     }
 
     /// One kill, while both clients write; then all has to be right.
-    pub(super) fn round(&mut self, number: usize, moment: Option<Moment>) {
+    pub(super) fn round(&mut self, moment: Option<Moment>) {
+        let number = self.rounds;
+        self.rounds += 1;
         if number.is_multiple_of(GENERATION) {
             self.next_generation(number / GENERATION);
         }
@@ -204,6 +211,7 @@ impl Run {
                 Ok(made) => break made.metadata.name.unwrap_or_default(),
                 Err(error) => assert!(Instant::now() < until, "no pod: {error}"),
             }
+            std::thread::sleep(LOOK);
         };
         let at_once = DeleteParams::default().grace_period(0);
         let deleted = self.runtime.block_on(pods.delete(&name, &at_once));
