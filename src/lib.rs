@@ -14,6 +14,7 @@ pub mod author;
 pub mod certs;
 pub mod check;
 pub mod cluster;
+mod failpoint;
 pub mod finding;
 pub mod fix;
 pub mod judge;

@@ -17,6 +17,7 @@ mod field;
 mod held;
 pub mod kubelet;
 pub mod marks;
+pub mod moments;
 pub mod names;
 pub mod placeholder;
 pub mod pod;

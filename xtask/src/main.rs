@@ -30,7 +30,7 @@ cargo xtask demo --cluster       the same with a real API server, kubelet and ku
 cargo xtask cluster [OPTIONS]    such a cluster to play with; OPTIONS as of `portcullis serve`
 cargo xtask build [--release]    the built-in policies, then the binary
 cargo xtask image [--arch ARCH]  the container image, an OCI archive in target/image, and its SBOM
-cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out, --only GROUP runs one, --soak N sends N requests
+cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out, --only GROUP runs one, --soak N sends N requests, --kills N kills N times while secrets are moved
 cargo xtask bench [OPTIONS]      what a request costs (--output json, --seconds N, --rounds N, --debug)
 cargo xtask bench --cluster      what Portcullis adds to the creation of a pod (--connections N: how many at once)
 cargo xtask instructions         what the host's part costs in instructions, against a baseline (--renew)

@@ -92,8 +92,10 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
         ["--only", name] => (Extent::Ci, Some(name)),
         ["--full", "--only", name] => (Extent::Full, Some(name)),
         ["--soak", number] => return soak(number),
+        ["--kills", number] => return kills(number),
         _ => bail!(
-            "`cargo xtask test` takes `--fast`, `--full`, `[--full] --only GROUP`, `--soak N` or nothing"
+            "`cargo xtask test` takes `--fast`, `--full`, `[--full] --only GROUP`, `--soak N`, \
+             `--kills N` or nothing"
         ),
     };
     let chosen = |group: &&Group| only.is_none_or(|name| group.name == name);
@@ -145,6 +147,13 @@ fn soak(number: &str) -> Result<()> {
     let mut soak = targets::integration();
     soak.args(["times::soak", "--nocapture"]);
     run(soak.env("PORTCULLIS_SOAK", number.to_string()))
+}
+
+/// The kills of a relocation alone, so many of them.
+fn kills(number: &str) -> Result<()> {
+    let number: u64 = number.parse().context("--kills wants a number of kills")?;
+    build::all(&[])?;
+    plane::kills(number)
 }
 
 fn builds(extent: Extent) -> Result<()> {

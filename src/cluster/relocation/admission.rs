@@ -13,8 +13,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use kube::Client;
+use portcullis_relocation::moments::Moment;
 
 use super::keys::Keys;
+use crate::failpoint;
 use crate::review::Request;
 use crate::server::Half;
 use crate::webhook::surroundings::{Entry, Relocated};
@@ -69,7 +71,22 @@ impl Moving {
             }
         };
         let done = tokio::time::timeout_at(until.into(), work).await;
+        if let Some([decided, answered]) = ends(request, half) {
+            failpoint::reached(decided);
+            failpoint::leaving(answered);
+        }
         done.unwrap_or_else(|_| Err("the API server took too long".to_owned()))
+    }
+}
+
+/// The last steps of an answer.
+fn ends(request: &Request, half: Half) -> Option<[Moment; 2]> {
+    match (request.attributes.resource.as_str(), half) {
+        ("configmaps", Half::Move) => Some([Moment::MoveDecided, Moment::MoveAnswered]),
+        ("configmaps", Half::Check) => Some([Moment::CheckDecided, Moment::CheckAnswered]),
+        ("pods", Half::Move) => Some([Moment::PodDecided, Moment::PodAnswered]),
+        ("pods", Half::Check) => Some([Moment::PodCheckDecided, Moment::PodCheckAnswered]),
+        _ => None,
     }
 }
 

@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 use kube::api::{Api, DynamicObject};
+use portcullis_relocation::moments::Moment;
 use portcullis_relocation::names::{Half, serving};
 use portcullis_relocation::{ConfigMap as Contents, Field, Held, promotion};
 use serde_json::Value;
 
 use super::resource;
 use crate::cluster::told::one_line;
+use crate::failpoint::reached;
 
 /// One ConfigMap, by its name.
 pub struct Target<'a> {
@@ -70,7 +72,9 @@ impl Target<'_> {
                 held.insert(half, secret);
             }
         }
+        reached(Moment::PromoteServingRead);
         let config_map = self.config_map().await?;
+        reached(Moment::PromoteConfigMapRead);
         let wanted = config_map.as_ref().map(promotion::wanted).transpose();
         let wanted = wanted.map_err(|error| error.to_string())?;
         let mut staged = BTreeMap::new();
@@ -79,6 +83,7 @@ impl Target<'_> {
                 staged.insert(name, secret);
             }
         }
+        reached(Moment::PromoteStagedRead);
         let relocation = self.relocations().get_opt(self.name).await;
         Ok(Read {
             serving: held,

@@ -16,6 +16,7 @@ pub mod caller;
 mod certificates;
 mod cluster;
 pub mod container;
+pub mod etcd;
 mod flags;
 mod folder;
 mod go;
@@ -52,6 +53,7 @@ pub use meddler::{Meddler, Turn};
 pub use memory::Memory;
 pub use namespace::Namespace;
 pub use portcullis::{Portcullis, binary};
+pub use process::STOP_FILE;
 pub use registration::Registration;
 pub use shared::{KUBECONFIG_VARIABLE, shared};
 

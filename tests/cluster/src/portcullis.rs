@@ -18,6 +18,8 @@ use crate::registration::Registration;
 /// Where a foreign API server finds this machine; by default on itself.
 const HOST_VARIABLE: &str = "PORTCULLIS_TEST_WEBHOOK_HOST";
 pub(crate) const LOOPBACK: &str = "127.0.0.1";
+/// What a process that serves is called.
+pub(crate) const PROCESS: &str = "portcullis";
 /// Longer than any start, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -285,9 +287,9 @@ impl Started {
     ///
     /// It does not start: with the end of its log.
     pub(crate) fn of(cluster: &Cluster, folder: &Path, command: &[String]) -> Result<Started> {
-        let process = Process::start(cluster.plane(), folder, "portcullis", command)?;
+        let process = Process::start(cluster.plane(), folder, PROCESS, command)?;
         let mut process = vec![process];
-        let log = folder.join("portcullis.log");
+        let log = folder.join(format!("{PROCESS}.log"));
         let mut addresses = None;
         wait("portcullis serves", PATIENCE, &mut process, || {
             addresses = serving(&std::fs::read_to_string(&log)?)?;

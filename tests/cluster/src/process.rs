@@ -13,6 +13,9 @@ use crate::memory::Memory;
 /// The variable, and its value, that put a component of `plane` on the leash
 /// (plane/leash.go).
 const LEASH: (&str, &str) = ("PLANE_LEASH", "stdin");
+/// The variable that names the file that says where a process of Portcullis ends
+/// (src/failpoint.rs).
+pub const STOP_FILE: &str = "PORTCULLIS_STOP_FILE";
 /// How much of a log an error shows.
 const TAIL_LINES: usize = 15;
 const TAIL_BYTES: usize = 8_000;
@@ -48,11 +51,24 @@ impl Process {
         name: &'static str,
         arguments: &[String],
     ) -> Result<Process> {
+        Process::start_with(plane, folder, name, arguments, &[])
+    }
+
+    /// The same, with these variables besides.
+    pub(crate) fn start_with(
+        plane: &Path,
+        folder: &Path,
+        name: &'static str,
+        arguments: &[String],
+        variables: &[(&str, &str)],
+    ) -> Result<Process> {
         let log = folder.join(format!("{name}.log"));
         let file = File::create(&log).with_context(|| log.display().to_string())?;
         let child = Command::new(plane)
             .args(arguments)
             .env(LEASH.0, LEASH.1)
+            .env(STOP_FILE, stop_file(folder, name))
+            .envs(variables.iter().copied())
             // Ctrl-C in a terminal is for us; what follows from it is ours.
             .process_group(0)
             .stdin(Stdio::piped())
@@ -123,6 +139,11 @@ impl Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The file by which the process of this name, started in this folder, is ended.
+pub(crate) fn stop_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.stop"))
 }
 
 impl Drop for Process {

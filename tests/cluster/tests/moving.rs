@@ -16,6 +16,8 @@ mod consumers;
 mod guarded;
 /// The same ConfigMaps and pods over time, beside a namespace without Portcullis.
 mod histories;
+/// Processes that are killed.
+mod kills;
 /// Values come, change and go.
 mod lives;
 /// What is there is moved step by step, and back.
@@ -28,6 +30,15 @@ const SOON: Duration = Duration::from_secs(90);
 pub(crate) const VALUE: &str = "Tr0ub4dor-7q9zX1";
 /// Another one.
 pub(crate) const OTHER: &str = "c0rrect-Horse-81bQ";
+
+/// Of both replicas.
+const OPTIONS: [&str; 5] = [
+    "--settle=0s",
+    "--audit-interval=off",
+    "--relocation",
+    "--port-is-guarded",
+    "--log=portcullis=trace,info",
+];
 
 /// The policy that says what is secret.
 fn document() -> Value {
@@ -57,19 +68,12 @@ impl Stage {
     pub(crate) fn new() -> Stage {
         let turn = Turn::take();
         let mut installation = Installation::new(cluster()).expect("a place");
-        let selector = format!("--namespace-selector=run={}", installation.name());
+        let selector = selector(&installation);
         let serving = installation
             .serve_relocation(&[&selector])
             .expect("it serves");
-        let options = [
-            "--settle=0s",
-            "--audit-interval=off",
-            "--relocation",
-            "--port-is-guarded",
-            "--log=portcullis=trace,info",
-            &selector,
-        ];
         for _ in 0..2 {
+            let options = [&OPTIONS[..], &[&selector]].concat();
             installation.start(&[], &options).expect("it starts");
         }
         apply(&document().to_string()).ok().expect("a policy");
@@ -90,6 +94,21 @@ impl Stage {
             serving: Some(serving),
             _turn: turn,
         }
+    }
+
+    /// Starts a replica again, that was killed.
+    pub(crate) fn restart(&mut self, name: &str) {
+        let selector = selector(&self.installation);
+        let options = [&OPTIONS[..], &[&selector]].concat();
+        let restarted = self.installation.restart(name, &[], &options);
+        restarted.expect("it starts again");
+    }
+
+    /// One more process that serves.
+    pub(crate) fn serve_too(&self) -> Serving {
+        let selector = selector(&self.installation);
+        let serving = self.installation.serve_relocation(&[&selector]);
+        serving.expect("it serves")
     }
 
     /// A namespace that is judged, and not enrolled.
@@ -144,17 +163,29 @@ impl Stage {
 
     /// Runs `portcullis secrets ...` as an administrator.
     pub(crate) fn secrets(&self, arguments: &[&str]) -> Result<String, String> {
+        let line = self.secrets_line(arguments);
+        let words: Vec<&str> = line.iter().map(String::as_str).collect();
+        Portcullis::print(&words).map_err(|error| format!("{error:#}"))
+    }
+
+    /// The arguments of that.
+    pub(crate) fn secrets_line(&self, arguments: &[&str]) -> Vec<String> {
         let config = cluster().kubeconfig(User::Admin).display().to_string();
         let installation = format!("--installation={}", self.installation.home.name());
         let takes_installation = matches!(arguments[0], "enrol" | "restore");
         let place = takes_installation.then_some(installation.as_str());
-        let arguments: Vec<&str> = [&["secrets"], arguments, &["--kubeconfig", &config]]
+        [&["secrets"], arguments, &["--kubeconfig", &config]]
             .concat()
             .into_iter()
             .chain(place)
-            .collect();
-        Portcullis::print(&arguments).map_err(|error| format!("{error:#}"))
+            .map(str::to_owned)
+            .collect()
     }
+}
+
+/// The namespaces of this installation alone.
+fn selector(installation: &Installation<'_>) -> String {
+    format!("--namespace-selector=run={}", installation.name())
 }
 
 impl Drop for Stage {

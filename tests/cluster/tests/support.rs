@@ -25,6 +25,23 @@ pub(crate) fn seed() -> u64 {
     seed
 }
 
+/// Numbers that nobody could have guessed, and that come again by their seed.
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Chance {
+        Chance(seed)
+    }
+
+    /// One of `0..most`.
+    pub(crate) fn below(&mut self, most: usize) -> usize {
+        // Knuth's MMIX; its high bits are the better ones.
+        let next = self.0.wrapping_mul(6_364_136_223_846_793_005);
+        self.0 = next.wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap_or_default() % most
+    }
+}
+
 impl Scene {
     /// With these options of `serve`.
     pub(crate) fn new(arguments: &[&str]) -> Scene {

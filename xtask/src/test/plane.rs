@@ -43,6 +43,9 @@ const NETWORKS: &str = "network::";
 /// What the group of secrets has.
 const MOVING: [&str; 2] = ["moving::", "relocation::"];
 
+/// What is killed while it moves secrets.
+const KILLS: &str = "moving::kills::whoever_is_killed";
+
 /// Tests of it that take long. CI runs one of [`NETWORKS_SHARE`].
 const SLOW_NETWORKS: [&str; 9] = [
     "network::author::a_policy_of_an_author",
@@ -115,6 +118,14 @@ pub(super) fn moving(extent: Extent) -> Result<()> {
     cluster::program()?;
     let options = ["--test-threads=1", "--nocapture"];
     run_one(tests(extent, &[]).args(options).args(MOVING))
+}
+
+/// What a relocation loses by so many kills, and nothing else.
+pub(super) fn kills(number: u64) -> Result<()> {
+    cluster::program()?;
+    let mut tests = targets::cluster();
+    tests.env("PORTCULLIS_KILLS", number.to_string());
+    run_one(tests.args(["--test-threads=1", "--nocapture", KILLS]))
 }
 
 /// What CI does not run this time, by a seed that is printed:

@@ -11,6 +11,7 @@ use portcullis_relocation::admission::{
     Input, Move, OnUse, Operation, Outcome, Plan, Step, plan, verify,
 };
 use portcullis_relocation::digest::Keyring;
+use portcullis_relocation::moments::Moment;
 use portcullis_relocation::{ConfigMap, Content, Field, Manifest, names};
 use serde_json::Value;
 
@@ -18,6 +19,7 @@ use super::uses::newly_secret;
 use super::{Moving, nothing};
 use crate::cluster::relocation::resource;
 use crate::cluster::told::one_line;
+use crate::failpoint::reached;
 use crate::review::Request;
 use crate::server::Half;
 use crate::webhook::surroundings::{Entry, Relocated};
@@ -48,6 +50,10 @@ impl Moving {
         if subject.is_no_concern() {
             return Ok(nothing());
         }
+        reached(match half {
+            Half::Move => Moment::MoveAsked,
+            Half::Check => Moment::CheckAsked,
+        });
         subject.stage = self.stage(&subject).await?;
         if let (resource::Stage::Redact, Some(name)) = (subject.stage, subject.name()) {
             // Pods can have come before it.
@@ -72,7 +78,9 @@ impl Moving {
             let planned = match plan(self.input(&subject, &keyring, &staged)?) {
                 Step::Done(planned) => planned,
                 Step::Ask(pending) => {
+                    reached(Moment::MoveReviewing);
                     let may = self.rights.may_create_secrets(request, until).await?;
+                    reached(Moment::MoveReviewed);
                     pending.answered(may)
                 }
             };
@@ -119,8 +127,10 @@ impl Moving {
         // The error of a parser may show what it read.
         let secret = secret.map_err(|_| "the Secret cannot be written".to_owned())?;
         let name = secret.metadata.name.clone().unwrap_or_default();
+        reached(Moment::MoveStaging);
         match secrets.create(&PostParams::default(), &secret).await {
             Ok(_) => {
+                reached(Moment::MoveStaged);
                 tracing::info!(namespace, secret = name, "values of a ConfigMap are staged");
                 Ok(true)
             }

@@ -7,6 +7,7 @@ use futures_util::future::try_join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DynamicObject};
 use portcullis_contract::Operation;
+use portcullis_relocation::moments::Moment;
 use portcullis_relocation::pod::{Known, Maps, check_names, config_maps, rewrite, unrewritten};
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ use super::{Moving, nothing};
 use crate::cluster::relocation::known::{is_left_alone, known};
 use crate::cluster::relocation::resource;
 use crate::cluster::told::one_line;
+use crate::failpoint::reached;
 use crate::policy::patch::diff;
 use crate::review::Request;
 use crate::server::Half;
@@ -47,6 +49,10 @@ impl Moving {
         if !pod["metadata"]["annotations"][MIRROR].is_null() {
             return Ok(nothing());
         }
+        reached(match half {
+            Half::Move => Moment::PodAsked,
+            Half::Check => Moment::PodCheckAsked,
+        });
         let namespace = request.attributes.namespace.as_deref().unwrap_or_default();
         let mut names = used(pod);
         names.extend(old.map(used).unwrap_or_default());

@@ -8,12 +8,14 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::Client;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, PostParams};
+use portcullis_relocation::moments::Moment;
 use portcullis_relocation::promotion::Input;
 use portcullis_relocation::{marks, restore as pure};
 
 use crate::cluster::relocation::keys::Keys;
 use crate::cluster::relocation::reading::Target;
 use crate::cluster::relocation::resource::{Spec, Stage};
+use crate::failpoint::reached;
 
 /// The version that a write rests on: the API server does not ask the webhook of
 /// that one write, if who sends it may `restore` `relocations`.
@@ -95,6 +97,7 @@ async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str)
         ..Spec::default()
     };
     super::put(client, namespace, name, &spec).await?;
+    reached(Moment::RestoreTold);
     let keys = Keys::new(client.clone(), &wanted.installation, false);
     let keyring = match (keys.get().await, wanted.trusting) {
         (Ok(keyring), _) => keyring,
@@ -138,7 +141,10 @@ async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str)
             // The error of a parser may show what it read.
             let object: ConfigMap = serde_json::from_value(object)
                 .map_err(|_| anyhow!("the ConfigMap cannot be written"))?;
-            match maps.replace(name, &PostParams::default(), &object).await {
+            reached(Moment::RestoreWriting);
+            let written = maps.replace(name, &PostParams::default(), &object).await;
+            reached(Moment::RestoreWritten);
+            match written {
                 Err(kube::Error::Api(status)) if status.reason == "Conflict" => continue,
                 written => written.map(drop)?,
             }

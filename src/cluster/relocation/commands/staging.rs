@@ -9,8 +9,10 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 use portcullis_relocation::ConfigMap as Contents;
 use portcullis_relocation::Field;
+use portcullis_relocation::moments::Moment;
 
 use crate::cluster::relocation::resource::{self, Spec, Stage};
+use crate::failpoint::reached;
 
 /// How long `prepare` waits for the Secret.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,6 +46,7 @@ pub async fn prepare(
         keys: all,
     };
     super::put(client, namespace, name, &spec).await?;
+    reached(Moment::PrepareTold);
     let until = Instant::now() + PATIENCE;
     loop {
         let found = relocations.get(name).await.context("Relocations")?;
@@ -83,12 +86,15 @@ pub async fn redact(client: &Client, namespace: &str, name: &str) -> Result<Stri
         keys: before.keys.clone(),
     };
     super::put(client, namespace, name, &spec).await?;
+    reached(Moment::RedactTold);
     // The same object again: the webhook sees it, and changes it.
     let written = async {
         let object = maps.get(name).await?;
         maps.replace(name, &PostParams::default(), &object).await
     };
-    match written.await {
+    let written = written.await;
+    reached(Moment::RedactWritten);
+    match written {
         Ok(_) => Ok(format!(
             "what is secret in ConfigMap {namespace}/{name} is moved (`kubectl get relocation {name} \
              --namespace {namespace}`)\n"

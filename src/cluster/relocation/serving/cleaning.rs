@@ -6,10 +6,12 @@ use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 use kube::core::PartialObjectMeta;
 use portcullis_relocation::collection::{Candidate, plan};
 use portcullis_relocation::marks;
+use portcullis_relocation::moments::Moment;
 use serde_json::Value;
 
 use super::Serving;
 use crate::cluster::told::one_line;
+use crate::failpoint::{reached, seconds_ahead};
 
 /// Clears one namespace. What fails is tried again with the next look.
 pub(super) async fn clean(serving: &Serving, namespace: &str) {
@@ -21,7 +23,7 @@ pub(super) async fn clean(serving: &Serving, namespace: &str) {
 /// In the order that [`plan`] asks for: the time, the Secrets, the ConfigMaps.
 async fn cleared(serving: &Serving, namespace: &str) -> Result<(), String> {
     let told = |error: kube::Error| one_line(&error);
-    let now = Timestamp::now().as_second();
+    let now = Timestamp::now().as_second() + seconds_ahead();
     let secrets: Api<Secret> = Api::namespaced(serving.client.clone(), namespace);
     let role = format!("{}={}", marks::ROLE, marks::STAGED);
     let selected = ListParams::default().labels(&role);
@@ -30,6 +32,7 @@ async fn cleared(serving: &Serving, namespace: &str) -> Result<(), String> {
     if candidates.is_empty() {
         return Ok(());
     }
+    reached(Moment::CollectListed);
     let maps: Api<ConfigMap> = Api::namespaced(serving.client.clone(), namespace);
     let maps = maps.list(&ListParams::default()).await.map_err(told)?;
     let maps: Result<Vec<Value>, _> = maps.iter().map(serde_json::to_value).collect();
@@ -41,7 +44,10 @@ async fn cleared(serving: &Serving, namespace: &str) -> Result<(), String> {
             resource_version: None,
         });
         let name = &candidate.name;
-        match secrets.delete(name, &parameters).await {
+        reached(Moment::CollectDeleting);
+        let deleted = secrets.delete(name, &parameters).await;
+        reached(Moment::CollectDeleted);
+        match deleted {
             Ok(_) => tracing::info!(namespace, secret = name, "nobody uses it: deleted"),
             Err(kube::Error::Api(status)) if matches!(&*status.reason, "NotFound" | "Conflict") => {
             }

@@ -9,7 +9,7 @@ use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event};
 use kube::{Resource, ResourceExt};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::readers::Readers;
 use super::{Serving, cleaning, promoting};
@@ -33,7 +33,8 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
     let (mut pods, mut readers) = (Watching::new(pods), Readers::default());
     let mut maps = Watching::new(maps);
     let mut relocations = Watching::new(relocations);
-    let mut every = interval_at(Instant::now() + RESYNC, RESYNC);
+    // The first is at once: who is started again often clears up, too.
+    let mut every = interval(RESYNC);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut waiting, mut known) = (BTreeSet::new(), BTreeSet::new());
     // What could not be done, and why, so that it is said once.

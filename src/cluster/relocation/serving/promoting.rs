@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, PostParams, Preconditions};
+use portcullis_relocation::moments::Moment;
 use portcullis_relocation::promotion::{self, Action, Input, Promotion};
 use portcullis_relocation::{Field, Manifest};
 
@@ -14,6 +15,7 @@ use super::Serving;
 use super::readers::{Readers, Users};
 use crate::cluster::relocation::reading::{Read, Target, told};
 use crate::cluster::relocation::resource::{self, Stage};
+use crate::failpoint::reached;
 
 /// How often others may come in between.
 const TRIES: usize = 5;
@@ -80,9 +82,11 @@ impl One<'_> {
         });
         let promotion = promotion.map_err(|error| error.to_string())?;
         for action in &promotion.actions {
+            reached(Moment::PromoteWriting);
             if let Written::Conflict = self.write(action).await? {
                 return Ok(None);
             }
+            reached(Moment::PromoteWritten);
         }
         Ok(Some(promotion))
     }

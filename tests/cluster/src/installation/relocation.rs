@@ -1,6 +1,8 @@
 //! The second half of an installation that moves secrets: `portcullis relocate`
 //! with its own account, and what the chart has for both.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use super::Installation;
@@ -8,7 +10,7 @@ use crate::folder::Folder;
 use crate::kubeconfig;
 use crate::kubectl::User;
 use crate::portcullis::binary;
-use crate::process::Process;
+use crate::process::{Process, stop_file};
 
 /// The account that the chart has for it.
 const ACCOUNT: &str = "portcullis-relocation";
@@ -16,8 +18,13 @@ const ACCOUNT: &str = "portcullis-relocation";
 /// `portcullis relocate`, ended when it is dropped.
 pub struct Serving {
     process: Vec<Process>,
-    _folder: Folder,
+    folder: Folder,
+    plane: PathBuf,
+    command: Vec<String>,
 }
+
+/// What its process, and so its log and its stop file, is called.
+const NAME: &str = "relocation";
 
 impl Serving {
     /// What it has logged.
@@ -32,6 +39,29 @@ impl Serving {
     /// That, with the end of its log.
     pub fn check(&mut self) -> Result<()> {
         self.process.iter_mut().try_for_each(Process::check)
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.iter_mut().all(Process::has_ended)
+    }
+
+    /// The file that says where it ends (src/failpoint.rs).
+    pub fn stop_file(&self) -> PathBuf {
+        stop_file(self.folder.path(), NAME)
+    }
+
+    /// Kills it (SIGKILL) if it runs, and starts it again, with these variables.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub fn restart(&mut self, variables: &[(&str, &str)]) -> Result<()> {
+        self.process.clear();
+        let (plane, folder) = (&self.plane, self.folder.path());
+        let process = Process::start_with(plane, folder, NAME, &self.command, variables);
+        self.process.push(process?);
+        Ok(())
     }
 }
 
@@ -95,10 +125,13 @@ impl Installation<'_> {
         ];
         let arguments = arguments.iter().map(ToString::to_string);
         let command: Vec<String> = command.into_iter().chain(arguments).collect();
-        let process = Process::start(cluster.plane(), folder.path(), "relocation", &command)?;
-        Ok(Serving {
-            process: vec![process],
-            _folder: folder,
-        })
+        let mut serving = Serving {
+            process: vec![],
+            folder,
+            plane: cluster.plane().to_owned(),
+            command,
+        };
+        serving.restart(&[])?;
+        Ok(serving)
     }
 }

@@ -1,14 +1,15 @@
 //! The replicas of an installation.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
 use super::Installation;
 use crate::memory::Memory;
 use crate::namespace::Namespace;
-use crate::portcullis::{LOOPBACK, Started, binary};
-use crate::process::Process;
+use crate::portcullis::{LOOPBACK, PROCESS, Started, binary};
+use crate::process::{Process, stop_file};
 use crate::{http, neighbours};
 
 /// One replica.
@@ -40,17 +41,52 @@ impl Installation<'_> {
     /// As [`Installation::start`].
     pub fn start_apart(&mut self, namespaces: &[&Namespace<'_>], arguments: &[&str]) -> Result<()> {
         let name = format!("replica-{}", self.replicas.len());
+        let replica = self.replica(name, namespaces, arguments)?;
+        self.replicas.push(replica);
+        Ok(())
+    }
+
+    fn replica(
+        &self,
+        name: String,
+        namespaces: &[&Namespace<'_>],
+        arguments: &[&str],
+    ) -> Result<Replica> {
         let command = self.command_line(&name, namespaces, arguments)?;
         let folder = self.folder.path().join(&name);
-        std::fs::create_dir(&folder)?;
+        std::fs::create_dir_all(&folder)?;
         let started = Started::of(self.home.cluster, &folder, &command)?;
-        self.replicas.push(Replica {
+        Ok(Replica {
             name,
             process: started.process,
             https: started.https,
             plain: started.plain,
-        });
+        })
+    }
+
+    /// Kills a replica (SIGKILL) if it runs, and starts it again as
+    /// [`Installation::start`] does, under its name and in its place.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name; it does not start: with the end of its log.
+    pub fn restart(
+        &mut self,
+        name: &str,
+        namespaces: &[&Namespace<'_>],
+        arguments: &[&str],
+    ) -> Result<()> {
+        self.kill(name);
+        let at = self.replicas.iter().position(|one| one.name == name);
+        let at = at.with_context(|| format!("no replica {name}"))?;
+        self.replicas[at] = self.replica(name.to_owned(), namespaces, arguments)?;
+        self.balance();
         Ok(())
+    }
+
+    /// The file that says where a replica ends (src/failpoint.rs).
+    pub fn stop_file(&self, name: &str) -> PathBuf {
+        stop_file(&self.folder.path().join(name), PROCESS)
     }
 
     fn command_line(

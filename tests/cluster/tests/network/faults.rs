@@ -12,11 +12,11 @@ use portcullis_cluster::User;
 use portcullis_cluster::proxy::{Fault, Proxy, Rule};
 use serde_json::{Value, json};
 
-use super::first::{Chance, either, first_pods_while, gated, namespaces};
+use super::first::{either, first_pods_while, gated, namespaces};
 use super::witness::Witness;
 use super::{NAME, Stage, create_in, enrol, network_policy, pod, proxied};
 use crate::policies::{admin, client, eventually};
-use crate::support::{cluster, seed};
+use crate::support::{Chance, cluster, seed};
 
 /// What befalls calls, each of them several times.
 fn faults() -> [Fault; 7] {

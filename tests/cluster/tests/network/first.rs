@@ -16,7 +16,7 @@ use serde_json::{Value, from_str, json};
 use super::witness::Witness;
 use super::{SOON, Stage, create_in, network_policy, pod};
 use crate::policies::{admin, client};
-use crate::support::seed;
+use crate::support::{Chance, seed};
 
 /// Clients at once.
 const CLIENTS: usize = 8;
@@ -207,23 +207,6 @@ async fn replicas_that_are_killed_leave_no_first_pod_without_a_policy() {
         }
     })
     .await;
-}
-
-/// Numbers that nobody could have guessed, and that come again by their seed.
-pub(super) struct Chance(u64);
-
-impl Chance {
-    pub(super) fn new(seed: u64) -> Chance {
-        Chance(seed)
-    }
-
-    /// One of `0..most`.
-    pub(super) fn below(&mut self, most: usize) -> usize {
-        // Knuth's MMIX; its high bits are the better ones.
-        let next = self.0.wrapping_mul(6_364_136_223_846_793_005);
-        self.0 = next.wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap_or_default() % most
-    }
 }
 
 #[test]

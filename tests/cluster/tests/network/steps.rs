@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use portcullis_cluster::proxy::{Fault, Rule};
 
-use super::first::{Chance, either, first_pods_while, namespaces, wait_for};
+use super::first::{either, first_pods_while, namespaces, wait_for};
 use super::{Stage, proxied};
-use crate::support::seed;
+use crate::support::{Chance, seed};
 
 /// Time enough to kill in.
 const LATENCY: Duration = Duration::from_millis(1_500);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kube::api::{Patch, PatchParams, PostParams};
 use portcullis_relocation::Field;
+use portcullis_relocation::moments::Moment;
 use portcullis_relocation::names::{Half, serving};
 use portcullis_relocation::promotion::Promotion;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use crate::cluster::relocation::reading::{Read, told};
 use crate::cluster::relocation::resource::{self, Spec, Status};
 use crate::cluster::relocation::serving::readers::Users;
 use crate::cluster::relocation::told::problem;
+use crate::failpoint::reached;
 
 /// Pods that a status names.
 const SHOWN: usize = 10;
@@ -33,7 +35,11 @@ impl One<'_> {
         match (&read.relocation, &read.config_map) {
             (Some(relocation), _) if resource::status(relocation) == status => return Ok(()),
             (Some(_), _) => {}
-            (None, Some(config_map)) => self.create_relocation(config_map).await?,
+            (None, Some(config_map)) => {
+                reached(Moment::TellCreating);
+                self.create_relocation(config_map).await?;
+                reached(Moment::TellCreated);
+            }
             (None, None) => return Ok(()),
         }
         let patch = Patch::Merge(json!({"status": full(&status)}));
@@ -42,10 +48,11 @@ impl One<'_> {
             ..PatchParams::default()
         };
         let relocations = self.target.relocations();
-        match relocations
-            .patch_status(self.target.name, &told_by, &patch)
-            .await
-        {
+        reached(Moment::Telling);
+        let patched = relocations.patch_status(self.target.name, &told_by, &patch);
+        let patched = patched.await;
+        reached(Moment::Told);
+        match patched {
             // It went with its ConfigMap.
             Err(kube::Error::Api(status)) if status.reason == "NotFound" => Ok(()),
             patched => patched.map(drop).map_err(told("the Relocation")),
