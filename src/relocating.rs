@@ -70,6 +70,7 @@ pub(crate) fn secrets(command: &relocation::Secrets) -> Result<u8> {
     let (said, code) = crate::wait_for(async {
         let said = match command {
             Secrets::Enrol(typed) => enrol(typed).await?,
+            Secrets::Plan(typed) => plan(typed).await?,
             Secrets::Prepare(typed) => {
                 let (client, one) = (connect(&typed.one.reach).await?, &typed.one);
                 let keys = typed.keys.iter().cloned().collect();
@@ -111,6 +112,15 @@ async fn enrol(typed: &relocation::Enrol) -> Result<String> {
         return Ok(enrolment.yaml());
     }
     commands::enrol(&connect(&typed.reach).await?, &enrolment).await
+}
+
+async fn plan(typed: &relocation::Plan) -> Result<String> {
+    let client = connect(&typed.reach).await?;
+    let (policies, home) = (&typed.policies, &typed.installation);
+    let set = crate::live::policies_in_force(&client, policies, home).await?;
+    let namespaces = [typed.namespace.clone()];
+    crate::live::exempt(&client, &set, &namespaces).await?;
+    commands::plan(&client, &set, &typed.namespace).await
 }
 
 async fn connect(reach: &relocation::Reach) -> Result<kube::Client> {

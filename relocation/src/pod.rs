@@ -28,6 +28,7 @@ mod form;
 mod items;
 mod legitimate;
 mod owners;
+mod readings;
 mod sites;
 mod uses;
 mod volume;
@@ -36,6 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+pub use readings::{How, readings};
 pub use uses::{Use, Used, config_maps, unrewritten};
 
 use crate::names::Half;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Logging;
 use super::cluster::Place;
+use super::{Logging, Policies};
 
 /// `portcullis relocate`.
 #[derive(Debug, Args)]
@@ -27,6 +27,9 @@ pub enum Secrets {
     /// Enrol a namespace: the rights that moving takes there, and its label.
     /// ConfigMaps that are there stay as they are, at stage Audit
     Enrol(Enrol),
+    /// What would move, who uses it, what stands in the way, and the next command.
+    /// Writes nothing
+    Plan(Plan),
     /// Serve present values from a Secret, too, so that new pods read them there
     Prepare(Prepare),
     /// Move what is secret in a ConfigMap that no pod reads it from any more
@@ -63,6 +66,23 @@ pub struct Enrol {
     /// The account of the webhook, in that namespace
     #[arg(long, value_name = "NAME", default_value = "portcullis", hide = true)]
     pub account: String,
+    /// Which cluster
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// `portcullis secrets plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The namespace
+    #[arg(value_name = "NAMESPACE")]
+    pub namespace: String,
+    /// Which policies say what moves [default: those of the cluster]
+    #[command(flatten)]
+    pub policies: Policies,
+    /// The namespace of the installation whose policies these are
+    #[arg(long, value_name = "NAMESPACE", default_value = "portcullis")]
+    pub installation: String,
     /// Which cluster
     #[command(flatten)]
     pub reach: Reach,

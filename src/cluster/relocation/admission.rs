@@ -21,6 +21,9 @@ use crate::webhook::surroundings::{Entry, Relocated};
 use asking::Rights;
 use throttle::Throttle;
 
+pub(super) use config_maps::{is_owned, now};
+pub(super) use uses::{as_moved, has_ended};
+
 /// What is left of the request's time for the answer.
 const RESERVE: Duration = Duration::from_millis(100);
 

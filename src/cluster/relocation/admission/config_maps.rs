@@ -216,11 +216,10 @@ impl<'a> Subject<'a> {
     /// whoever reads it does so by the API (design: reliability.md, section 8).
     fn is_exempt(&self) -> bool {
         let user = &self.request.attributes.username;
-        let owners = self.object["metadata"]["ownerReferences"].as_array();
         user.starts_with("system:kube-")
             || user.starts_with("system:node:")
             || user.starts_with("system:serviceaccount:kube-system:")
-            || owners.is_some_and(|owners| !owners.is_empty())
+            || is_owned(self.object)
     }
 
     fn throttle_key(&self) -> super::throttle::Key {
@@ -239,6 +238,12 @@ impl From<resource::Stage> for portcullis_relocation::admission::Stage {
     }
 }
 
+/// Whether a controller made it.
+pub(in crate::cluster::relocation) fn is_owned(object: &Value) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array();
+    owners.is_some_and(|owners| !owners.is_empty())
+}
+
 fn random() -> Result<u64, String> {
     let mut bytes = [0; 8];
     rand::fill(&mut bytes).map_err(|_| "there is no randomness".to_owned())?;
@@ -246,7 +251,7 @@ fn random() -> Result<u64, String> {
 }
 
 /// Seconds since 1970.
-fn now() -> Result<u32, String> {
+pub(in crate::cluster::relocation) fn now() -> Result<u32, String> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = since
         .ok()
