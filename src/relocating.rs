@@ -1,6 +1,7 @@
 //! Relocation: from what was typed to what runs.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use portcullis::args::{self, relocation};
@@ -8,7 +9,9 @@ use portcullis::cluster::relocation::commands;
 use portcullis::cluster::relocation::serving::{self, Serving};
 use portcullis::cluster::{self, Home};
 use portcullis::registration::selector;
+use portcullis::server::plain::Plain;
 use portcullis::telemetry;
+use portcullis::telemetry::relocation::Relocations;
 use portcullis_contract::LabelSelector;
 
 /// Who may write placeholders; None where nothing is moved.
@@ -59,7 +62,13 @@ pub(crate) fn relocate(arguments: &relocation::Relocate) -> Result<u8> {
             match_expressions: requirements.collect::<Result<_, _>>()?,
             ..LabelSelector::default()
         };
-        serving::run(Serving::new(client, &namespace, judged)).await;
+        let metrics = Arc::new(Relocations::default());
+        if let Some(address) = arguments.metrics_listen {
+            let plain = Plain::bind(address).await?;
+            tracing::info!(plain = %plain.address()?, "health and metrics");
+            tokio::spawn(plain.run(Arc::clone(&metrics)));
+        }
+        serving::run(Serving::new(client, &namespace, judged, metrics)).await;
         Ok(0)
     })
 }
@@ -83,6 +92,11 @@ pub(crate) fn secrets(command: &relocation::Secrets) -> Result<u8> {
             Secrets::Status(typed) => {
                 let client = connect(&typed.reach).await?;
                 commands::status(&client, typed.namespace.as_deref()).await?
+            }
+            Secrets::Moved(typed) => {
+                let client = connect(&typed.reach).await?;
+                let (said, any) = commands::moved(&client, typed.namespace.as_deref()).await?;
+                return anyhow::Ok((said, u8::from(any)));
             }
             Secrets::Restore(typed) => {
                 let client = connect(&typed.reach).await?;

@@ -1,5 +1,6 @@
 //! The options of relocation.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -16,6 +17,9 @@ pub struct Relocate {
     /// Only namespaces with such labels, as for `serve`
     #[arg(long = "namespace-selector", value_name = "REQUIREMENT")]
     pub namespace_selectors: Vec<String>,
+    /// Where /livez, /readyz and /metrics listen, plain [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
     /// What is logged
     #[command(flatten)]
     pub logging: Logging,
@@ -36,6 +40,9 @@ pub enum Secrets {
     Redact(One),
     /// What was moved, who uses it and what is wrong with it
     Status(Status),
+    /// Whether anything is moved, and how to put it back; exit code 1 if so. For
+    /// who uninstalls: it looks at ConfigMaps, and needs nothing of ours to run
+    Moved(Status),
     /// Put values back into ConfigMaps, and let them stay there
     Restore(Restore),
 }
@@ -113,7 +120,7 @@ pub struct Prepare {
     pub keys: Vec<String>,
 }
 
-/// `portcullis secrets status`.
+/// `portcullis secrets status` and `moved`.
 #[derive(Debug, Args)]
 pub struct Status {
     /// One namespace [default: all]

@@ -10,6 +10,7 @@ mod throttle;
 mod uses;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kube::Client;
@@ -17,6 +18,7 @@ use kube::Client;
 use super::keys::Keys;
 use crate::review::Request;
 use crate::server::Half;
+use crate::telemetry::Metrics;
 use crate::webhook::surroundings::{Entry, Relocated};
 use asking::Rights;
 use throttle::Throttle;
@@ -34,18 +36,25 @@ pub struct Moving {
     rights: Rights,
     throttle: Throttle,
     restorers: BTreeSet<String>,
+    metrics: Arc<Metrics>,
 }
 
 impl Moving {
     /// For the installation in this namespace; `restorers` may write
     /// placeholders.
-    pub fn new(client: Client, namespace: &str, restorers: BTreeSet<String>) -> Moving {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        restorers: BTreeSet<String>,
+        metrics: Arc<Metrics>,
+    ) -> Moving {
         Moving {
             keys: Keys::new(client.clone(), namespace, true),
             rights: Rights::new(client.clone()),
             throttle: Throttle::default(),
             client,
             restorers,
+            metrics,
         }
     }
 
@@ -72,7 +81,17 @@ impl Moving {
             }
         };
         let done = tokio::time::timeout_at(until.into(), work).await;
-        done.unwrap_or_else(|_| Err("the API server took too long".to_owned()))
+        let done = done.unwrap_or_else(|_| Err("the API server took too long".to_owned()));
+        if done.is_err() {
+            self.metrics.relocation_denied("unavailable");
+        }
+        done
+    }
+
+    /// Refused, and counted.
+    fn denied(&self, reason: &'static str, why: String) -> Relocated {
+        self.metrics.relocation_denied(reason);
+        Relocated::Denied(why)
     }
 }
 

@@ -16,6 +16,8 @@ mod consumers;
 mod guarded;
 /// Values come, change and go.
 mod lives;
+/// What is told before.
+mod planned;
 /// What is there is moved step by step, and back.
 mod stages;
 
@@ -144,7 +146,7 @@ impl Stage {
     pub(crate) fn secrets(&self, arguments: &[&str]) -> Result<String, String> {
         let config = cluster().kubeconfig(User::Admin).display().to_string();
         let installation = format!("--installation={}", self.installation.home.name());
-        let takes_installation = matches!(arguments[0], "enrol" | "restore");
+        let takes_installation = matches!(arguments[0], "enrol" | "restore" | "plan");
         let place = takes_installation.then_some(installation.as_str());
         let arguments: Vec<&str> = [&["secrets"], arguments, &["--kubeconfig", &config]]
             .concat()

@@ -64,7 +64,7 @@ impl Moving {
             let input = self.input(&subject, &keyring, "")?;
             return Ok(match verify(&input) {
                 Ok(()) => nothing(),
-                Err(denial) => Relocated::Denied(denial.message),
+                Err(denial) => self.denied(denial.code.as_str(), denial.message),
             });
         }
         for _ in 0..TRIES {
@@ -89,7 +89,9 @@ impl Moving {
     /// None where the name of the staged Secret was taken.
     async fn carry_out(&self, namespace: &str, planned: Plan) -> Result<Option<Relocated>, String> {
         let moved = match planned.outcome {
-            Outcome::Deny(denial) => return Ok(Some(Relocated::Denied(denial.message))),
+            Outcome::Deny(denial) => {
+                return Ok(Some(self.denied(denial.code.as_str(), denial.message)));
+            }
             Outcome::Admit { warnings } => {
                 let patch = Vec::new();
                 return Ok(Some(Relocated::Allowed { patch, warnings }));
@@ -100,12 +102,16 @@ impl Moving {
             staged,
             patch,
             warnings,
+            moved,
             ..
         } = moved;
         if let Some(manifest) = &staged
             && !self.create(namespace, manifest).await?
         {
             return Ok(None);
+        }
+        if staged.is_some() {
+            self.metrics.relocation_moved(moved.len());
         }
         let patch: Vec<PatchOperation> = serde_json::from_value(patch)
             .map_err(|_| "the change is no JSON Patch: this is a fault of Portcullis".to_owned())?;
