@@ -90,6 +90,9 @@ pub struct Finding {
     /// What to write instead of a secret, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<Box<Fix>>,
+    /// Whether there is something to write instead, asked for or not.
+    #[serde(skip)]
+    pub has_fix: bool,
     /// The object that would mend it, and that Portcullis would create.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub creates: Option<Box<Value>>,

@@ -11,6 +11,7 @@ mod literal;
 use std::collections::{BTreeMap, HashSet};
 
 use portcullis_contract::{pod, pointer};
+use portcullis_relocation::names;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -24,6 +25,10 @@ pub struct Fix {
     pub secret: Value,
     /// What changes where the values are used.
     pub changes: Vec<Change>,
+    /// Parts of a pod that would use them, where none that is known uses the
+    /// ConfigMap: one takes what fits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub example: Option<Value>,
     /// What has to be done by hand besides, one line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -86,6 +91,7 @@ impl Fix {
         Some(Fix {
             secret,
             changes: vec![],
+            example: None,
             notes: vec![],
             config_map: Some(moved),
         })
@@ -107,6 +113,7 @@ impl Fix {
         Some(Fix {
             secret,
             changes: vec![],
+            example: None,
             notes: vec![note.to_owned()],
             config_map: None,
         })
@@ -124,6 +131,7 @@ impl Fix {
         self.notes
             .push(format!("remove {keys} from the ConfigMap `{name}`"));
         if self.changes.is_empty() {
+            self.example = Some(consumers::example(moved, &self.secret));
             let note = format!("nothing here uses the ConfigMap `{name}`: change what does");
             self.notes.push(note);
         }
@@ -133,7 +141,7 @@ impl Fix {
 impl Moved {
     /// The name of the Secret that goes beside it.
     fn secret_name(&self) -> String {
-        format!("{}-secret", self.object.name)
+        names::advised(&self.object.name)
     }
 }
 

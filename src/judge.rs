@@ -75,6 +75,23 @@ impl Creation {
         admit::reaches(constraints, &subject)
     }
 
+    /// What the policies say of it, as it is, that may have its entries moved.
+    pub fn moving(&self, set: &PolicySet, namespace: &Value, known: Known) -> Decision {
+        let subject = Subject {
+            admission: &self.admission,
+            attributes: &self.attributes,
+            namespace,
+            known,
+            others: None,
+        };
+        let scope = Scope {
+            phase: Phase::Validate,
+            failure_policy: None,
+            moving: true,
+        };
+        admit(set, &subject, scope, Instant::now() + DEADLINE)
+    }
+
     /// Has it judged: first those change it that may, then all see what came
     /// of it. `namespace` is its Namespace, null without one, `known` how
     /// much of that is known, and `others` what is there besides.
@@ -173,6 +190,7 @@ pub fn finding(
         within: finding.within,
         exemption: judged.exempted.as_deref().map(Into::into),
         fix: None,
+        has_fix: false,
         creates: None,
         excerpt,
     }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
+use portcullis::args;
 use portcullis::args::audit::{Audit, Output};
 use portcullis::cluster;
 use portcullis::cluster::audit::{Wish, audit, policies};
@@ -25,7 +26,8 @@ pub(crate) fn run(arguments: &Audit) -> Result<u8> {
             arguments.context.as_deref(),
         );
         let client = cluster::connect_to(config, context).await?;
-        let set = policies_in_force(&client, arguments).await?;
+        let (typed, home) = (&arguments.policies, &arguments.installation);
+        let set = policies_in_force(&client, typed, home).await?;
         exempt(&client, &set, &arguments.namespaces).await?;
         let wish = Wish {
             own_policies: !arguments.policies.are_given(),
@@ -87,19 +89,22 @@ fn rendered(arguments: &Audit, set: &PolicySet, report: &Report, code: u8) -> Re
 }
 
 /// Those that were typed, else those of the cluster, else the usual ones.
-async fn policies_in_force(client: &Client, arguments: &Audit) -> Result<Arc<PolicySet>> {
-    let typed = &arguments.policies;
+pub(crate) async fn policies_in_force(
+    client: &Client,
+    typed: &args::Policies,
+    home: &str,
+) -> Result<Arc<PolicySet>> {
     if typed.are_given() {
         return Ok(Arc::new(crate::chosen::policy_set(typed)?.1));
     }
     let engine = Arc::new(crate::chosen::engine(typed)?.with_patience());
-    let (home, excluded) = (&arguments.installation, crate::chosen::excluded(typed));
+    let excluded = crate::chosen::excluded(typed);
     let pack = crate::chosen::PACK.having_effects();
     let base = base(client, home, &pack).await?;
     let found = policies::of_cluster(client, &engine, pack, base, home, excluded).await?;
     let Some(set) = found else {
         anstream::eprintln!(
-            "the cluster has no WasmPolicies: audited with --profile starter of the pack"
+            "the cluster has no WasmPolicies: the profile starter of the pack stands in for them"
         );
         return Ok(Arc::new(crate::chosen::policy_set(typed)?.1));
     };
@@ -112,9 +117,7 @@ async fn policies_in_force(client: &Client, arguments: &Audit) -> Result<Arc<Pol
     for policy in set.policies() {
         if let Some(failure) = set.stale(&policy.name) {
             let name = &policy.name;
-            anstream::eprintln!(
-                "warning: policy `{name}` is audited in its last good form: {failure}"
-            );
+            anstream::eprintln!("warning: policy `{name}` judges in its last good form: {failure}");
         }
     }
     Ok(set)

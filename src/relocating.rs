@@ -1,6 +1,7 @@
 //! Relocation: from what was typed to what runs.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use portcullis::args::{self, relocation};
@@ -8,7 +9,9 @@ use portcullis::cluster::relocation::commands;
 use portcullis::cluster::relocation::serving::{self, Serving};
 use portcullis::cluster::{self, Home};
 use portcullis::registration::selector;
+use portcullis::server::plain::Plain;
 use portcullis::telemetry;
+use portcullis::telemetry::relocation::Relocations;
 use portcullis_contract::LabelSelector;
 
 /// Who may write placeholders; None where nothing is moved.
@@ -59,7 +62,13 @@ pub(crate) fn relocate(arguments: &relocation::Relocate) -> Result<u8> {
             match_expressions: requirements.collect::<Result<_, _>>()?,
             ..LabelSelector::default()
         };
-        serving::run(Serving::new(client, &namespace, judged)).await;
+        let metrics = Arc::new(Relocations::default());
+        if let Some(address) = arguments.metrics_listen {
+            let plain = Plain::bind(address).await?;
+            tracing::info!(plain = %plain.address()?, "health and metrics");
+            tokio::spawn(plain.run(Arc::clone(&metrics)));
+        }
+        serving::run(Serving::new(client, &namespace, judged, metrics)).await;
         Ok(0)
     })
 }
@@ -70,6 +79,7 @@ pub(crate) fn secrets(command: &relocation::Secrets) -> Result<u8> {
     let (said, code) = crate::wait_for(async {
         let said = match command {
             Secrets::Enrol(typed) => enrol(typed).await?,
+            Secrets::Plan(typed) => plan(typed).await?,
             Secrets::Prepare(typed) => {
                 let (client, one) = (connect(&typed.one.reach).await?, &typed.one);
                 let keys = typed.keys.iter().cloned().collect();
@@ -82,6 +92,11 @@ pub(crate) fn secrets(command: &relocation::Secrets) -> Result<u8> {
             Secrets::Status(typed) => {
                 let client = connect(&typed.reach).await?;
                 commands::status(&client, typed.namespace.as_deref()).await?
+            }
+            Secrets::Moved(typed) => {
+                let client = connect(&typed.reach).await?;
+                let (said, any) = commands::moved(&client, typed.namespace.as_deref()).await?;
+                return anyhow::Ok((said, u8::from(any)));
             }
             Secrets::Restore(typed) => {
                 let client = connect(&typed.reach).await?;
@@ -111,6 +126,15 @@ async fn enrol(typed: &relocation::Enrol) -> Result<String> {
         return Ok(enrolment.yaml());
     }
     commands::enrol(&connect(&typed.reach).await?, &enrolment).await
+}
+
+async fn plan(typed: &relocation::Plan) -> Result<String> {
+    let client = connect(&typed.reach).await?;
+    let (policies, home) = (&typed.policies, &typed.installation);
+    let set = crate::live::policies_in_force(&client, policies, home).await?;
+    let namespaces = [typed.namespace.clone()];
+    crate::live::exempt(&client, &set, &namespaces).await?;
+    commands::plan(&client, &set, &typed.namespace).await
 }
 
 async fn connect(reach: &relocation::Reach) -> Result<kube::Client> {

@@ -10,6 +10,7 @@
 mod bodies;
 mod connection;
 mod heads;
+pub mod plain;
 mod routes;
 mod signals;
 pub mod tls;

@@ -20,6 +20,7 @@ mod exemptions;
 mod labels;
 mod log;
 mod names;
+pub mod relocation;
 
 use labels::{Failure, Finding, Namespace, Phase, Policy, Reason, Request, State, Watch};
 pub use log::{BadFilter, init};
@@ -58,6 +59,7 @@ pub struct Metrics {
     audit: audit::Audit,
     exemptions: exemptions::Exemptions,
     effects: effects::Effects,
+    moving: relocation::Moving,
 }
 
 fn latency() -> Histogram {
@@ -93,6 +95,7 @@ impl Default for Metrics {
             audit: audit::Audit::default(),
             exemptions: exemptions::Exemptions::default(),
             effects: effects::Effects::default(),
+            moving: relocation::Moving::default(),
         };
         metrics.register_decisions();
         metrics.register_transport();
@@ -100,6 +103,7 @@ impl Default for Metrics {
         metrics.register_audit();
         metrics.register_exemptions();
         metrics.register_effects();
+        metrics.register_relocation();
         metrics
     }
 }

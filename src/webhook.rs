@@ -6,7 +6,7 @@
 mod effects;
 mod namespace;
 mod policies;
-mod relocation;
+pub mod relocation;
 pub mod surroundings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

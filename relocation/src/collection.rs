@@ -39,17 +39,29 @@ pub fn plan<'a, 'c>(
     secrets: &'a [Candidate],
     config_maps: impl IntoIterator<Item = &'c Value>,
 ) -> Result<Vec<&'a Candidate>, Malformed> {
+    let mut unnamed = unnamed(secrets, config_maps)?;
+    unnamed.retain(|secret| now.saturating_sub(secret.created) > KEPT_SECONDS);
+    Ok(unnamed)
+}
+
+/// The staged Secrets that no ConfigMap names, however old: those that will go,
+/// and those of writes under way.
+///
+/// # Errors
+///
+/// As [`plan`].
+pub fn unnamed<'a, 'c>(
+    secrets: &'a [Candidate],
+    config_maps: impl IntoIterator<Item = &'c Value>,
+) -> Result<Vec<&'a Candidate>, Malformed> {
     let mut named = BTreeSet::new();
     for config_map in config_maps {
         named.extend(wanted(config_map)?);
     }
-    let may_go = |secret: &&Candidate| {
-        secret.ours
-            && is_staged(&secret.name)
-            && !named.contains(&secret.name)
-            && now.saturating_sub(secret.created) > KEPT_SECONDS
+    let is_unnamed = |secret: &&Candidate| {
+        secret.ours && is_staged(&secret.name) && !named.contains(&secret.name)
     };
-    Ok(secrets.iter().filter(may_go).collect())
+    Ok(secrets.iter().filter(is_unnamed).collect())
 }
 
 #[cfg(test)]

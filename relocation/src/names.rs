@@ -52,6 +52,12 @@ pub fn staged(random: u64) -> String {
 /// No Secret ever has it.
 pub const DRY_RUN: &str = "portcullis-moved-s-0000000000000000";
 
+/// The Secret that a user is told to keep himself, of a ConfigMap or of whatever
+/// else a value should not be in.
+pub fn advised(beside: &str) -> String {
+    format!("{beside}-secret")
+}
+
 /// Whether a Secret of this name is relocation's.
 pub fn is_reserved(name: &str) -> bool {
     name.starts_with(RESERVED)

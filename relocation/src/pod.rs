@@ -32,6 +32,7 @@ mod items;
 mod legitimate;
 mod owners;
 mod reader;
+mod readings;
 mod sites;
 mod uses;
 mod volume;
@@ -41,6 +42,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 pub use reader::Reader;
+pub use readings::{How, readings};
 pub use uses::{Use, Used, config_maps, unrewritten};
 
 use crate::names::Half;

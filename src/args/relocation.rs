@@ -1,11 +1,12 @@
 //! The options of relocation.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Logging;
 use super::cluster::Place;
+use super::{Logging, Policies};
 
 /// `portcullis relocate`.
 #[derive(Debug, Args)]
@@ -16,6 +17,9 @@ pub struct Relocate {
     /// Only namespaces with such labels, as for `serve`
     #[arg(long = "namespace-selector", value_name = "REQUIREMENT")]
     pub namespace_selectors: Vec<String>,
+    /// Where /livez, /readyz and /metrics listen, plain [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
     /// What is logged
     #[command(flatten)]
     pub logging: Logging,
@@ -27,12 +31,18 @@ pub enum Secrets {
     /// Enrol a namespace: the rights that moving takes there, and its label.
     /// ConfigMaps that are there stay as they are, at stage Audit
     Enrol(Enrol),
+    /// What would move, who uses it, what stands in the way, and the next command.
+    /// Writes nothing
+    Plan(Plan),
     /// Serve present values from a Secret, too, so that new pods read them there
     Prepare(Prepare),
     /// Move what is secret in a ConfigMap that no pod reads it from any more
     Redact(One),
     /// What was moved, who uses it and what is wrong with it
     Status(Status),
+    /// Whether anything is moved, and how to put it back; exit code 1 if so. For
+    /// who uninstalls: it looks at ConfigMaps, and needs nothing of ours to run
+    Moved(Status),
     /// Put values back into ConfigMaps, and let them stay there
     Restore(Restore),
 }
@@ -68,6 +78,23 @@ pub struct Enrol {
     pub reach: Reach,
 }
 
+/// `portcullis secrets plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The namespace
+    #[arg(value_name = "NAMESPACE")]
+    pub namespace: String,
+    /// Which policies say what moves [default: those of the cluster]
+    #[command(flatten)]
+    pub policies: Policies,
+    /// The namespace of the installation whose policies these are
+    #[arg(long, value_name = "NAMESPACE", default_value = "portcullis")]
+    pub installation: String,
+    /// Which cluster
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
 /// One ConfigMap.
 #[derive(Debug, Args)]
 pub struct One {
@@ -93,7 +120,7 @@ pub struct Prepare {
     pub keys: Vec<String>,
 }
 
-/// `portcullis secrets status`.
+/// `portcullis secrets status` and `moved`.
 #[derive(Debug, Args)]
 pub struct Status {
     /// One namespace [default: all]

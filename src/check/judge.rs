@@ -99,7 +99,7 @@ impl Part {
             self.fail(given, Some(policy), cause);
         }
         let secrets = Secrets::of(&given.object, &outcome.findings);
-        let fix = judge::fix(&outcome.findings, &given.object.value).filter(|_| fixes);
+        let fix = judge::fix(&outcome.findings, &given.object.value);
         let lacking = outcome.lacking.into_iter();
         self.lacking.extend(lacking.map(|lacking| {
             let finding = finding(given, &lacking.judged, &secrets);
@@ -107,7 +107,8 @@ impl Part {
         }));
         self.findings
             .extend(outcome.findings.iter().map(|judged| Finding {
-                fix: fix.clone().filter(|_| judged.secret),
+                has_fix: fix.is_some() && judged.secret,
+                fix: fix.clone().filter(|_| fixes && judged.secret),
                 ..finding(given, judged, &secrets)
             }));
     }

@@ -10,6 +10,7 @@ mod manifests;
 mod networks;
 mod policies;
 mod registered;
+pub mod relocation;
 pub mod render;
 pub mod seen;
 pub mod served;
@@ -58,7 +59,7 @@ fn note(message: impl Into<String>, remedy: impl Into<String>) -> Said {
 type Check = fn(&Seen) -> Vec<Said>;
 
 /// All checks, in the order in which they are told.
-const CHECKS: [(&str, Check); 19] = [
+const CHECKS: [(&str, Check); 20] = [
     ("manifests", manifests::definitions),
     ("rights", manifests::rights),
     ("anchor", manifests::anchor),
@@ -70,6 +71,7 @@ const CHECKS: [(&str, Check); 19] = [
     ("served", served::served),
     ("policies", policies::loaded),
     ("networks", networks::enforced),
+    ("relocation", relocation::relocation),
     ("registration", registered::registration),
     ("conditions", registered::conditions),
     ("ca-bundle", registered::ca_bundle),

@@ -103,6 +103,10 @@ pub fn start(
     let namespaces = Arc::new(Namespaces::new(client.clone(), Arc::clone(&metrics)));
     let others = Arc::new(Watched::new(client.clone(), Arc::clone(&set)));
     let (change, changed) = watch::channel(0);
+    let moving = restorers.map(|restorers| {
+        let metrics = Arc::clone(&metrics);
+        Moving::new(client.clone(), &home.namespace, restorers, metrics)
+    });
     let parts = Parts {
         client: client.clone(),
         home: home.clone(),
@@ -127,7 +131,7 @@ pub fn start(
         looked_up: Arc::clone(&others) as Arc<dyn Others>,
         others,
         ensuring: Ensuring::new(client.clone()),
-        moving: restorers.map(|restorers| Moving::new(client.clone(), &home.namespace, restorers)),
+        moving,
         callers: Callers::new(client.clone()),
         client: client.clone(),
         vetting: Vetting::new(client.clone(), pack, engine),

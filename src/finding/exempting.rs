@@ -207,6 +207,7 @@ fn finding(problem: &Problem, object: Identity, place: Place, action: Action) ->
         container: None,
         within: None,
         fix: None,
+        has_fix: false,
         creates: None,
         exemption: None,
         excerpt: None,

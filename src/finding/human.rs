@@ -181,6 +181,10 @@ fn summary(out: &mut String, report: &Report) {
         ),
         summary.failures,
     );
+    let is_hidden = |finding: &Finding| finding.has_fix && finding.fix.is_none();
+    if report.findings.iter().any(is_hidden) {
+        out.push_str("What to write instead of a secret, as YAML: give --fix-hints\n");
+    }
     // The first of the worst: one that is only audited may not be shown.
     if let Some(finding) = report.findings.iter().min_by_key(|finding| finding.action) {
         let code = &finding.code;

@@ -188,6 +188,32 @@ fn sources(map: &Value, moved: &Moved) -> Option<Vec<Value>> {
     )
 }
 
+/// Every way to use what has moved, as parts of a pod: a variable of each key
+/// that is named like one, all of them, and files.
+pub(super) fn example(moved: &Moved, secret: &Value) -> Value {
+    let to = moved.secret_name();
+    let map = json!({"name": moved.object.name});
+    let volume = self::volume(&json!({"name": "config", "configMap": map}), moved);
+    let mut example = json!({"volumes": [volume]});
+    // `binaryData` never reaches the environment.
+    let texts = secret["stringData"].as_object().into_iter().flatten();
+    let variable = |key: &String| json!({"name": key, "valueFrom": {"secretKeyRef": {"name": to, "key": key}}});
+    let names = texts.map(|(key, _)| key).filter(|key| is_variable(key));
+    let env: Vec<Value> = names.map(variable).collect();
+    if !env.is_empty() {
+        example["env"] = env.into();
+        let sources = [json!({"configMapRef": map})];
+        example["envFrom"] = env_from(&sources, moved).unwrap_or_default();
+    }
+    example
+}
+
+/// What a shell can name.
+fn is_variable(key: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    key.starts_with(is_letter) && key.chars().all(|c| is_letter(c) || c.is_ascii_digit())
+}
+
 fn keep(from: &Value, to: &mut Value, member: &str) {
     if let Some(value) = from.get(member) {
         to[member] = value.clone();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use portcullis_contract::pod::PodView;
 use portcullis_contract::pointer;
+use portcullis_relocation::names;
 use serde_json::{Value, json};
 
 use super::consumers::CONTAINERS;
@@ -14,7 +15,7 @@ use crate::finding::Identity;
 /// none that a Secret could.
 pub(super) fn fix(view: &PodView<'_>, who: &Identity, paths: &[&str]) -> Option<Fix> {
     let mut fixing = Fixing {
-        secret: format!("{}-secret", who.name),
+        secret: names::advised(&who.name),
         who,
         keys: BTreeMap::new(),
         changes: vec![],
@@ -49,6 +50,7 @@ pub(super) fn fix(view: &PodView<'_>, who: &Identity, paths: &[&str]) -> Option<
     Some(Fix {
         secret: super::secret(&secret, who, &entries)?,
         changes,
+        example: None,
         notes,
         config_map: None,
     })

@@ -67,6 +67,28 @@ fn a_config_map_gives_a_secret_of_the_keys_that_were_found() {
 }
 
 #[test]
+fn where_nothing_is_known_to_use_it_every_way_is_shown() {
+    let mut map = config_map(&["a.yaml", "TOKEN", "plain"]);
+    map["binaryData"] = json!({"KEY": VALUE});
+    let found = ["/data/a.yaml", "/data/TOKEN", "/binaryData/KEY"];
+    let example = fix(&map, &found, &[]).example.expect("an example");
+    let secret = json!({"name": "app-secret"});
+    let expected = json!({
+        "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "app-secret", "key": "TOKEN"}}}],
+        "envFrom": [{"configMapRef": {"name": "app"}}, {"secretRef": secret}],
+        "volumes": [{"name": "config", "projected": {"sources": [{"configMap": {"name": "app"}}, {"secret": secret}]}}],
+    });
+    assert_eq!(example, expected);
+    // Of files alone, no variable is made; and of a map of secrets nothing is left.
+    let files = config_map(&["a.yaml"]);
+    let example = fix(&files, &["/data/a.yaml"], &[]).example;
+    let volume = json!({"name": "config", "secret": {"secretName": "app-secret"}});
+    assert_eq!(example, Some(json!({"volumes": [volume]})));
+    let user = deployment(&json!({"volumes": [{"name": "all", "configMap": {"name": "app"}}]}));
+    assert_eq!(fix(&files, &["/data/a.yaml"], &[&user]).example, None);
+}
+
+#[test]
 fn every_way_to_use_a_config_map_is_changed() {
     let reference = |key: &str| json!({"name": key, "valueFrom": {"configMapKeyRef": {"name": "app", "key": key, "optional": true}}});
     let pods = deployment(&json!({

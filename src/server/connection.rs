@@ -68,21 +68,9 @@ impl Accept {
         while open.join_next().await.is_some() {}
     }
 
-    /// Accepts plain connections until it is dropped.
+    /// [`plain`], with the limits of this one.
     pub(super) async fn plain(self, listener: TcpListener, app: Router) {
-        let room = Arc::new(Semaphore::new(64));
-        let mut open = JoinSet::new();
-        loop {
-            let (stream, permit) = tokio::select! {
-                accepted = accept(&listener, &room) => accepted,
-                Some(_) = open.join_next() => continue,
-            };
-            let (this, app) = (self.clone(), app.clone());
-            open.spawn(async move {
-                this.http1(stream, app).await;
-                drop(permit);
-            });
-        }
+        plain(listener, app, self.header_timeout, self.stage).await;
     }
 
     async fn tls(self, stream: TcpStream, app: Router) {
@@ -106,27 +94,8 @@ impl Accept {
         }
     }
 
-    /// HTTP/1.1, with a limit on the time of each head.
     async fn http1(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, app: Router) {
-        let heads = Heads::default();
-        let stream = Limited::new(stream, heads.clone(), self.header_timeout);
-        let app = TowerToHyperService::new(app);
-        let seen = heads.clone();
-        let service = service_fn(move |request| {
-            heads.turn();
-            let (answer, heads) = (app.call(request), heads.clone());
-            async move {
-                let answer = answer.await;
-                heads.turn();
-                answer
-            }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(IDLE)
-            .max_buf_size(MAX_HEADER_BYTES)
-            .serve_connection(TokioIo::new(stream), service);
-        drive(connection, self.stage, || seen.none_yet()).await;
+        http1(stream, app, self.header_timeout, self.stage).await;
     }
 
     async fn http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, app: Router) {
@@ -138,6 +107,56 @@ impl Accept {
         // hyper itself ends one that is unused.
         drive(connection, self.stage, || false).await;
     }
+}
+
+/// Accepts plain connections until it is dropped.
+pub(super) async fn plain(
+    listener: TcpListener,
+    app: Router,
+    header_timeout: Duration,
+    stage: watch::Receiver<Stage>,
+) {
+    let room = Arc::new(Semaphore::new(64));
+    let mut open = JoinSet::new();
+    loop {
+        let (stream, permit) = tokio::select! {
+            accepted = accept(&listener, &room) => accepted,
+            Some(_) = open.join_next() => continue,
+        };
+        let (app, stage) = (app.clone(), stage.clone());
+        open.spawn(async move {
+            http1(stream, app, header_timeout, stage).await;
+            drop(permit);
+        });
+    }
+}
+
+/// HTTP/1.1, with a limit on the time of each head.
+async fn http1(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    app: Router,
+    header_timeout: Duration,
+    stage: watch::Receiver<Stage>,
+) {
+    let heads = Heads::default();
+    let stream = Limited::new(stream, heads.clone(), header_timeout);
+    let app = TowerToHyperService::new(app);
+    let seen = heads.clone();
+    let service = service_fn(move |request| {
+        heads.turn();
+        let (answer, heads) = (app.call(request), heads.clone());
+        async move {
+            let answer = answer.await;
+            heads.turn();
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    drive(connection, stage, || seen.none_yet()).await;
 }
 
 /// Serves a connection to its end; once closing, it finishes the request in

@@ -24,6 +24,9 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of the caller's time, what is kept for the way back: a tenth, at most this.
 const MAX_RESERVE: Duration = Duration::from_millis(250);
 
+/// The type of metrics (OpenMetrics 1.0, "Protocol negotiation").
+pub(super) const EXPOSITION: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 /// What every request needs.
 pub(super) struct Shared<J> {
     pub(super) judge: Arc<J>,
@@ -251,8 +254,11 @@ async fn readyz<J: Judge>(
 }
 
 async fn exposition<J: Judge>(State(shared): State<Arc<Shared<J>>>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], shared.metrics.encode()).into_response()
+    (
+        [(header::CONTENT_TYPE, EXPOSITION)],
+        shared.metrics.encode(),
+    )
+        .into_response()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::surroundings::{Entry, NO_CLUSTER, Relocated};
 use super::{Recorded, Webhook};
 use crate::admit::{self, Scope};
 use crate::policy::Decision;
+use crate::policy::decision::{self, plain};
 use crate::review::{self, Request, Review};
 use crate::server::{Call, Half, Reply};
 
@@ -40,7 +41,8 @@ impl Webhook {
                 match relocated.await {
                     Relocated::Denied(why) => review::encode_refusal(&uid, &why),
                     Relocated::Allowed { patch, warnings } => {
-                        review::encode_changed(&uid, &patch, &warnings)
+                        let lines = warnings.iter().map(|line| plain(line));
+                        review::encode_changed(&uid, &patch, &decision::warnings(lines))
                     }
                 }
             }
@@ -95,7 +97,7 @@ impl Webhook {
 }
 
 /// The entries that policies want moved, each once.
-fn entries(decision: &Decision) -> Vec<Entry> {
+pub fn entries(decision: &Decision) -> Vec<Entry> {
     let moving = decision.findings.iter().filter(|one| one.actions.moves);
     let mut found = BTreeMap::new();
     for judged in moving {

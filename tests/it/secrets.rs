@@ -139,6 +139,56 @@ fn a_hint_is_a_secret_without_its_value_and_the_pod_that_reads_it() {
     assert!(!check(&[&file]).contains("instead, a Secret"));
 }
 
+/// A ConfigMap with a file that holds a secret, and a Deployment that uses it.
+fn application(user: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: app, namespace: shop}}\ndata:\n  \
+         LOG_LEVEL: info\n  TOKEN: {TOKEN}\n  app.yaml: |\n    db:\n      user: shop\n      \
+         password: {TOKEN}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, \
+         namespace: shop}}\nspec:\n  template:\n    spec:\n      containers:\n        - name: web\n          \
+         image: web:1.2.3\n          envFrom: [{{configMapRef: {{name: {user}}}}}]\n      volumes:\n        \
+         - {{name: files, configMap: {{name: {user}, items: [{{key: app.yaml, path: app.yaml}}]}}}}\n"
+    )
+}
+
+/// What people read of one policy alone.
+fn hints(scratch: &Scratch, manifests: &str) -> String {
+    let policy = root().join("pack/starter/configmap-secrets.yaml");
+    let policies = [
+        "--profile",
+        "none",
+        "--policies",
+        &policy.display().to_string(),
+    ];
+    let file = scratch.file("app.yaml", manifests);
+    let text = check(&[&policies[..], &["--fix-hints", &file]].concat());
+    text.replace(&file, "app.yaml")
+}
+
+#[test]
+fn a_hint_for_a_config_map_names_the_line_and_changes_what_uses_it() {
+    let scratch = Scratch::new();
+    insta::assert_snapshot!(hints(&scratch, &application("app")));
+}
+
+#[test]
+fn a_hint_for_a_config_map_that_nothing_uses_shows_how_pods_would() {
+    let scratch = Scratch::new();
+    insta::assert_snapshot!(hints(&scratch, &application("other")));
+}
+
+#[test]
+fn that_there_are_hints_is_one_line_however_many_secrets() {
+    let scratch = Scratch::new();
+    let file = scratch.file("a.yaml", application("app"));
+    let human = check(&[&file]);
+    assert_eq!(human.matches("--fix-hints").count(), 1, "{human}");
+    assert!(!check(&[&file, "--fix-hints"]).contains("--fix-hints"));
+    let clean = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: 'a:latest'}]}\n";
+    let clean = scratch.file("b.yaml", clean);
+    assert!(!check(&[&clean]).contains("--fix-hints"));
+}
+
 #[test]
 fn what_judges_values_does_not_load_without_the_grant() {
     let scratch = Scratch::new();

@@ -9,7 +9,7 @@ use super::{Code, Denial, Input, MOST_BYTES, Move, Operation, Outcome, Plan, Sta
 use crate::config_map::{ConfigMap, Content, NEVER, named, written};
 use crate::digest::{Issue, Owner, Place};
 use crate::field::{Field, escaped, listed};
-use crate::names::{DRY_RUN, Half, serving};
+use crate::names::{DRY_RUN, Half, advised, serving};
 use crate::placeholder::Placeholder;
 use crate::secret::Manifest;
 use crate::sensitive::Sensitive;
@@ -254,8 +254,14 @@ fn warnings(input: &Input<'_>, judged: &Judged) -> Vec<String> {
         if !fields.is_empty() {
             let secret = serving(name, half);
             let all = listed(fields);
+            let moved = match input.dry_run {
+                true => "would be moved",
+                false => "moved",
+            };
+            let own = advised(name);
             warnings.push(format!(
-                "{all} moved to Secret {secret}; in the manifest, use a Secret"
+                "{all}: {moved} to Secret {secret}; instead, write it in a Secret such as {own} and \
+                 name that in pods: `portcullis check --fix-hints FILE` shows both"
             ));
         }
     }
@@ -268,11 +274,15 @@ fn warnings(input: &Input<'_>, judged: &Judged) -> Vec<String> {
     if !judged.left.is_empty() {
         let all = listed(&judged.left);
         let why = match input.stage {
-            Stage::Audit => "would be moved to a Secret, once this ConfigMap is relocated",
+            Stage::Audit => "stays at stage Audit",
             Stage::Prepare => "stays until the pods that use it are replaced",
             Stage::Redact => "stays, since the ConfigMap is immutable",
         };
-        warnings.push(format!("{all}: secret, and {why}"));
+        let next = format!(
+            "`portcullis secrets plan {}` says what is next",
+            input.namespace
+        );
+        warnings.push(format!("{all}: secret, and {why}; {next}"));
     }
     warnings
 }

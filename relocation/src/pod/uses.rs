@@ -89,7 +89,7 @@ pub fn unrewritten(pod: &Value, old: Option<&Value>, maps: &Maps) -> Vec<Use> {
 
 impl Site<'_> {
     /// ConfigMaps and keys, None for all, in either form.
-    fn reads(&self, owners: &Owners) -> Vec<(String, Option<String>)> {
+    pub(super) fn reads(&self, owners: &Owners) -> Vec<(String, Option<String>)> {
         match self.form {
             Form::Env(entry) => {
                 let reference = KeyRef::of(entry, owners);

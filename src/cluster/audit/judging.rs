@@ -107,10 +107,11 @@ impl Judging {
         }
         let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
         let uid = uid.unwrap_or_default();
-        let fix = judge::fix(&outcome.findings, &object).filter(|_| self.wish.fixes);
+        let fix = judge::fix(&outcome.findings, &object);
         if self.wish.fixes && owner.is_none() {
             self.part.uses.extend(fix::uses(&object));
         }
+        let fix = (fix, self.wish.fixes);
         self.part.take(outcome, (&who, uid), owner.as_ref(), fix);
     }
 
@@ -202,7 +203,7 @@ impl Part {
         outcome: Outcome,
         (object, uid): (&Identity, &str),
         owner: Option<&Owner>,
-        fix: Option<Box<Fix>>,
+        (fix, is_told): (Option<Box<Fix>>, bool),
     ) {
         self.objects += 1;
         // What a controller made is changed where its template is.
@@ -223,7 +224,8 @@ impl Part {
         }
         for judged in &outcome.findings {
             let finding = Finding {
-                fix: fix.clone().filter(|_| judged.secret),
+                has_fix: fix.is_some() && judged.secret,
+                fix: fix.clone().filter(|_| is_told && judged.secret),
                 ..judge::finding(judged, object, Place::default(), None)
             };
             self.found.add(finding, uid, owner);

@@ -243,6 +243,7 @@ impl Made {
             path: String::new(),
             within: None,
             fix: None,
+            has_fix: false,
             creates: None,
             object,
             ..first

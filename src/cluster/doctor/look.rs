@@ -24,6 +24,8 @@ use super::served;
 use crate::cluster::safety::World;
 use crate::cluster::{anchor, certificates, crd, lease, object, registrations, state};
 
+mod relocation;
+
 const VALIDATING: &str = "validatingwebhookconfigurations";
 const MUTATING: &str = "mutatingwebhookconfigurations";
 
@@ -145,6 +147,7 @@ impl Looker<'_> {
         if seen.counts_on_networks() {
             seen.nodes = self.nodes().await;
         }
+        seen.relocating = self.relocating(&seen).await;
         seen
     }
 

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
+use super::relocation::Relocating;
 use super::served::Served;
 use crate::cluster::safety::World;
 
@@ -58,6 +59,8 @@ pub struct Seen {
     pub policies: Option<Vec<Value>>,
     /// Some nodes, where it matters who enforces NetworkPolicies.
     pub nodes: Option<Vec<Value>>,
+    /// What there is of relocation, where anything is moved.
+    pub relocating: Option<Relocating>,
     /// The anchor; null if there is none.
     pub anchor: Option<Value>,
     /// ClusterRoles and Roles that are bound to our account: the namespace

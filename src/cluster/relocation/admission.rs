@@ -10,6 +10,7 @@ mod throttle;
 mod uses;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kube::Client;
@@ -19,9 +20,13 @@ use super::keys::Keys;
 use crate::failpoint;
 use crate::review::Request;
 use crate::server::Half;
+use crate::telemetry::Metrics;
 use crate::webhook::surroundings::{Entry, Relocated};
 use asking::Rights;
 use throttle::Throttle;
+
+pub(super) use config_maps::{is_owned, now};
+pub(super) use uses::{as_moved, has_ended};
 
 /// What is left of the request's time for the answer.
 const RESERVE: Duration = Duration::from_millis(100);
@@ -33,18 +38,25 @@ pub struct Moving {
     rights: Rights,
     throttle: Throttle,
     restorers: BTreeSet<String>,
+    metrics: Arc<Metrics>,
 }
 
 impl Moving {
     /// For the installation in this namespace; `restorers` may write
     /// placeholders.
-    pub fn new(client: Client, namespace: &str, restorers: BTreeSet<String>) -> Moving {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        restorers: BTreeSet<String>,
+        metrics: Arc<Metrics>,
+    ) -> Moving {
         Moving {
             keys: Keys::new(client.clone(), namespace, true),
             rights: Rights::new(client.clone()),
             throttle: Throttle::default(),
             client,
             restorers,
+            metrics,
         }
     }
 
@@ -75,7 +87,17 @@ impl Moving {
             failpoint::reached(decided);
             failpoint::leaving(answered);
         }
-        done.unwrap_or_else(|_| Err("the API server took too long".to_owned()))
+        let done = done.unwrap_or_else(|_| Err("the API server took too long".to_owned()));
+        if done.is_err() {
+            self.metrics.relocation_denied("unavailable");
+        }
+        done
+    }
+
+    /// Refused, and counted.
+    fn denied(&self, reason: &'static str, why: String) -> Relocated {
+        self.metrics.relocation_denied(reason);
+        Relocated::Denied(why)
     }
 }
 

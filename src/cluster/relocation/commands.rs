@@ -3,11 +3,15 @@
 //! webhook move what it is to move.
 
 mod enrolling;
+mod moved;
+mod planning;
 mod restoring;
 mod staging;
 mod telling;
 
-pub use enrolling::{Enrolment, enrol};
+pub use enrolling::{ADMISSION, Enrolment, SERVING, enrol};
+pub use moved::moved;
+pub use planning::plan;
 pub use restoring::{Restoration, restore};
 pub use staging::{prepare, redact};
 pub use telling::status;

@@ -24,20 +24,28 @@ use super::{LABEL, MOVE};
 use crate::cluster::told::one_line;
 use crate::cluster::watching::{Known, Objects, Watching};
 use crate::policy::matching::selects_labels;
+use crate::telemetry::relocation::Relocations;
 
 /// What all namespaces share.
 pub struct Serving {
     client: Client,
     keys: Keys,
     judged: LabelSelector,
+    metrics: Arc<Relocations>,
 }
 
 impl Serving {
     /// For the installation in this namespace, and for those enrolled
     /// namespaces that `judged` selects.
-    pub fn new(client: Client, namespace: &str, judged: LabelSelector) -> Serving {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        judged: LabelSelector,
+        metrics: Arc<Relocations>,
+    ) -> Serving {
         Serving {
             judged,
+            metrics,
             keys: Keys::new(client.clone(), namespace, false),
             client,
         }
@@ -80,6 +88,7 @@ async fn look_after(serving: Arc<Serving>) {
                     && let Some(objects) = known.objects()
                 {
                     follow(&serving, objects, &mut running);
+                    serving.metrics.watching();
                 }
             }
             Err(error) => {
@@ -109,6 +118,7 @@ fn follow(
         if !stays {
             tracing::info!(namespace = name, "is not enrolled any more");
             task.abort();
+            serving.metrics.forget(name);
         }
         stays
     });

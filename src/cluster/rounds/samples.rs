@@ -25,6 +25,7 @@ pub(super) fn finding(code: &str, namespace: Option<&str>, name: &str, action: A
         container: Some("a".into()),
         within: None,
         fix: None,
+        has_fix: false,
         creates: None,
         fingerprint: "f".into(),
         excerpt: None,

@@ -26,6 +26,10 @@ pub(super) fn render(out: &mut String, fix: &Fix) {
         let _ = writeln!(out, "    {BOLD}and{BOLD:#} in {place}:");
         indented(out, &change.value);
     }
+    if let Some(example) = &fix.example {
+        let _ = writeln!(out, "    {BOLD}and{BOLD:#} in pods, one of:");
+        indented(out, example);
+    }
     for note in &fix.notes {
         let _ = writeln!(out, "    {BOLD}and{BOLD:#} {}", plain(note));
     }

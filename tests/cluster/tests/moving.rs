@@ -20,6 +20,8 @@ mod histories;
 mod kills;
 /// Values come, change and go.
 mod lives;
+/// What is told before.
+mod planned;
 /// What is there is moved step by step, and back.
 mod stages;
 
@@ -172,7 +174,7 @@ impl Stage {
     pub(crate) fn secrets_line(&self, arguments: &[&str]) -> Vec<String> {
         let config = cluster().kubeconfig(User::Admin).display().to_string();
         let installation = format!("--installation={}", self.installation.home.name());
-        let takes_installation = matches!(arguments[0], "enrol" | "restore");
+        let takes_installation = matches!(arguments[0], "enrol" | "restore" | "plan");
         let place = takes_installation.then_some(installation.as_str());
         [&["secrets"], arguments, &["--kubeconfig", &config]]
             .concat()

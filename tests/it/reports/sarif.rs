@@ -251,6 +251,7 @@ fn of_too_many_findings_the_gravest_are_kept_and_the_rest_is_counted() {
         container: None,
         within: None,
         fix: None,
+        has_fix: false,
         creates: None,
         fingerprint: "f".into(),
         exemption: None,

@@ -245,6 +245,19 @@ fn data_of_what_was_immutable_before_is_left() {
     assert_eq!(labelled.verified(&labelled.object), Ok(()));
 }
 
+/// What `kubectl apply` prints: what, where to, what instead.
+#[test]
+fn a_warning_says_what_was_moved_and_what_to_write_instead() {
+    let mut request = create(config_map(json!({"password": "hunter22"})));
+    let (_, moved) = request.moved();
+    let text = "data.password: moved to Secret portcullis-moved-t-app; instead, write it in a Secret \
+                such as app-secret and name that in pods: `portcullis check --fix-hints FILE` shows both";
+    assert_eq!(moved.warnings, [text]);
+    request.dry_run = true;
+    let (_, predicted) = request.moved();
+    assert!(predicted.warnings[0].contains("would be moved to Secret"));
+}
+
 #[test]
 fn binary_data_is_moved_as_bytes() {
     let mut request = create(config_map(json!({"user": "app"})));

@@ -30,6 +30,7 @@ fn finding(object: &Value, code: &str, container: &str) -> Finding {
         container: Some(container.into()),
         within: None,
         fix: None,
+        has_fix: false,
         creates: None,
         exemption: None,
         excerpt: None,

@@ -1,6 +1,7 @@
 //! What is broken, and what is to be said of it.
 
 mod networks;
+mod relocation;
 mod serving;
 
 use base64::Engine as _;
@@ -64,6 +65,7 @@ pub(super) fn broken() -> Vec<Case> {
     let all = [
         manifests(),
         serving::serving(),
+        relocation::relocations(),
         networks,
         registered(),
         others(),

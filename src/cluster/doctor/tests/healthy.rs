@@ -153,5 +153,6 @@ pub(in crate::cluster::doctor::tests) fn healthy() -> Seen {
         ),
         rights: Some(granted()),
         nodes: None,
+        relocating: None,
     }
 }

@@ -70,7 +70,7 @@ impl Moving {
             let input = self.input(&subject, &keyring, "")?;
             return Ok(match verify(&input) {
                 Ok(()) => nothing(),
-                Err(denial) => Relocated::Denied(denial.message),
+                Err(denial) => self.denied(denial.code.as_str(), denial.message),
             });
         }
         for _ in 0..TRIES {
@@ -97,7 +97,9 @@ impl Moving {
     /// None where the name of the staged Secret was taken.
     async fn carry_out(&self, namespace: &str, planned: Plan) -> Result<Option<Relocated>, String> {
         let moved = match planned.outcome {
-            Outcome::Deny(denial) => return Ok(Some(Relocated::Denied(denial.message))),
+            Outcome::Deny(denial) => {
+                return Ok(Some(self.denied(denial.code.as_str(), denial.message)));
+            }
             Outcome::Admit { warnings } => {
                 let patch = Vec::new();
                 return Ok(Some(Relocated::Allowed { patch, warnings }));
@@ -108,12 +110,16 @@ impl Moving {
             staged,
             patch,
             warnings,
+            moved,
             ..
         } = moved;
         if let Some(manifest) = &staged
             && !self.create(namespace, manifest).await?
         {
             return Ok(None);
+        }
+        if staged.is_some() {
+            self.metrics.relocation_moved(moved.len());
         }
         let patch: Vec<PatchOperation> = serde_json::from_value(patch)
             .map_err(|_| "the change is no JSON Patch: this is a fault of Portcullis".to_owned())?;
@@ -226,11 +232,10 @@ impl<'a> Subject<'a> {
     /// whoever reads it does so by the API (design: reliability.md, section 8).
     fn is_exempt(&self) -> bool {
         let user = &self.request.attributes.username;
-        let owners = self.object["metadata"]["ownerReferences"].as_array();
         user.starts_with("system:kube-")
             || user.starts_with("system:node:")
             || user.starts_with("system:serviceaccount:kube-system:")
-            || owners.is_some_and(|owners| !owners.is_empty())
+            || is_owned(self.object)
     }
 
     fn throttle_key(&self) -> super::throttle::Key {
@@ -249,6 +254,12 @@ impl From<resource::Stage> for portcullis_relocation::admission::Stage {
     }
 }
 
+/// Whether a controller made it.
+pub(in crate::cluster::relocation) fn is_owned(object: &Value) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array();
+    owners.is_some_and(|owners| !owners.is_empty())
+}
+
 fn random() -> Result<u64, String> {
     let mut bytes = [0; 8];
     rand::fill(&mut bytes).map_err(|_| "there is no randomness".to_owned())?;
@@ -256,7 +267,7 @@ fn random() -> Result<u64, String> {
 }
 
 /// Seconds since 1970.
-fn now() -> Result<u32, String> {
+pub(in crate::cluster::relocation) fn now() -> Result<u32, String> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = since
         .ok()

@@ -63,17 +63,21 @@ impl Moving {
             false => self.seen(namespace, &names).await?,
         };
         if let Some(late) = seen.iter().find(|one| waits && !one.is_served) {
-            return Ok(Relocated::Denied(format!(
+            let why = format!(
                 "what was moved out of ConfigMap {} is not served yet (`kubectl get relocation {0} \
                  --namespace {namespace}` says why); to try again is safe",
                 late.name
-            )));
+            );
+            return Ok(self.denied("not-served", why));
         }
         let maps: Maps = seen.into_iter().map(|one| (one.name, one.known)).collect();
         Ok(match half {
-            Half::Check => checked(pod, old, &maps),
+            Half::Check => match checked(pod, old, &maps) {
+                Ok(()) => nothing(),
+                Err(why) => self.denied("pod-refused", why),
+            },
             Half::Move => match rewrite(pod, old, &maps) {
-                Err(refusal) => Relocated::Denied(refusal.to_string()),
+                Err(refusal) => self.denied("pod-refused", refusal.to_string()),
                 Ok(rewritten) => Relocated::Allowed {
                     patch: diff(pod, &rewritten),
                     warnings: Vec::new(),
@@ -143,13 +147,12 @@ fn used(pod: &Value) -> BTreeSet<String> {
     names.filter(|name| !is_left_alone(name)).collect()
 }
 
-fn checked(pod: &Value, old: Option<&Value>, maps: &Maps) -> Relocated {
-    if let Err(refusal) = check_names(pod, old, maps) {
-        return Relocated::Denied(refusal.to_string());
-    }
+/// Why the pod is refused, one line.
+fn checked(pod: &Value, old: Option<&Value>, maps: &Maps) -> Result<(), String> {
+    check_names(pod, old, maps).map_err(|refusal| refusal.to_string())?;
     match unrewritten(pod, old, maps).first() {
-        None => nothing(),
-        Some(plain) => Relocated::Denied(format!(
+        None => Ok(()),
+        Some(plain) => Err(format!(
             "{plain}, which were moved into a Secret, and Portcullis was not asked or its change was \
              undone; try again"
         )),

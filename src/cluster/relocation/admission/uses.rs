@@ -27,12 +27,12 @@ impl Moving {
         let maps = Maps::from([(name.to_owned(), as_moved(object, fields))]);
         let mut readers = BTreeMap::<Field, Vec<String>>::new();
         let take = |pod: Pod| {
-            if has_ended(&pod) {
-                return Ok(());
-            }
             let name = pod.metadata.name.clone().unwrap_or_default();
             let value = serde_json::to_value(pod)
                 .map_err(|_| format!("a pod of {namespace} cannot be read"))?;
+            if has_ended(&value) {
+                return Ok(());
+            }
             let used = unrewritten(&value, None, &maps);
             let keys: BTreeSet<&String> = used.iter().flat_map(|one| &one.keys).collect();
             for field in fields.iter().filter(|field| keys.contains(&field.key)) {
@@ -46,7 +46,7 @@ impl Moving {
 }
 
 /// The ConfigMap as if these keys had moved.
-fn as_moved(object: &Value, fields: &BTreeSet<Field>) -> Known {
+pub(in crate::cluster::relocation) fn as_moved(object: &Value, fields: &BTreeSet<Field>) -> Known {
     let half = |half| {
         let of_half = fields.iter().filter(|field| field.half == half);
         of_half.map(|field| field.key.clone()).collect()
@@ -71,10 +71,10 @@ pub(super) fn newly_secret(old: &Value, secret: &BTreeSet<Field>) -> BTreeSet<Fi
     secret.iter().filter(is_plain).cloned().collect()
 }
 
-fn has_ended(pod: &Pod) -> bool {
-    let phase = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref());
-    matches!(phase, Some("Succeeded" | "Failed"))
+/// Whether none of its containers starts again.
+pub(in crate::cluster::relocation) fn has_ended(pod: &Value) -> bool {
+    matches!(
+        pod["status"]["phase"].as_str(),
+        Some("Succeeded" | "Failed")
+    )
 }

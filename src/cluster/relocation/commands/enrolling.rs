@@ -16,6 +16,11 @@ use crate::cluster::relocation::resource::{self, Spec, Stage};
 use crate::cluster::relocation::{LABEL, MOVE};
 use crate::registration::yaml;
 
+/// The role of the webhook's account in enrolled namespaces (deploy/chart).
+pub const ADMISSION: &str = "portcullis-relocation-admission";
+/// The role of the account that serves what was moved.
+pub const SERVING: &str = "portcullis-relocation-serving";
+
 /// What is to be enrolled, and for whom.
 #[derive(Debug, Clone)]
 pub struct Enrolment {
@@ -43,8 +48,8 @@ impl Enrolment {
             })
         };
         vec![
-            binding("portcullis-relocation-admission", &self.account),
-            binding("portcullis-relocation-serving", "portcullis-relocation"),
+            binding(ADMISSION, &self.account),
+            binding(SERVING, "portcullis-relocation"),
             json!({"apiVersion": "v1", "kind": "Namespace",
                 "metadata": {"name": self.namespace, "labels": {LABEL: MOVE}}}),
         ]

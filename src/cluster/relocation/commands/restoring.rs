@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result, anyhow};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use anyhow::{Result, anyhow};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams, PostParams};
+use kube::api::{Api, PostParams};
 use portcullis_relocation::moments::Moment;
 use portcullis_relocation::promotion::Input;
 use portcullis_relocation::{marks, restore as pure};
@@ -63,31 +63,18 @@ pub async fn restore(client: &Client, wanted: &Restoration) -> Result<(String, b
 /// The ConfigMaps with placeholders. Their label says so, which anybody could
 /// have taken off, so that those of a namespace are looked at one by one.
 async fn moved(client: &Client, wanted: &Restoration) -> Result<BTreeSet<(String, String)>> {
-    let namespaces = match &wanted.namespace {
-        Some(namespace) => vec![namespace.clone()],
-        None => {
-            let all: Api<Namespace> = Api::all(client.clone());
-            let all = all.list_metadata(&ListParams::default()).await;
-            all.context("namespaces")?
-                .iter()
-                .map(ResourceExt::name_any)
-                .collect()
-        }
-    };
     let mut found = BTreeSet::new();
-    for namespace in namespaces {
-        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
-        let maps = maps.list(&ListParams::default()).await;
-        for map in maps.with_context(|| format!("ConfigMaps of {namespace}"))? {
-            let name = map.name_any();
-            let value = serde_json::to_value(&map)?;
-            let named = portcullis_relocation::promotion::wanted(&value)?;
-            let is_wanted = wanted.config_map.as_ref().is_none_or(|one| *one == name);
-            if is_wanted && (!named.is_empty() || map.labels().contains_key(marks::MOVED)) {
-                found.insert((namespace.clone(), name));
-            }
+    let take = |namespace: &str, map: &ConfigMap| {
+        let name = map.name_any();
+        let value = serde_json::to_value(map)?;
+        let named = portcullis_relocation::promotion::wanted(&value)?;
+        let is_wanted = wanted.config_map.as_ref().is_none_or(|one| *one == name);
+        if is_wanted && (!named.is_empty() || map.labels().contains_key(marks::MOVED)) {
+            found.insert((namespace.to_owned(), name));
         }
-    }
+        Ok(())
+    };
+    super::moved::each(client, wanted.namespace.as_deref(), take).await?;
     Ok(found)
 }
 

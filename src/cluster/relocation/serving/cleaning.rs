@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 use kube::core::PartialObjectMeta;
-use portcullis_relocation::collection::{Candidate, plan};
+use portcullis_relocation::collection::{Candidate, plan, unnamed};
 use portcullis_relocation::marks;
 use portcullis_relocation::moments::Moment;
 use serde_json::Value;
@@ -30,6 +30,7 @@ async fn cleared(serving: &Serving, namespace: &str) -> Result<(), String> {
     let staged = secrets.list_metadata(&selected).await.map_err(told)?;
     let candidates: Vec<Candidate> = staged.iter().map(candidate).collect();
     if candidates.is_empty() {
+        serving.metrics.unnamed(namespace, 0, None);
         return Ok(());
     }
     reached(Moment::CollectListed);
@@ -37,6 +38,9 @@ async fn cleared(serving: &Serving, namespace: &str) -> Result<(), String> {
     let maps = maps.list(&ListParams::default()).await.map_err(told)?;
     let maps: Result<Vec<Value>, _> = maps.iter().map(serde_json::to_value).collect();
     let maps = maps.map_err(|_| "a ConfigMap cannot be read".to_owned())?;
+    let waiting = unnamed(&candidates, &maps).map_err(|error| error.to_string())?;
+    let oldest = waiting.iter().map(|one| one.created).min();
+    serving.metrics.unnamed(namespace, waiting.len(), oldest);
     let unused = plan(now, &candidates, &maps).map_err(|error| error.to_string())?;
     for candidate in unused {
         let parameters = DeleteParams::default().preconditions(Preconditions {

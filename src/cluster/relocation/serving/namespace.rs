@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event};
 use kube::{Resource, ResourceExt};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::promoting::Promoted;
 use super::readers::Readers;
 use super::{Serving, cleaning, promoting};
 use crate::cluster::relocation::known::is_left_alone;
 use crate::cluster::relocation::resource;
 use crate::cluster::told::one_line;
 use crate::cluster::watching::Watching;
+use crate::telemetry::relocation::Tally;
 
 /// How often all ConfigMaps are looked at where nothing seems to change, and
 /// what nobody refers to is looked for.
@@ -37,8 +40,7 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
     let mut every = interval(RESYNC);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut waiting, mut known) = (BTreeSet::new(), BTreeSet::new());
-    // What could not be done, and why, so that it is said once.
-    let mut troubles = BTreeMap::<String, String>::new();
+    let mut state = State::default();
     loop {
         let pause = match waiting.is_empty() {
             true => RESYNC,
@@ -65,19 +67,56 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
         let mut later = BTreeSet::new();
         for name in std::mem::take(&mut waiting) {
             match promoting::promote(&serving, &namespace, &name, &readers).await {
-                Ok(()) => {
-                    troubles.remove(&name);
-                }
+                Ok(promoted) => state.served(&name, promoted),
                 Err(problem) => {
-                    if troubles.get(&name) != Some(&problem) {
-                        tracing::warn!(namespace, config_map = name, problem, "is not served");
-                        troubles.insert(name.clone(), problem);
-                    }
+                    state.unserved(&namespace, &name, problem);
                     later.insert(name);
                 }
             }
         }
+        serving.metrics.tally(&namespace, &state.tally());
         waiting = later;
+    }
+}
+
+/// How far the ConfigMaps of a namespace are.
+#[derive(Default)]
+struct State {
+    /// Those that something was moved out of, or that something is wrong with.
+    promoted: BTreeMap<String, Promoted>,
+    /// What could not be done, and why, so that it is said once; and since when,
+    /// Unix time.
+    troubles: BTreeMap<String, (String, i64)>,
+}
+
+impl State {
+    fn served(&mut self, name: &str, promoted: Promoted) {
+        self.troubles.remove(name);
+        match promoted == Promoted::default() {
+            true => drop(self.promoted.remove(name)),
+            false => drop(self.promoted.insert(name.to_owned(), promoted)),
+        }
+    }
+
+    fn unserved(&mut self, namespace: &str, name: &str, problem: String) {
+        let known = self.troubles.get(name);
+        if known.is_some_and(|(known, _)| *known == problem) {
+            return;
+        }
+        let since = known.map_or_else(|| Timestamp::now().as_second(), |(_, since)| *since);
+        tracing::warn!(namespace, config_map = name, problem, "is not served");
+        self.troubles.insert(name.to_owned(), (problem, since));
+    }
+
+    fn tally(&self) -> Tally {
+        let all = self.promoted.values();
+        Tally {
+            config_maps: all.clone().filter(|one| one.moved > 0).count(),
+            keys: all.clone().map(|one| one.moved).sum(),
+            dangling: all.map(|one| one.problems).sum(),
+            unserved: self.troubles.len(),
+            unserved_since: self.troubles.values().map(|(_, since)| *since).min(),
+        }
     }
 }
 
@@ -102,4 +141,32 @@ fn note<K: Resource>(
 fn unwatched(namespace: &str, error: &watcher::Error) {
     let problem = one_line(error);
     tracing::warn!(namespace, problem, "is not watched; it is tried again");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lag_counts_from_its_beginning_whatever_its_reason() {
+        let mut state = State::default();
+        let moved = Promoted {
+            moved: 2,
+            problems: 0,
+        };
+        state.served("app", moved);
+        state.unserved("shop", "app", "forbidden".to_owned());
+        let since = state.tally().unserved_since;
+        state
+            .troubles
+            .insert("app".to_owned(), ("forbidden".to_owned(), 7));
+        state.unserved("shop", "app", "conflict".to_owned());
+        let tally = state.tally();
+        assert!(since > Some(7));
+        assert_eq!((tally.unserved, tally.unserved_since), (1, Some(7)));
+        // What was moved stays moved, however it is served.
+        assert_eq!((tally.config_maps, tally.keys), (1, 2));
+        state.served("app", Promoted::default());
+        assert_eq!(state.tally(), Tally::default());
+    }
 }

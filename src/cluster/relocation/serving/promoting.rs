@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use portcullis_relocation::moments::Moment;
 use portcullis_relocation::promotion::{self, Action, Input, Promotion};
-use portcullis_relocation::{Field, Manifest};
+use portcullis_relocation::{ConfigMap, Content, Field, Manifest};
 
 use super::Serving;
 use super::readers::{Readers, Users};
@@ -27,6 +27,15 @@ enum Written {
     Conflict,
 }
 
+/// What is served now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Promoted {
+    /// Keys that were moved.
+    pub(super) moved: usize,
+    /// Things that are wrong.
+    pub(super) problems: usize,
+}
+
 /// Brings what is served of this ConfigMap to what was committed.
 ///
 /// # Errors
@@ -37,7 +46,7 @@ pub(super) async fn promote(
     namespace: &str,
     name: &str,
     readers: &Readers,
-) -> Result<(), String> {
+) -> Result<Promoted, String> {
     let users = readers.of(name);
     let one = One {
         serving,
@@ -50,10 +59,14 @@ pub(super) async fn promote(
     for _ in 0..TRIES {
         let read = one.target.read().await?;
         if !read.is_concerned() && !read.holds_any(&users.awaited) {
-            return Ok(());
+            return Ok(Promoted::default());
         }
         if let Some(promotion) = one.act(&read, &users).await? {
-            return one.tell(&read, &promotion, users).await;
+            one.tell(&read, &promotion, users).await?;
+            return Ok(Promoted {
+                moved: moved(&read),
+                problems: promotion.problems.len(),
+            });
         }
     }
     Err("others keep writing what is served".to_owned())
@@ -129,6 +142,14 @@ impl One<'_> {
             Err(error) => Err(told(name)(error)),
         }
     }
+}
+
+fn moved(read: &Read) -> usize {
+    let map = read.config_map.as_ref().map(ConfigMap::new);
+    // What cannot be read, the API server would not have let through.
+    let contents = map.and_then(|map| map.contents().ok()).unwrap_or_default();
+    let is_moved = |content: &&Content| matches!(content, Content::Placeholder(_));
+    contents.values().filter(is_moved).count()
 }
 
 /// The keys whose values are to be served while the ConfigMap holds them.

@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::Installation;
 use crate::folder::Folder;
+use crate::http;
 use crate::kubeconfig;
 use crate::kubectl::User;
-use crate::portcullis::binary;
+use crate::portcullis::{LOOPBACK, binary};
 use crate::process::{Process, stop_file};
 
 /// The account that the chart has for it.
@@ -30,6 +31,21 @@ impl Serving {
     /// What it has logged.
     pub fn log(&self) -> String {
         self.process.iter().map(Process::log).collect()
+    }
+
+    /// Its metrics.
+    ///
+    /// # Errors
+    ///
+    /// It does not say where, or does not answer.
+    pub fn metrics(&self) -> Result<String> {
+        let log = self.log();
+        let mut lines = log.lines();
+        let line = lines.find(|line| line.contains("health and metrics"));
+        let rest = line.and_then(|line| Some(line.split_once(&format!("{LOOPBACK}:"))?.1));
+        let rest = rest.context("it has no port yet")?;
+        let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        http::get(format!("{LOOPBACK}:{port}").parse()?, "/metrics")
     }
 
     /// Fails if it has ended.
@@ -122,6 +138,7 @@ impl Installation<'_> {
             "relocate".to_owned(),
             format!("--kubeconfig={}", folder.file("account.kubeconfig")),
             format!("--namespace={}", self.home.name()),
+            format!("--metrics-listen={LOOPBACK}:0"),
         ];
         let arguments = arguments.iter().map(ToString::to_string);
         let command: Vec<String> = command.into_iter().chain(arguments).collect();

@@ -54,6 +54,21 @@ fn the_objects_of_the_chart_pass_the_profile_strict() {
     }
 }
 
+/// But for one: who serves what was moved reads Secrets, by a role that is bound
+/// in enrolled namespaces alone.
+#[test]
+fn the_objects_of_relocation_pass_but_for_the_role_that_reads_secrets() {
+    for metrics in ["relocation.metrics=true", "relocation.metrics=false"] {
+        let on = ["relocation.enabled=true", "relocation.portIsGuarded=true", metrics];
+        let rendered = template(&on).ok().unwrap();
+        let (_, printed) = check(&rendered);
+        assert!(printed.contains("1 denied   cluster-admin/role-reads-secrets"), "{printed}");
+        let probes = printed.contains("probes/");
+        assert_eq!(probes, metrics.ends_with("false"), "{printed}");
+        assert!(!printed.contains("disruption-budget/"), "{printed}");
+    }
+}
+
 /// What the container is started with.
 fn arguments(values: &[&str]) -> Vec<String> {
     let rendered = template(values).ok().unwrap();
@@ -287,6 +302,42 @@ fn the_registration_is_the_one_hook_of_helm_and_the_first_of_the_manifests() {
         .filter_map(|line| line.strip_prefix("kind: "));
     assert_eq!(kinds.take(2).collect::<Vec<_>>(), REGISTRATION);
     assert!(!install.contains("helm.sh/hook:"), "kubectl knows no hooks");
+}
+
+/// Before the registration: what refuses to go has to go on judging.
+#[test]
+fn with_relocation_helm_asks_first_whether_anything_is_moved() {
+    let on = ["relocation.enabled=true", "relocation.portIsGuarded=true"];
+    let rendered = documents(&template(&on).ok().unwrap());
+    let (name, job) = rendered
+        .iter()
+        .find(|(name, _)| name.contains("Job"))
+        .expect("a Job");
+    assert!(
+        name.contains("portcullis-restore-moved-secrets-first"),
+        "{name}"
+    );
+    for part in [
+        r#""helm.sh/hook":"pre-delete""#,
+        r#""helm.sh/hook-weight":"-10""#,
+        r#""helm.sh/hook-output-log-policy":"hook-failed""#,
+        r#""args":["secrets","moved"]"#,
+        r#""backoffLimit":0"#,
+    ] {
+        assert!(job.contains(part), "{part}: {job}");
+    }
+    let role = rendered.iter().find(|(name, _)| {
+        name.contains("\"ClusterRole\"") && name.contains("portcullis-uninstalling")
+    });
+    let (_, role) = role.expect("a role");
+    let rules =
+        r#""rules":[{"apiGroups":[""],"resources":["namespaces","configmaps"],"verbs":["list"]}]"#;
+    assert!(role.contains(rules), "{role}");
+    // Who applies manifests has no hooks; who relocates nothing, nothing to ask.
+    let manifests = template(&[&on[..], &["namespace.create=true"]].concat());
+    for text in [manifests, template(&[])] {
+        assert!(!text.ok().unwrap().contains("portcullis-uninstalling"));
+    }
 }
 
 #[test]

@@ -1,0 +1,109 @@
+//! `portcullis secrets moved`: whether a ConfigMap holds a placeholder. Asked
+//! before an uninstallation, which would leave it to pods.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::api::{Api, ListParams};
+use kube::{Client, ResourceExt};
+use portcullis_relocation::{ConfigMap as Contents, Content, Field};
+
+/// ConfigMaps that are named one by one.
+const SHOWN: usize = 20;
+
+/// Which ConfigMaps hold placeholders and how to put their values back; whether
+/// any does. It looks at the ConfigMaps themselves: when nothing of ours runs,
+/// nobody else knows.
+///
+/// # Errors
+///
+/// Namespaces or ConfigMaps cannot be listed.
+pub async fn moved(client: &Client, namespace: Option<&str>) -> Result<(String, bool)> {
+    let mut found = BTreeMap::<String, BTreeSet<Field>>::new();
+    let take = |namespace: &str, map: &ConfigMap| {
+        let value = serde_json::to_value(map)?;
+        let contents = Contents::new(&value).contents()?.into_iter();
+        let moved = contents.filter(|(_, content)| matches!(content, Content::Placeholder(_)));
+        let fields: BTreeSet<Field> = moved.map(|(field, _)| field).collect();
+        if !fields.is_empty() {
+            found.insert(format!("{namespace}/{}", map.name_any()), fields);
+        }
+        Ok(())
+    };
+    each(client, namespace, take).await?;
+    Ok((said(&found, namespace), !found.is_empty()))
+}
+
+/// Hands out all ConfigMaps of a namespace, or of all, one namespace at a time.
+pub(super) async fn each(
+    client: &Client,
+    namespace: Option<&str>,
+    mut take: impl FnMut(&str, &ConfigMap) -> Result<()>,
+) -> Result<()> {
+    let namespaces = match namespace {
+        Some(namespace) => vec![namespace.to_owned()],
+        None => {
+            let all: Api<Namespace> = Api::all(client.clone());
+            let all = all.list_metadata(&ListParams::default()).await;
+            let all = all.context("namespaces")?;
+            all.iter().map(ResourceExt::name_any).collect()
+        }
+    };
+    for namespace in namespaces {
+        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+        let maps = maps.list(&ListParams::default()).await;
+        let maps = maps.with_context(|| format!("ConfigMaps of {namespace}"))?;
+        maps.iter().try_for_each(|map| take(&namespace, map))?;
+    }
+    Ok(())
+}
+
+fn said(found: &BTreeMap<String, BTreeSet<Field>>, namespace: Option<&str>) -> String {
+    if found.is_empty() {
+        return "nothing is moved\n".to_owned();
+    }
+    let mut said = String::new();
+    for (place, fields) in found.iter().take(SHOWN) {
+        let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
+        let _ = writeln!(
+            said,
+            "ConfigMap {place}: {} moved to a Secret",
+            fields.join(", ")
+        );
+    }
+    if let Some(more) = found.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ = writeln!(said, "and {more} ConfigMaps more");
+    }
+    let restore = namespace.unwrap_or("--all");
+    let _ = writeln!(
+        said,
+        "without Portcullis new pods would be given placeholders; put the values back first: \
+         portcullis secrets restore {restore}"
+    );
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_told_what_is_moved_and_how_to_put_it_back() {
+        assert_eq!(said(&BTreeMap::new(), None), "nothing is moved\n");
+        let fields = || BTreeSet::from([Field::text("A"), Field::binary("b")]);
+        let many = (0..SHOWN + 2).map(|n| (format!("shop/app-{n:02}"), fields()));
+        let said = said(&many.collect(), None);
+        assert_eq!(said.lines().count(), SHOWN + 2, "{said}");
+        assert!(
+            said.contains("ConfigMap shop/app-00: data.A, binaryData.b moved"),
+            "{said}"
+        );
+        assert!(said.contains("\nand 2 ConfigMaps more\n"), "{said}");
+        assert!(
+            said.ends_with("portcullis secrets restore --all\n"),
+            "{said}"
+        );
+    }
+}
