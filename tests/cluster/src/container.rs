@@ -1,12 +1,14 @@
 //! Containers: what the kubelet told its runtime to run, and how that is run
 //! here, with our executable in the place of the image.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
+use crate::http;
 use crate::portcullis::binary;
 
 /// What the kubelet wants of one container (tests/cluster/plane/README.md).
@@ -18,6 +20,8 @@ pub struct Container {
     pub pod: String,
     /// The uid of its pod.
     pub uid: String,
+    /// How often it was made in this pod before.
+    pub attempt: u64,
     /// The image.
     pub image: String,
     /// After the entrypoint of the image.
@@ -92,6 +96,21 @@ impl Cluster {
         }
         Ok(containers)
     }
+
+    /// Ends the running container of this name, as if it had failed. The kubelet
+    /// makes the next attempt within seconds, later from the second one on.
+    ///
+    /// # Errors
+    ///
+    /// It does not run, or the node is not ours.
+    pub fn restart(&self, namespace: &str, pod: &str, container: &str) -> Result<()> {
+        let socket = self.folder().join("node.sock");
+        let place = || format!("the node's socket {}", socket.display());
+        let stream = UnixStream::connect(&socket).with_context(place)?;
+        let path = format!("/restart?namespace={namespace}&pod={pod}&container={container}");
+        http::ask(stream, "POST", &path).with_context(place)?;
+        Ok(())
+    }
 }
 
 impl Container {
@@ -119,6 +138,9 @@ impl Container {
             record: path,
             pod: text(&record["pod"])?,
             uid: text(&record["uid"])?,
+            attempt: record["attempt"]
+                .as_u64()
+                .context("a record without an attempt")?,
             image: text(&record["image"])?,
             arguments: arguments.iter().map(text).collect::<Result<_>>()?,
             environment: variables.iter().map(variable).collect::<Result<_>>()?,
