@@ -49,9 +49,13 @@ impl Moving {
             return Ok(nothing());
         }
         subject.stage = self.stage(&subject).await?;
-        if let (resource::Stage::Redact, Some(old), Some(name)) =
-            (subject.stage, subject.old, subject.name())
-        {
+        // Where nothing is taken any more, it does not matter who reads what.
+        if let (resource::Stage::Redact, false, Some(old), Some(name)) = (
+            subject.stage,
+            subject.is_terminating(),
+            subject.old,
+            subject.name(),
+        ) {
             let fields = newly_secret(old, &subject.secret);
             if !fields.is_empty() {
                 let readers = self.readers(subject.namespace, name, old, &fields);
@@ -138,7 +142,11 @@ impl Moving {
         let Some(name) = subject.name() else {
             return Ok(resource::Stage::default());
         };
-        let found = self.relocation(subject.namespace, name).await?;
+        let found = match self.relocation(subject.namespace, name).await {
+            // Our rights in it, and the Relocation, may have gone before.
+            Err(_) if subject.is_terminating() => None,
+            found => found?,
+        };
         Ok(found.map_or_else(resource::Stage::default, |found| {
             resource::spec(&found).stage
         }))
@@ -167,7 +175,7 @@ impl Moving {
             on_use: OnUse::Deny,
             restorer: self.restorers.contains(&attributes.username),
             exempt: subject.is_exempt(),
-            terminating: !subject.request.namespace["metadata"]["deletionTimestamp"].is_null(),
+            terminating: subject.is_terminating(),
             throttled: self
                 .throttle
                 .is_over(&subject.throttle_key(), Instant::now()),
@@ -199,6 +207,11 @@ impl<'a> Subject<'a> {
     /// None where the API server is yet to make one.
     fn name(&self) -> Option<&'a str> {
         Some(self.request.attributes.name.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// Whether the namespace is being deleted.
+    fn is_terminating(&self) -> bool {
+        !self.request.namespace["metadata"]["deletionTimestamp"].is_null()
     }
 
     /// Whether nothing in it is secret, and nothing ever was.
