@@ -47,8 +47,13 @@ pub(super) async fn promote(serving: &Serving, namespace: &str, name: &str) -> R
             return Ok(());
         }
         let users = one.users().await?;
-        if let Some(promotion) = one.act(&read, &users).await? {
-            return one.tell(&read, &promotion, users).await;
+        match one.act(&read, &users).await {
+            Ok(Some(promotion)) => return one.tell(&read, &promotion, users).await,
+            Ok(None) => {}
+            Err(problem) => {
+                let told = one.tell_why(&read, &problem).await;
+                return told.and(Err(problem));
+            }
         }
     }
     Err("others keep writing what is served".to_owned())
