@@ -154,13 +154,17 @@ fn is_going(object: &Metadata) -> bool {
     object.metadata.deletion_timestamp.is_some()
 }
 
-/// What policies and selectors see of a Namespace.
+/// What policies and selectors see of a Namespace; of one that is being
+/// deleted, since when.
 pub fn value(object: &Metadata) -> Value {
     let name = object.name_any();
     let mut labels = members(object.labels());
     labels.insert("kubernetes.io/metadata.name".into(), name.clone().into());
     let annotations = members(object.annotations());
-    let metadata = json!({"name": name, "labels": labels, "annotations": annotations});
+    let mut metadata = json!({"name": name, "labels": labels, "annotations": annotations});
+    if let Some(since) = &object.metadata.deletion_timestamp {
+        metadata["deletionTimestamp"] = json!(since);
+    }
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 }
 
@@ -168,4 +172,27 @@ fn members(of: &std::collections::BTreeMap<String, String>) -> Map<String, Value
     of.iter()
         .map(|(key, value)| (key.clone(), value.clone().into()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(metadata: Value) -> Value {
+        value(&serde_json::from_value(json!({"metadata": metadata})).unwrap())
+    }
+
+    #[test]
+    fn only_of_what_is_going_it_is_told_since_when() {
+        let (name, since) = ("shop", "2026-11-22T10:00:00Z");
+        let stays = seen(json!({"name": name}));
+        assert!(stays["metadata"].get("deletionTimestamp").is_none());
+        let mut going = seen(json!({"name": name, "deletionTimestamp": since}));
+        assert_eq!(going["metadata"]["deletionTimestamp"], since);
+        going["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .remove("deletionTimestamp");
+        assert_eq!(going, stays, "nothing else differs");
+    }
 }

@@ -143,7 +143,8 @@ fn fits(input: &Input<'_>, judged: &Judged) -> Result<(), Denial> {
     if plain.chain(moved).sum::<usize>() <= MOST_BYTES {
         return Ok(());
     }
-    let what = "with the values moved before, more than a ConfigMap or Secret holds (1 MiB)";
+    let what = "with the values moved before, more than a ConfigMap or Secret holds (1 MiB); \
+                split the ConfigMap";
     Err(Denial::of(Code::TooLarge, judged.fresh.keys(), what))
 }
 

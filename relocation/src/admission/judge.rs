@@ -109,7 +109,11 @@ impl Judged {
 
     fn refusal(&mut self, input: &Input<'_>) -> Option<Denial> {
         if self.size() > MOST_KEYS {
-            let what = format!("at most {MOST_KEYS} keys are moved out of one ConfigMap; split it");
+            let what = format!(
+                "{} keys of the ConfigMap are to be moved, and at most {MOST_KEYS} are moved out of \
+                 one; split it",
+                self.size()
+            );
             return Some(Denial::of(Code::TooManyKeys, [], what));
         }
         if input.terminating && !self.fresh.is_empty() {

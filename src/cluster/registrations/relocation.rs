@@ -12,7 +12,7 @@ use crate::registration::Registration;
 /// Both halves may wait for the API server: they ask and write there.
 const TIMEOUT_SECONDS: u8 = 10;
 
-const CONDITIONS: [(&str, &str); 3] = [NOT_PUT_BACK, NOT_CLUSTER_CA, CHANGED];
+const CONDITIONS: [(&str, &str); 4] = [NOT_PUT_BACK, NOT_CLUSTER_CA, CHANGED, NOT_GOING];
 
 /// The one write of who may put values back (`restore` on `relocations`), by
 /// the version that it replaces. It holds of all entries: whatever fails closed
@@ -26,10 +26,13 @@ const NOT_PUT_BACK: (&str, &str) = (
      .namespace(request.namespace).check(\"restore\").allowed()",
 );
 
-/// Every namespace has this one, which nobody moves anything out of.
+/// Every namespace has this one, which nobody moves anything out of. One that
+/// the API server is yet to name has no `request.name`: a condition that fails
+/// for that would keep the mutating entry from being asked.
 const NOT_CLUSTER_CA: (&str, &str) = (
     "not-the-cluster-ca",
-    "request.kind.kind != \"ConfigMap\" || request.name != \"kube-root-ca.crt\"",
+    "request.kind.kind != \"ConfigMap\" || \
+     object.metadata.?name.orValue(\"\") != \"kube-root-ca.crt\"",
 );
 
 /// Most updates of pods are no concern of ours, and must pass while we are down:
@@ -39,6 +42,19 @@ const CHANGED: (&str, &str) = (
     "changed",
     "request.operation != \"UPDATE\" || request.kind.kind != \"Pod\" || \
      object.spec != oldObject.spec",
+);
+
+/// A ConfigMap that is being deleted loses its finalizers by updates. In a
+/// namespace that is being deleted our rights there are among the first that go:
+/// were we asked, it would never be gone. What it holds is as it was.
+const NOT_GOING: (&str, &str) = (
+    "not-going",
+    "request.operation != \"UPDATE\" || request.kind.kind != \"ConfigMap\" || \
+     !has(object.metadata.deletionTimestamp) || \
+     object.?data.orValue({}) != oldObject.?data.orValue({}) || \
+     object.?binaryData.orValue({}) != oldObject.?binaryData.orValue({}) || \
+     object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}) || \
+     object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({})",
 );
 
 /// Has an entry of policies let values be put back.

@@ -55,7 +55,10 @@ impl Moving {
             Half::Check => Moment::CheckAsked,
         });
         subject.stage = self.stage(&subject).await?;
-        if let (resource::Stage::Redact, Some(name)) = (subject.stage, subject.name()) {
+        // Where nothing is taken any more, it does not matter who reads what.
+        if let (resource::Stage::Redact, false, Some(name)) =
+            (subject.stage, subject.is_terminating(), subject.name())
+        {
             // Pods can have come before it.
             let stored = subject.old.unwrap_or(&Value::Null);
             let fields = newly_secret(stored, &subject.secret);
@@ -154,7 +157,11 @@ impl Moving {
         let Some(name) = subject.name() else {
             return Ok(resource::Stage::default());
         };
-        let found = self.relocation(subject.namespace, name).await?;
+        let found = match self.relocation(subject.namespace, name).await {
+            // Our rights in it, and the Relocation, may have gone before.
+            Err(_) if subject.is_terminating() => None,
+            found => found?,
+        };
         Ok(found.map_or_else(resource::Stage::default, |found| {
             resource::spec(&found).stage
         }))
@@ -183,7 +190,7 @@ impl Moving {
             on_use: OnUse::Deny,
             restorer: self.restorers.contains(&attributes.username),
             exempt: subject.is_exempt(),
-            terminating: !subject.request.namespace["metadata"]["deletionTimestamp"].is_null(),
+            terminating: subject.is_terminating(),
             throttled: self
                 .throttle
                 .is_over(&subject.throttle_key(), Instant::now()),
@@ -215,6 +222,11 @@ impl<'a> Subject<'a> {
     /// None where the API server is yet to make one.
     fn name(&self) -> Option<&'a str> {
         Some(self.request.attributes.name.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// Whether the namespace is being deleted.
+    fn is_terminating(&self) -> bool {
+        !self.request.namespace["metadata"]["deletionTimestamp"].is_null()
     }
 
     /// Whether nothing in it is secret, and nothing ever was.

@@ -7,9 +7,8 @@ use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use kube::api::{Api, PostParams};
-use portcullis_relocation::ConfigMap as Contents;
-use portcullis_relocation::Field;
 use portcullis_relocation::moments::Moment;
+use portcullis_relocation::{ConfigMap as Contents, Content, Field};
 
 use crate::cluster::relocation::resource::{self, Spec, Stage};
 use crate::failpoint::reached;
@@ -77,7 +76,7 @@ pub async fn prepare(
 ///
 /// It is refused, above all because pods read it still; it then stays as it is.
 pub async fn redact(client: &Client, namespace: &str, name: &str) -> Result<String> {
-    let (maps, _) = config_map(client, namespace, name).await?;
+    let (maps, object) = config_map(client, namespace, name).await?;
     let relocations = resource::within(client, namespace);
     let before = relocations.get_opt(name).await.context("Relocations")?;
     let before = before.as_ref().map(resource::spec).unwrap_or_default();
@@ -87,6 +86,13 @@ pub async fn redact(client: &Client, namespace: &str, name: &str) -> Result<Stri
     };
     super::put(client, namespace, name, &spec).await?;
     reached(Moment::RedactTold);
+    if is_fixed(&object)? {
+        bail!(
+            "ConfigMap {namespace}/{name} is immutable and stays as it is: once no pod from before \
+             `portcullis secrets prepare` reads it, delete it and create it again; its values are \
+             moved then, since it is at stage Redact now"
+        );
+    }
     // The same object again: the webhook sees it, and changes it.
     let written = async {
         let object = maps.get(name).await?;
@@ -106,6 +112,15 @@ pub async fn redact(client: &Client, namespace: &str, name: &str) -> Result<Stri
             })
         }
     }
+}
+
+/// Whether it is immutable and nothing was moved when it was created.
+fn is_fixed(object: &ConfigMap) -> Result<bool> {
+    let value = serde_json::to_value(object)?;
+    let contents = Contents::new(&value);
+    let mut held = contents.contents()?.into_values();
+    let has_moved = held.any(|content| matches!(content, Content::Placeholder(_)));
+    Ok(contents.is_immutable() && !has_moved)
 }
 
 async fn config_map(

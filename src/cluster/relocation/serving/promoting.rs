@@ -61,12 +61,19 @@ pub(super) async fn promote(
         if !read.is_concerned() && !read.holds_any(&users.awaited) {
             return Ok(Promoted::default());
         }
-        if let Some(promotion) = one.act(&read, &users).await? {
-            one.tell(&read, &promotion, users).await?;
-            return Ok(Promoted {
-                moved: moved(&read),
-                problems: promotion.problems.len(),
-            });
+        match one.act(&read, &users).await {
+            Ok(Some(promotion)) => {
+                one.tell(&read, &promotion, users).await?;
+                return Ok(Promoted {
+                    moved: moved(&read),
+                    problems: promotion.problems.len(),
+                });
+            }
+            Ok(None) => {}
+            Err(problem) => {
+                let told = one.tell_why(&read, &problem).await;
+                return told.and(Err(problem));
+            }
         }
     }
     Err("others keep writing what is served".to_owned())

@@ -32,8 +32,23 @@ impl One<'_> {
             Some(_) => self.status(promotion, users),
             None => gone(),
         };
+        self.publish(read, &status).await
+    }
+
+    /// Writes why what was committed is not served: pods wait for it.
+    pub(super) async fn tell_why(&self, read: &Read, problem: &str) -> Result<(), String> {
+        let before = read.relocation.as_ref().map(resource::status);
+        let status = Status {
+            state: "Pending".to_owned(),
+            message: problem.to_owned(),
+            ..before.unwrap_or_default()
+        };
+        self.publish(read, &status).await
+    }
+
+    async fn publish(&self, read: &Read, status: &Status) -> Result<(), String> {
         match (&read.relocation, &read.config_map) {
-            (Some(relocation), _) if resource::status(relocation) == status => return Ok(()),
+            (Some(relocation), _) if resource::status(relocation) == *status => return Ok(()),
             (Some(_), _) => {}
             (None, Some(config_map)) => {
                 reached(Moment::TellCreating);
@@ -42,7 +57,7 @@ impl One<'_> {
             }
             (None, None) => return Ok(()),
         }
-        let patch = Patch::Merge(json!({"status": full(&status)}));
+        let patch = Patch::Merge(json!({"status": full(status)}));
         let told_by = PatchParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
