@@ -26,10 +26,11 @@ const NOT_PUT_BACK: (&str, &str) = (
      .namespace(request.namespace).check(\"restore\").allowed()",
 );
 
-/// Every namespace has this one, which nobody moves anything out of.
+/// Every namespace has this one, which nobody moves anything out of. One whose
+/// name the API server is yet to make has none.
 const NOT_CLUSTER_CA: (&str, &str) = (
     "not-the-cluster-ca",
-    "request.kind.kind != \"ConfigMap\" || request.name != \"kube-root-ca.crt\"",
+    "request.kind.kind != \"ConfigMap\" || !has(request.name) || request.name != \"kube-root-ca.crt\"",
 );
 
 /// Most updates of pods are no concern of ours, and must pass while we are down:

@@ -16,6 +16,7 @@ pub mod caller;
 mod certificates;
 mod cluster;
 pub mod container;
+pub mod etcd;
 mod flags;
 mod folder;
 mod go;
@@ -45,6 +46,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use balancer::Balancer;
 pub use cluster::{AuditLevel, Cluster};
+pub use flags::AUDITED;
 pub use installation::Installation;
 pub use kubectl::{Answer, Program, User};
 pub use line::Line;

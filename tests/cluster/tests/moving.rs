@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use crate::policies::{Turn, admin, apply, eventually, shown};
 use crate::support::cluster;
 
+/// Values that must not come out.
+mod canaries;
 /// What pods read, before and after.
 mod consumers;
-/// Names and labels that are kept for Portcullis.
-mod guarded;
 /// Values come, change and go.
 mod lives;
+/// Who tries to gain by it.
+mod rights;
 /// What is there is moved step by step, and back.
 mod stages;
 
@@ -53,18 +55,23 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Stage {
+        Stage::logging("--log=portcullis=trace,info")
+    }
+
+    /// With this option of all processes.
+    pub(crate) fn logging(log: &str) -> Stage {
         let turn = Turn::take();
         let mut installation = Installation::new(cluster()).expect("a place");
         let selector = format!("--namespace-selector=run={}", installation.name());
         let serving = installation
-            .serve_relocation(&[&selector])
+            .serve_relocation(&[&selector, log])
             .expect("it serves");
         let options = [
             "--settle=0s",
             "--audit-interval=off",
             "--relocation",
             "--port-is-guarded",
-            "--log=portcullis=trace,info",
+            log,
             &selector,
         ];
         for _ in 0..2 {
@@ -92,8 +99,12 @@ impl Stage {
 
     /// A namespace that is judged, and not enrolled.
     pub(crate) fn namespace(&mut self, short: &str) -> String {
-        let run = self.installation.name();
-        let name = format!("{run}-{short}");
+        self.named(&format!("{}-{short}", self.installation.name()))
+    }
+
+    /// [`Stage::namespace`], of this name.
+    pub(crate) fn named(&mut self, name: &str) -> String {
+        let (run, name) = (self.installation.name(), name.to_owned());
         let object = json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": name, "labels": {"run": run}}});
         self.namespaces.push(name.clone());
