@@ -203,10 +203,9 @@ fn embedded(bench: &mut Bench, _: &Stage, batch: &Batch) {
 fn unreadable(bench: &mut Bench, _: &Stage, batch: &Batch) {
     let mut object = plain(bench, batch);
     let broken = format!("{{\"data\": {}", object["data"]);
-    object["metadata"]["annotations"] =
-        json!({"kubectl.kubernetes.io/last-applied-configuration": broken});
+    object["metadata"]["annotations"] = json!({"objectset.rio.cattle.io/applied": broken});
     let ask = Ask::new(Verb::Create, MAPS, object);
-    refused(bench, batch, &Person::Admin, &ask, "cannot be read");
+    refused(bench, batch, &Person::Admin, &ask, "that cannot be read");
 }
 
 /// As files, where no quotes change what is searched for.
