@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::digest::{Keyring, Owner, Place};
+use crate::digest::{Keyring, Owner, Place, Write};
 use crate::field::Field;
 use crate::marks;
 use crate::names::{Half, hex};
@@ -172,16 +172,16 @@ pub(crate) fn named(name: Option<&str>) -> Option<&str> {
     name.filter(|name| !name.is_empty())
 }
 
-/// Whether it was issued for one of these owners over this resourceVersion.
+/// Whether it was issued for one of these owners in this request.
 pub(crate) fn is_sealed(
     keyring: &Keyring,
     namespace: &str,
     owners: &[Owner<'_>],
     field: &Field,
-    (placeholder, over): (&Placeholder, &str),
+    (placeholder, write): (&Placeholder, Write<'_>),
 ) -> bool {
     places(namespace, owners, field, placeholder)
-        .any(|place| keyring.is_sealed(&place, &placeholder.digest, over))
+        .any(|place| keyring.is_sealed(&place, &placeholder.digest, write))
 }
 
 /// Whether it is one of these owners' placeholders, for this value.

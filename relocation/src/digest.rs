@@ -9,9 +9,9 @@
 //! The *seal* is for admission, which reads no Secret and so no value. It tells
 //! that the placeholder was issued in this very request: other webhooks change the
 //! object, and the API server asks again. It is bound to all of the above, to the
-//! time of issue and to the resourceVersion of the old object (none on a create).
-//! So a placeholder that was copied, or was the ConfigMap's own some writes ago,
-//! has a seal that is not good.
+//! time of issue, to the resourceVersion of the old object (none on a create) and
+//! to who asks. So a placeholder that was copied, or was the ConfigMap's own some
+//! writes ago, or was issued to somebody else, has a seal that is not good.
 //!
 //! Time and size stand in it readably; the size is rounded up. The keys of a
 //! ConfigMap must fit into one Secret, and admission cannot read those that were
@@ -73,13 +73,22 @@ pub struct Place<'a> {
     pub staged: &'a str,
 }
 
+/// What the API server says of a request each time it asks about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Write<'a> {
+    /// The resourceVersion of the old object; empty on a create.
+    pub over: &'a str,
+    /// Who sends it.
+    pub by: &'a str,
+}
+
 /// In what request a digest is issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Issue<'a> {
     /// When, in seconds since 1970; 0 on a dry run.
     pub at: u32,
-    /// The resourceVersion of the old object; empty on a create.
-    pub over: &'a str,
+    /// The request.
+    pub write: Write<'a>,
 }
 
 /// The digest in a placeholder.
@@ -115,15 +124,15 @@ impl Keyring {
             value: value_part(&self.current, place, value),
             seal: [0; PART],
         };
-        digest.seal = seal_part(&self.current, place, (&digest, issue.over));
+        digest.seal = seal_part(&self.current, place, (&digest, issue.write));
         digest
     }
 
-    /// Whether the digest was issued for this place, of whatever value, over this
-    /// resourceVersion.
-    pub fn is_sealed(&self, place: &Place<'_>, digest: &Digest, over: &str) -> bool {
+    /// Whether the digest was issued for this place, of whatever value, in this
+    /// request.
+    pub fn is_sealed(&self, place: &Place<'_>, digest: &Digest, write: Write<'_>) -> bool {
         self.keys()
-            .any(|key| same(&seal_part(key, place, (digest, over)), &digest.seal))
+            .any(|key| same(&seal_part(key, place, (digest, write)), &digest.seal))
     }
 
     /// Whether the digest was made for this place and this value.
@@ -192,11 +201,15 @@ fn value_part(key: &hmac::Key, place: &Place<'_>, value: &[u8]) -> [u8; PART] {
     mac(key, "portcullis moved value v1", &[a, b, c, d, e, f, value])
 }
 
-fn seal_part(key: &hmac::Key, place: &Place<'_>, (digest, over): (&Digest, &str)) -> [u8; PART] {
+fn seal_part(
+    key: &hmac::Key,
+    place: &Place<'_>,
+    (digest, write): (&Digest, Write<'_>),
+) -> [u8; PART] {
     let [a, b, c, d, e, f] = place_parts(place);
     let (issued, units) = (digest.issued.to_be_bytes(), digest.units.to_be_bytes());
-    let over = over.as_bytes();
-    let parts: [&[u8]; 10] = [a, b, c, d, e, f, &issued, &units, &digest.value, over];
+    let (over, by) = (write.over.as_bytes(), write.by.as_bytes());
+    let parts: [&[u8]; 11] = [a, b, c, d, e, f, &issued, &units, &digest.value, over, by];
     mac(key, "portcullis moved seal v1", &parts)
 }
 

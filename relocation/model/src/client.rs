@@ -10,7 +10,7 @@ use portcullis_relocation::{Field, Manifest};
 use serde_json::{Value, json};
 
 use crate::shared::Shared;
-use crate::state::{Action, KEY, NAME, NAMESPACE, State, value};
+use crate::state::{Action, KEY, NAME, NAMESPACE, State, USER, value};
 use crate::{Safeguard, World};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -266,6 +266,7 @@ impl Asked<'_> {
                 None => Operation::Create,
             },
             dry_run: self.dry_run,
+            user: USER,
             namespace: NAMESPACE,
             name: Some(NAME),
             object,

@@ -14,6 +14,8 @@ use crate::shared::Shared;
 pub(crate) const NAME: &str = "app";
 /// Its namespace.
 pub(crate) const NAMESPACE: &str = "shop";
+/// Who writes the ConfigMap: the worst, all of them are one.
+pub(crate) const USER: &str = "dev";
 /// Its secret key.
 pub(crate) const KEY: &str = "password";
 /// A Secret of somebody else.

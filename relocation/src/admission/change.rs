@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::judge::{Judged, over};
+use super::judge::{Judged, write};
 use super::{Code, Denial, Input, MOST_BYTES, Move, Operation, Outcome, Plan, Stage};
 use crate::config_map::{ConfigMap, Content, NEVER, named, written};
 use crate::digest::{Issue, Owner, Place};
@@ -97,7 +97,7 @@ fn sealed(
         true => (DRY_RUN, 0),
         false => (input.staged, input.now),
     };
-    let over = over(input);
+    let write = write(input);
     let seal = |(field, value): (&Field, &Sensitive)| {
         let place = Place {
             namespace: input.namespace,
@@ -109,7 +109,7 @@ fn sealed(
             secret: secret.to_owned(),
             digest: input
                 .keyring
-                .digest(&place, value.expose(), Issue { at, over }),
+                .digest(&place, value.expose(), Issue { at, write }),
         };
         (field.clone(), placeholder)
     };

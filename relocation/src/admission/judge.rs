@@ -7,6 +7,7 @@ use super::{
     Stage,
 };
 use crate::config_map::{ConfigMap, Content, is_sealed, matches};
+use crate::digest::Write;
 use crate::field::{Field, listed};
 use crate::names::DRY_RUN;
 use crate::placeholder::Placeholder;
@@ -197,7 +198,8 @@ pub(super) fn compared(
 /// Whether the placeholder was issued for this ConfigMap and key in this very
 /// request: the API server asks again after other webhooks. An older one, however
 /// genuine, may stand for a value that is gone. On a create there is no old object
-/// that the seal is bound to, and the time alone tells.
+/// that the seal is bound to: time and user tell, so that nobody has a value served
+/// that was moved for somebody else.
 pub(super) fn is_fresh(input: &Input<'_>, field: &Field, placeholder: &Placeholder) -> bool {
     let issued = placeholder.digest.issued();
     let timely = match placeholder.secret == DRY_RUN {
@@ -208,15 +210,18 @@ pub(super) fn is_fresh(input: &Input<'_>, field: &Field, placeholder: &Placehold
         }
     };
     let owners = ConfigMap::new(input.object).owners(input.name);
-    let sealed = (placeholder, over(input));
+    let sealed = (placeholder, write(input));
     timely && is_sealed(input.keyring, input.namespace, &owners, field, sealed)
 }
 
-/// What the request would replace.
-pub(super) fn over<'a>(input: &Input<'a>) -> &'a str {
+/// The request, as it is the next time that the API server asks.
+pub(super) fn write<'a>(input: &Input<'a>) -> Write<'a> {
     let old = input.old.map(ConfigMap::new);
-    old.and_then(|old| old.resource_version())
-        .unwrap_or_default()
+    let over = old.and_then(|old| old.resource_version());
+    Write {
+        over: over.unwrap_or_default(),
+        by: input.user,
+    }
 }
 
 fn forgery(fields: &[Field]) -> Denial {

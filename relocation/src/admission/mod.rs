@@ -77,6 +77,8 @@ pub struct Input<'a> {
     pub operation: Operation,
     /// Whether nothing is to be written.
     pub dry_run: bool,
+    /// Who sends the request.
+    pub user: &'a str,
     /// The request's namespace.
     pub namespace: &'a str,
     /// The request's name; none where the API server has yet to make one.

@@ -5,7 +5,14 @@ fn ring() -> Keyring {
 }
 
 /// Issued at 5, over the resourceVersion 70.
-const ISSUE: Issue<'_> = Issue { at: 5, over: "70" };
+const ISSUE: Issue<'_> = Issue {
+    at: 5,
+    write: written("70"),
+};
+
+const fn written(over: &str) -> Write<'_> {
+    Write { over, by: "dev" }
+}
 
 fn place(field: &Field) -> Place<'_> {
     Place {
@@ -46,7 +53,7 @@ fn a_digest_is_good_for_its_place_and_value_alone() {
         },
     ];
     for place in elsewhere {
-        assert!(!ring.is_sealed(&place, &digest, "70"), "{place:?}");
+        assert!(!ring.is_sealed(&place, &digest, written("70")), "{place:?}");
         assert!(!ring.matches(&place, &digest, b"hunter22"), "{place:?}");
     }
 }
@@ -65,7 +72,7 @@ fn parts_do_not_run_into_each_other() {
         ..place(&field)
     };
     let digest = ring.digest(&one, b"v", ISSUE);
-    assert!(!ring.is_sealed(&two, &digest, "70"));
+    assert!(!ring.is_sealed(&two, &digest, written("70")));
 }
 
 #[test]
@@ -73,16 +80,16 @@ fn time_size_and_what_is_replaced_are_sealed() {
     let (ring, field) = (ring(), Field::text("k"));
     let digest = ring.digest(&place(&field), &[1; 1025], ISSUE);
     assert_eq!((digest.issued(), digest.size()), (5, 1088));
-    assert!(ring.is_sealed(&place(&field), &digest, "70"));
-    assert!(!ring.is_sealed(&place(&field), &digest, "71"));
-    assert!(!ring.is_sealed(&place(&field), &digest, ""));
+    assert!(ring.is_sealed(&place(&field), &digest, written("70")));
+    assert!(!ring.is_sealed(&place(&field), &digest, written("71")));
+    assert!(!ring.is_sealed(&place(&field), &digest, written("")));
     let later = Digest {
         issued: 6,
         ..digest.clone()
     };
     let smaller = Digest { units: 1, ..digest };
-    assert!(!ring.is_sealed(&place(&field), &later, "70"));
-    assert!(!ring.is_sealed(&place(&field), &smaller, "70"));
+    assert!(!ring.is_sealed(&place(&field), &later, written("70")));
+    assert!(!ring.is_sealed(&place(&field), &smaller, written("70")));
 }
 
 #[test]

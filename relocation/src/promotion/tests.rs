@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::digest::{Issue, Place};
+use crate::digest::{Issue, Place, Write};
 use crate::{marks, names};
 
 /// What there is.
@@ -61,9 +61,17 @@ impl World {
             field,
             staged: &name,
         };
-        let digest = self
-            .keyring
-            .digest(&place, value, Issue { at: 1, over: "" });
+        let digest = self.keyring.digest(
+            &place,
+            value,
+            Issue {
+                at: 1,
+                write: Write {
+                    over: "",
+                    by: "dev",
+                },
+            },
+        );
         let text = Placeholder {
             secret: name.clone(),
             digest,
@@ -401,9 +409,17 @@ fn a_generated_name_resolves() {
         field: &field,
         staged: &name,
     };
-    let digest = world
-        .keyring
-        .digest(&place, b"hunter22", Issue { at: 1, over: "" });
+    let digest = world.keyring.digest(
+        &place,
+        b"hunter22",
+        Issue {
+            at: 1,
+            write: Write {
+                over: "",
+                by: "dev",
+            },
+        },
+    );
     let text = Placeholder {
         secret: name.clone(),
         digest,

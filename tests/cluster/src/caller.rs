@@ -16,6 +16,8 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// As the API server waits for a validating webhook.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// As it waits for one that writes.
+const PATIENCE_WITH_REVIEWS: Duration = Duration::from_secs(10);
 
 /// The CAs that a caller knows.
 pub struct Bundle(Arc<ClientConfig>);
@@ -46,11 +48,7 @@ impl Bundle {
 ///
 /// The certificate is not of the bundle, or nobody answers.
 pub fn call(bundle: &Bundle, host: &str, port: u16) -> Result<()> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let name = ServerName::try_from(host.to_owned())?;
-    let connection = ClientConnection::new(Arc::clone(&bundle.0), name)?;
-    let mut stream = StreamOwned::new(connection, stream);
+    let mut stream = connect(bundle, host, port)?;
     write!(
         stream,
         "GET /livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
@@ -63,4 +61,44 @@ pub fn call(bundle: &Bundle, host: &str, port: u16) -> Result<()> {
         String::from_utf8_lossy(&answer)
     );
     Ok(())
+}
+
+/// Sends an AdmissionReview to a host at a port; the first line of the answer,
+/// and all of it.
+///
+/// # Errors
+///
+/// The certificate is not of the bundle, or nobody answers.
+pub fn review(
+    bundle: &Bundle,
+    (host, port): (&str, u16),
+    path: &str,
+    body: &str,
+) -> Result<(String, String)> {
+    let mut stream = connect(bundle, host, port)?;
+    stream.sock.set_read_timeout(Some(PATIENCE_WITH_REVIEWS))?;
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )?;
+    let mut answer = Vec::new();
+    // It may close without saying goodbye.
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let first = answer.lines().next().context("no answer")?.to_owned();
+    Ok((first, answer))
+}
+
+fn connect(
+    bundle: &Bundle,
+    host: &str,
+    port: u16,
+) -> Result<StreamOwned<ClientConnection, TcpStream>> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let name = ServerName::try_from(host.to_owned())?;
+    let connection = ClientConnection::new(Arc::clone(&bundle.0), name)?;
+    Ok(StreamOwned::new(connection, stream))
 }

@@ -69,6 +69,10 @@ pub(crate) fn egress(folder: &Folder) -> Result<String> {
     Ok(format!("--egress-selector-config-file={file}"))
 }
 
+/// The namespace whose requests are in the audit log with bodies and patches,
+/// whatever the level: what webhooks leave there is looked at.
+pub const AUDITED: &str = "audited";
+
 /// All that changes something is written down; reading would drown it.
 fn audit_policy(level: AuditLevel) -> String {
     let level = match level {
@@ -86,6 +90,7 @@ fn audit_policy(level: AuditLevel) -> String {
                 {"group": "", "resources": ["events"]},
                 {"group": "events.k8s.io", "resources": ["events"]},
             ]},
+            {"level": "RequestResponse", "namespaces": [AUDITED]},
             {"level": level},
         ],
     })

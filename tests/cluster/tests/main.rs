@@ -2,10 +2,15 @@
 //! each has a namespace, a server and a registration of its own.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+/// Requests as anybody.
+mod asked;
 /// Who is named in the audit log.
 mod audit;
 /// What was there before, on the day of the installation.
 mod brownfield;
+/// Values that must not come out.
+#[path = "../../it/canaries/values.rs"]
+mod canary;
 /// Installed by Helm, by kubectl, by kustomize.
 mod chart;
 /// What comes up while nobody answers.
@@ -44,6 +49,9 @@ mod registration;
 mod relocation;
 /// Ways out.
 mod removal;
+/// Finds values in what is said.
+#[path = "../../it/canaries/search.rs"]
+mod search;
 /// The story of the README.
 mod story;
 /// What each test starts with.

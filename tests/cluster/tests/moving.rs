@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::policies::{Turn, admin, apply, eventually, shown};
 use crate::support::cluster;
 
+/// Values that must not come out.
+mod canaries;
 /// What pods read, before and after.
 mod consumers;
-/// Names and labels that are kept for Portcullis.
-mod guarded;
 /// The same ConfigMaps and pods over time, beside a namespace without Portcullis.
 mod histories;
 /// Processes that are killed.
@@ -22,6 +22,8 @@ mod kills;
 mod lives;
 /// What is told before.
 mod planned;
+/// Who tries to gain by it.
+mod rights;
 /// What is there is moved step by step, and back.
 mod stages;
 
@@ -34,12 +36,11 @@ pub(crate) const VALUE: &str = "Tr0ub4dor-7q9zX1";
 pub(crate) const OTHER: &str = "c0rrect-Horse-81bQ";
 
 /// Of both replicas.
-const OPTIONS: [&str; 5] = [
+const OPTIONS: [&str; 4] = [
     "--settle=0s",
     "--audit-interval=off",
     "--relocation",
     "--port-is-guarded",
-    "--log=portcullis=trace,info",
 ];
 
 /// The policy that says what is secret.
@@ -63,19 +64,26 @@ pub(crate) struct Stage {
     namespaces: Vec<String>,
     pub(crate) installation: Installation<'static>,
     pub(crate) serving: Option<Serving>,
+    /// An option of all processes.
+    log: &'static str,
     _turn: Turn,
 }
 
 impl Stage {
     pub(crate) fn new() -> Stage {
+        Stage::logging("--log=portcullis=trace,info")
+    }
+
+    /// With this option of all processes.
+    pub(crate) fn logging(log: &'static str) -> Stage {
         let turn = Turn::take();
         let mut installation = Installation::new(cluster()).expect("a place");
         let selector = selector(&installation);
         let serving = installation
-            .serve_relocation(&[&selector])
+            .serve_relocation(&[&selector, log])
             .expect("it serves");
         for _ in 0..2 {
-            let options = [&OPTIONS[..], &[&selector]].concat();
+            let options = [&OPTIONS[..], &[log, &selector]].concat();
             installation.start(&[], &options).expect("it starts");
         }
         apply(&document().to_string()).ok().expect("a policy");
@@ -94,6 +102,7 @@ impl Stage {
             namespaces: vec![],
             installation,
             serving: Some(serving),
+            log,
             _turn: turn,
         }
     }
@@ -101,7 +110,7 @@ impl Stage {
     /// Starts a replica again, that was killed.
     pub(crate) fn restart(&mut self, name: &str) {
         let selector = selector(&self.installation);
-        let options = [&OPTIONS[..], &[&selector]].concat();
+        let options = [&OPTIONS[..], &[self.log, &selector]].concat();
         let restarted = self.installation.restart(name, &[], &options);
         restarted.expect("it starts again");
     }
@@ -109,14 +118,18 @@ impl Stage {
     /// One more process that serves.
     pub(crate) fn serve_too(&self) -> Serving {
         let selector = selector(&self.installation);
-        let serving = self.installation.serve_relocation(&[&selector]);
+        let serving = self.installation.serve_relocation(&[&selector, self.log]);
         serving.expect("it serves")
     }
 
     /// A namespace that is judged, and not enrolled.
     pub(crate) fn namespace(&mut self, short: &str) -> String {
-        let run = self.installation.name();
-        let name = format!("{run}-{short}");
+        self.named(&format!("{}-{short}", self.installation.name()))
+    }
+
+    /// [`Stage::namespace`], of this name.
+    pub(crate) fn named(&mut self, name: &str) -> String {
+        let (run, name) = (self.installation.name(), name.to_owned());
         let object = json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": name, "labels": {"run": run}}});
         self.namespaces.push(name.clone());

@@ -61,6 +61,28 @@ impl Search {
         }
         hits
     }
+
+    /// The positive control of an output in which nothing is found: the first form
+    /// of a canary that is not found either where it is put in the midst of it.
+    pub(super) fn missed(
+        &self,
+        text: &[u8],
+        (canary, value): (usize, &str),
+    ) -> Option<&'static str> {
+        let is_missed = |(form, planted): &(&'static str, String)| {
+            let middle = text.len() / 2;
+            let around = middle.saturating_sub(1_000)..text.len().min(middle + 1_000);
+            let mut leak = text[around.clone()].to_vec();
+            let at = middle - around.start;
+            leak.splice(at..at, planted.bytes());
+            let hits = self.hits(&leak);
+            !hits
+                .iter()
+                .any(|hit| (hit.canary, hit.form) == (canary, *form))
+        };
+        let mut forms = forms(value).into_iter();
+        forms.find(is_missed).map(|(form, _)| form)
+    }
 }
 
 /// The forms in which a value may come out, each with its name; also half of

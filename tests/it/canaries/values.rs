@@ -11,8 +11,6 @@ pub(super) struct Canary {
     pub(super) value: String,
     /// What objects hold: the value, and what surrounds it.
     pub(super) text: String,
-    /// Where it is.
-    pub(super) place: &'static str,
 }
 
 /// Numbers without a pattern (splitmix64).
@@ -86,10 +84,5 @@ fn one(random: &mut Random, index: usize) -> Canary {
         }
         _ => ("WireGuard key", same(STANDARD.encode(random.bytes(32)))),
     };
-    Canary {
-        kind,
-        value,
-        text,
-        place: super::objects::place(index),
-    }
+    Canary { kind, value, text }
 }

@@ -22,6 +22,7 @@ pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-config
 pub(super) struct Request {
     pub(super) operation: Operation,
     pub(super) dry_run: bool,
+    pub(super) user: &'static str,
     pub(super) namespace: &'static str,
     pub(super) name: Option<&'static str>,
     pub(super) object: Value,
@@ -54,6 +55,7 @@ pub(super) fn create(object: Value) -> Request {
     Request {
         operation: Operation::Create,
         dry_run: false,
+        user: "dev",
         namespace: "shop",
         name: Some("app"),
         object,
@@ -89,6 +91,7 @@ impl Request {
         Input {
             operation: self.operation,
             dry_run: self.dry_run,
+            user: self.user,
             namespace: self.namespace,
             name: self.name,
             object: &self.object,

@@ -220,6 +220,22 @@ fn another_name_does_not_look_generated() {
 }
 
 #[test]
+fn what_was_issued_to_somebody_else_is_no_ones() {
+    let mut named = create(config_map(json!({"password": "hunter22"})));
+    let mut generated = create(config_map(json!({"password": "hunter22"})));
+    generated.name = None;
+    generated.object["metadata"] = json!({"generateName": "app-", "namespace": "shop"});
+    for request in [&mut named, &mut generated] {
+        // The ConfigMap is deleted, or there is another one of that prefix.
+        let mut copy = create(request.stored());
+        copy.name = request.name;
+        assert_eq!(copy.admitted(), [""; 0], "asked again in the same request");
+        copy.user = "eve";
+        assert_eq!(copy.denied().code, Code::ForgedPlaceholder);
+    }
+}
+
+#[test]
 fn an_immutable_config_map_is_moved_when_it_is_created() {
     let mut request = create(config_map(json!({"password": "hunter22"})));
     request.object["immutable"] = true.into();

@@ -12,7 +12,7 @@ use portcullis_relocation::admission::{
 };
 use portcullis_relocation::digest::Keyring;
 use portcullis_relocation::moments::Moment;
-use portcullis_relocation::{ConfigMap, Content, Field, Manifest, names};
+use portcullis_relocation::{ConfigMap, Content, Field, Manifest, marks, names};
 use serde_json::Value;
 
 use super::uses::newly_secret;
@@ -180,6 +180,7 @@ impl Moving {
                 Some(_) => Operation::Update,
             },
             dry_run: attributes.dry_run,
+            user: &attributes.username,
             namespace: subject.namespace,
             name: subject.name(),
             object: subject.object,
@@ -229,7 +230,8 @@ impl<'a> Subject<'a> {
         !self.request.namespace["metadata"]["deletionTimestamp"].is_null()
     }
 
-    /// Whether nothing in it is secret, and nothing ever was.
+    /// Whether nothing in it is secret, and nothing ever was; nor does its mark,
+    /// which anybody can write, say otherwise.
     fn is_no_concern(&self) -> bool {
         let is_plain = |object: &Value| {
             ConfigMap::new(object).contents().is_ok_and(|contents| {
@@ -237,7 +239,11 @@ impl<'a> Subject<'a> {
                 contents.all(|content| matches!(content, Content::Plain(_)))
             })
         };
-        self.secret.is_empty() && is_plain(self.object) && self.old.is_none_or(is_plain)
+        let mark = |object: &'a Value| &object["metadata"]["labels"][marks::MOVED];
+        self.secret.is_empty()
+            && is_plain(self.object)
+            && self.old.is_none_or(is_plain)
+            && *mark(self.object) == *self.old.map_or(&Value::Null, mark)
     }
 
     /// Written by the system, or by a controller that will write it again:

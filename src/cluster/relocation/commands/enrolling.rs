@@ -1,5 +1,7 @@
 //! `portcullis secrets enrol`.
 
+mod names;
+
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail};
@@ -66,7 +68,8 @@ impl Enrolment {
 ///
 /// # Errors
 ///
-/// What the API server says: the rights of who runs it may not do.
+/// What the API server says: the rights of who runs it may not do. Somebody else
+/// has used a name that is kept for Portcullis.
 pub async fn enrol(client: &Client, enrolment: &Enrolment) -> Result<String> {
     let namespace = &enrolment.namespace;
     let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -78,6 +81,9 @@ pub async fn enrol(client: &Client, enrolment: &Enrolment) -> Result<String> {
         bail!("there is no namespace `{namespace}`");
     };
     let was_enrolled = found.labels().get(LABEL).is_some_and(|value| value == MOVE);
+    if !was_enrolled {
+        names::check(client, namespace).await?;
+    }
     let [admission, serving, label] = enrolment.documents().try_into().unwrap_or_default();
     let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
     let parameters = PatchParams::apply(MANAGER).force();

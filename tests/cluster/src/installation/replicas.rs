@@ -233,6 +233,16 @@ impl Installation<'_> {
         replicas.filter(|replica| !replica.process.is_empty())
     }
 
+    /// All metrics of each replica that runs.
+    ///
+    /// # Errors
+    ///
+    /// A replica does not answer.
+    pub fn metrics(&self) -> Result<Vec<String>> {
+        let text = |replica: &Replica| http::get(replica.plain, "/metrics");
+        self.running().map(text).collect()
+    }
+
     /// One value of the metrics of each replica that runs.
     ///
     /// # Errors

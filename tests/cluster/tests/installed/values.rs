@@ -1,10 +1,6 @@
 //! What is found to be secret is told all over the cluster, and its value
 //! nowhere.
 
-#[path = "../../../it/canaries/search.rs"]
-#[allow(dead_code, reason = "only the tests without a cluster print where")]
-mod search;
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use portcullis_cluster::{Installation, Namespace, User};
@@ -15,8 +11,8 @@ use super::rounds::{events, get};
 use super::{define_reports, place};
 use crate::live::audit;
 use crate::policies::{Turn, admin, apply, eventually, policy};
+use crate::search::Search;
 use crate::support::cluster;
-use search::Search;
 
 /// Another one in each run, which nobody can guess.
 fn value(of: &str) -> String {
