@@ -156,6 +156,8 @@ impl Subject<'_> {
         let (keyring, uses) = (Keys::none(), BTreeMap::new());
         let step = admission::plan(Input {
             operation: Operation::Update,
+            // What is sealed is thrown away.
+            user: "",
             dry_run: true,
             namespace,
             name: Some(self.name),
