@@ -22,6 +22,9 @@ use crate::support::Chance;
 /// value is not.
 const SECRET: [&str; 4] = ["PASSWORD", "DB_PASSWORD", "API_TOKEN", "binary/dump"];
 const PLAIN: &str = "LOG_LEVEL";
+/// What values are made of, and of how many.
+const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
+const LENGTH: usize = 16;
 /// What `kubectl apply` leaves behind.
 const APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Between two requests of a client.
@@ -110,10 +113,12 @@ impl Writer {
         }
     }
 
-    /// With one of the marks.
+    /// With one of the marks. Detection is sure of letters; of a token that is
+    /// nearly a number it is not, and lets it be.
     fn marked(&mut self, mark: usize) -> String {
-        let [one, other] = [0; 2].map(|_: u8| self.chance.below(1 << 24));
-        format!("{}{one:06x}{other:06x}", self.scene.marks[mark])
+        let letter = |_| LETTERS[self.chance.below(LETTERS.len())];
+        let letters: Vec<u8> = (0..LENGTH).map(letter).collect();
+        format!("{}{}", self.scene.marks[mark], letters.escape_ascii())
     }
 
     fn plain(&mut self) -> String {

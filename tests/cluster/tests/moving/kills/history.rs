@@ -240,7 +240,8 @@ impl History {
         let is_ours = name.is_some_and(is_reserved);
         let holds = |forms: &[Vec<u8>]| forms.iter().any(|form| contains(value, form));
         if !is_ours && holds(&self.value) {
-            self.fault(event, "I1: it holds a value in the open");
+            let places = places(value, &self.value);
+            self.fault(event, &format!("I1: it holds a value in the open{places}"));
         }
         if holds(&self.dry) {
             self.fault(event, "I4: it holds a value of a dry run");
@@ -401,6 +402,24 @@ impl History {
             )
         })
     }
+}
+
+/// Where in an object one of these stands, as far as it can be read.
+fn places(stored: &[u8], forms: &[Vec<u8>]) -> String {
+    let Some(object) = Object::read(stored) else {
+        return String::new();
+    };
+    let holds = |bytes: &[u8]| forms.iter().any(|form| contains(bytes, form));
+    let mut places = String::new();
+    for (kind, entries) in [("data", &object.data), ("binaryData", &object.binary)] {
+        let found = entries.iter().filter(|(_, value)| holds(value));
+        places.extend(found.map(|(key, _)| format!(", {kind}.{key}")));
+    }
+    let notes = object.annotations.iter();
+    let found = notes.filter(|(_, text)| holds(text.as_bytes()));
+    // Values of tests alone.
+    places.extend(found.map(|(name, text)| format!(", {name}: {text}")));
+    places
 }
 
 fn texts(object: &Object) -> Values {
