@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_cluster::etcd::Etcd;
 use portcullis_relocation::Field;
-use portcullis_relocation::digest::{self, Issue, Keyring, LEAST_KEY, Owner};
+use portcullis_relocation::digest::{self, Issue, Keyring, LEAST_KEY, Owner, Write};
 use portcullis_relocation::names::{Half, serving, staged};
 use portcullis_relocation::placeholder::Placeholder;
 use serde_json::{Value, json};
@@ -111,7 +111,11 @@ fn placeholder(number: u64) -> String {
         field: &Field::text("PASSWORD"),
         staged: &secret,
     };
-    let issue = Issue { at: 1, over: "" };
+    let write = Write {
+        over: "",
+        by: "any",
+    };
+    let issue = Issue { at: 1, write };
     let digest = keyring.expect("a key").digest(&place, b"any", issue);
     Placeholder { secret, digest }.to_string()
 }
