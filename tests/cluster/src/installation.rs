@@ -82,7 +82,7 @@ impl<'c> Installation<'c> {
         cluster
             .kubectl(User::Admin, &apply, &self.manifests()?)?
             .ok()?;
-        let token = ["create", "token", &self.name, "--duration=3h"];
+        let token = ["create", "token", &self.name, "--duration=24h"];
         let token = self.admin(&token, "")?;
         let admin = std::fs::read_to_string(cluster.kubeconfig(User::Admin))?;
         kubeconfig::with_token(&self.folder, &admin, token.trim())

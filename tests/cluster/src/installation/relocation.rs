@@ -129,7 +129,7 @@ impl Installation<'_> {
         let manifests = self.relocation_manifests()?;
         cluster.kubectl(User::Admin, &apply, &manifests)?.ok()?;
         let folder = Folder::new(cluster.plane())?;
-        let token = self.admin(&["create", "token", ACCOUNT, "--duration=3h"], "")?;
+        let token = self.admin(&["create", "token", ACCOUNT, "--duration=24h"], "")?;
         let admin = std::fs::read_to_string(cluster.kubeconfig(User::Admin))?;
         kubeconfig::with_token(&folder, &admin, token.trim())?;
         let command = [
