@@ -119,7 +119,7 @@ pub enum Step<'a> {
     Done(Plan),
     /// Whether the requesting user may `create` `secrets` in the namespace
     /// (SubjectAccessReview) must be known first.
-    Ask(Pending<'a>),
+    Ask(Box<Pending<'a>>),
 }
 
 /// What waits for an answer. No `Debug`: it holds values.
@@ -176,7 +176,7 @@ pub fn plan(input: Input<'_>) -> Step<'_> {
         Err(denial) => return Step::Done(Plan::denied(denial)),
     };
     if judged.needs_permission() {
-        return Step::Ask(Pending { input, judged });
+        return Step::Ask(Box::new(Pending { input, judged }));
     }
     Step::Done(change::plan(&input, judged, BTreeSet::new()))
 }
