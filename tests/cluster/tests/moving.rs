@@ -12,10 +12,16 @@ use crate::support::cluster;
 
 /// What pods read, before and after.
 mod consumers;
+/// Comparing with what is written down, and rolling out what is new.
+mod drift;
 /// Names and labels that are kept for Portcullis.
 mod guarded;
 /// Values come, change and go.
 mod lives;
+/// Writes that are tried out first.
+mod replay;
+/// What can go wrong, and does not.
+mod rows;
 /// What is there is moved step by step, and back.
 mod stages;
 
