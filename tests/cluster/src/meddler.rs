@@ -34,7 +34,7 @@ pub enum Turn {
     LastAgain,
 }
 
-/// A mutating webhook for pods that changes what it likes, until it is dropped.
+/// A mutating webhook that changes what it likes, until it is dropped.
 pub struct Meddler<'c> {
     _registration: Registration<'c>,
     calls: Arc<AtomicUsize>,
@@ -43,12 +43,12 @@ pub struct Meddler<'c> {
     _folder: Folder,
 }
 
-/// Takes a pod; gives the operations of a JSON patch.
+/// Takes an object; gives the operations of a JSON patch.
 type Meddle = dyn Fn(&Value) -> Value + Send + Sync;
 
 impl<'c> Meddler<'c> {
-    /// Starts it and registers it for the namespace of this name. It needs a
-    /// cluster on this machine.
+    /// Starts it and registers it for pods that are created in the namespace of
+    /// this name. It needs a cluster on this machine.
     ///
     /// # Errors
     ///
@@ -56,6 +56,21 @@ impl<'c> Meddler<'c> {
     pub fn start(
         cluster: &'c Cluster,
         namespace: &str,
+        turn: Turn,
+        meddle: impl Fn(&Value) -> Value + Send + Sync + 'static,
+    ) -> Result<Meddler<'c>> {
+        Meddler::of(cluster, namespace, (&["pods"], &["CREATE"]), turn, meddle)
+    }
+
+    /// The same for these resources of the core group, and these operations.
+    ///
+    /// # Errors
+    ///
+    /// As [`Meddler::start`].
+    pub fn of(
+        cluster: &'c Cluster,
+        namespace: &str,
+        (resources, operations): (&[&str], &[&str]),
         turn: Turn,
         meddle: impl Fn(&Value) -> Value + Send + Sync + 'static,
     ) -> Result<Meddler<'c>> {
@@ -80,7 +95,10 @@ impl<'c> Meddler<'c> {
             Turn::Last | Turn::LastAgain => format!("z-{}", crate::unique()),
         };
         let ca = STANDARD.encode(std::fs::read(folder.path().join("ca.crt"))?);
-        let configuration = configuration(&name, namespace, port, &ca, turn);
+        let mut configuration = configuration(&name, namespace, port, &ca, turn);
+        let rule = json!({"apiGroups": [""], "apiVersions": ["v1"], "resources": resources,
+            "operations": operations});
+        configuration["webhooks"][0]["rules"] = json!([rule]);
         Ok(Meddler {
             _registration: Registration::apply(cluster, name, &configuration.to_string())?,
             calls,
@@ -121,8 +139,6 @@ fn configuration(name: &str, namespace: &str, port: u16, ca: &str, turn: Turn) -
             "failurePolicy": "Ignore",
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
             "reinvocationPolicy": again,
-            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
-                "resources": ["pods"]}],
             "sideEffects": "None",
             "timeoutSeconds": 10,
         }],
@@ -141,7 +157,7 @@ async fn accept(
     }
 }
 
-/// What goes wrong here shows in what the API server makes of the pod.
+/// What goes wrong here shows in what the API server makes of the object.
 async fn connection(
     stream: TcpStream,
     acceptor: TlsAcceptor,

@@ -14,6 +14,8 @@ use crate::support::cluster;
 mod canaries;
 /// What pods read, before and after.
 mod consumers;
+/// Comparing with what is written down, and rolling out what is new.
+mod drift;
 /// The same ConfigMaps and pods over time, beside a namespace without Portcullis.
 mod histories;
 /// Processes that are killed.
@@ -22,8 +24,12 @@ mod kills;
 mod lives;
 /// What is told before.
 mod planned;
+/// Writes that are tried out first.
+mod replay;
 /// Who tries to gain by it.
 mod rights;
+/// What can go wrong, and does not.
+mod rows;
 /// What is there is moved step by step, and back.
 mod stages;
 

@@ -25,7 +25,7 @@ fn staged(namespace: &str) -> Vec<Value> {
 }
 
 /// What the serving Secret of `app` holds under this key.
-fn serves(namespace: &str, key: &str) -> Option<String> {
+pub(super) fn serves(namespace: &str, key: &str) -> Option<String> {
     let secret = get(namespace, "secret", "portcullis-moved-t-app");
     let value = STANDARD
         .decode(secret["data"][key].as_str()?)
