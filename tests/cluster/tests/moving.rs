@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use crate::policies::{Turn, admin, apply, eventually, shown};
 use crate::support::cluster;
 
+/// What was backed up comes back.
+mod backups;
 /// Values that must not come out.
 mod canaries;
 /// What pods read, before and after.
@@ -42,7 +44,8 @@ pub(crate) const VALUE: &str = "Tr0ub4dor-7q9zX1";
 pub(crate) const OTHER: &str = "c0rrect-Horse-81bQ";
 
 /// Of both replicas.
-const OPTIONS: [&str; 4] = [
+const OPTIONS: [&str; 5] = [
+    "--restorer=velero",
     "--settle=0s",
     "--audit-interval=off",
     "--relocation",

@@ -83,7 +83,11 @@ async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str)
         stage: Stage::Audit,
         ..Spec::default()
     };
-    super::put(client, namespace, name, &spec).await?;
+    let is_installed = match super::put(client, namespace, name, &spec).await {
+        // A backup that was put into a cluster without Portcullis.
+        Err(error) if is_unknown(&error) => false,
+        told => told.map(|()| true)?,
+    };
     reached(Moment::RestoreTold);
     let keys = Keys::new(client.clone(), &wanted.installation, false);
     let keyring = match (keys.get().await, wanted.trusting) {
@@ -137,9 +141,18 @@ async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str)
             }
         }
         return match planned.problems.first() {
-            None => Ok("put back; it stays at stage Audit".to_owned()),
+            None if is_installed => Ok("put back; it stays at stage Audit".to_owned()),
+            None => Ok("put back; Portcullis is not installed here".to_owned()),
             Some(problem) => Err(anyhow!("{}", super::super::told::problem(problem))),
         };
     }
     Err(anyhow!("others keep writing it"))
+}
+
+/// Whether the API server has no such kind.
+fn is_unknown(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Api(status)) => status.code == 404,
+        _ => false,
+    }
 }

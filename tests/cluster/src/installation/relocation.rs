@@ -15,6 +15,8 @@ use crate::process::{Process, stop_file};
 
 /// The account that the chart has for it.
 const ACCOUNT: &str = "portcullis-relocation";
+/// Who may put backups back, here.
+const RESTORER: &str = "velero";
 
 /// `portcullis relocate`, ended when it is dropped.
 pub struct Serving {
@@ -107,14 +109,12 @@ impl Installation<'_> {
                     &format!("{home}:{}\"", self.name),
                 )
         };
-        // A range over users that there are none of.
+        // A range over one user.
         let text = documents
             .join("\n---\n")
-            .replace("{{ range .Values.relocation.restorers }}", "");
-        let without = text
-            .lines()
-            .filter(|line| !line.contains("{{ . | quote }}"));
-        Ok(named(without.collect::<Vec<_>>().join("\n") + "\n"))
+            .replace("{{ range .Values.relocation.restorers }}", "")
+            .replace("{{ . | quote }}{{ end }}", &format!("\"{RESTORER}\""));
+        Ok(named(text + "\n"))
     }
 
     /// Applies [`Installation::relocation_manifests`] and starts the process, with
