@@ -59,10 +59,17 @@ fn the_objects_of_the_chart_pass_the_profile_strict() {
 #[test]
 fn the_objects_of_relocation_pass_but_for_the_role_that_reads_secrets() {
     for metrics in ["relocation.metrics=true", "relocation.metrics=false"] {
-        let on = ["relocation.enabled=true", "relocation.portIsGuarded=true", metrics];
+        let on = [
+            "relocation.enabled=true",
+            "relocation.portIsGuarded=true",
+            metrics,
+        ];
         let rendered = template(&on).ok().unwrap();
         let (_, printed) = check(&rendered);
-        assert!(printed.contains("1 denied   cluster-admin/role-reads-secrets"), "{printed}");
+        assert!(
+            printed.contains("1 denied   cluster-admin/role-reads-secrets"),
+            "{printed}"
+        );
         let probes = printed.contains("probes/");
         assert_eq!(probes, metrics.ends_with("false"), "{printed}");
         assert!(!printed.contains("disruption-budget/"), "{printed}");
