@@ -71,8 +71,10 @@ pub(super) fn relocation(seen: &Seen) -> Vec<Said> {
     };
     let mut said = vec![];
     said.extend(unmoved(seen));
-    said.extend(unserved_by_anybody(seen, relocating));
-    said.extend(relocating.guards.iter().filter_map(unguarded));
+    if seen.relocates() {
+        said.extend(unserved_by_anybody(seen, relocating));
+        said.extend(relocating.guards.iter().filter_map(unguarded));
+    }
     let bindings = relocating.bindings.iter();
     said.extend(bindings.filter_map(|(namespace, all)| unbound(seen, namespace, all.as_deref()?)));
     said.extend(left(seen, relocating));

@@ -22,9 +22,11 @@ const PODS: &str = "app.kubernetes.io/name=portcullis,app.kubernetes.io/componen
 impl Looker<'_> {
     /// Where something is moved, or is to be.
     pub(super) async fn relocating(&mut self, seen: &Seen) -> Option<Relocating> {
-        if !seen.relocates() {
-            return None;
-        }
+        let relocations = match seen.relocates() {
+            true => self.relocations().await,
+            // Something may be left of which nobody asks us any more.
+            false => Some(self.left().await?),
+        };
         let enrolled: Vec<String> = seen.enrolled().map(str::to_owned).collect();
         let mut bindings = BTreeMap::new();
         let mut maps = Some(vec![]);
@@ -45,7 +47,7 @@ impl Looker<'_> {
             guards.push((name, self.guard(name).await));
         }
         Some(Relocating {
-            relocations: self.relocations().await,
+            relocations,
             config_maps: maps,
             bindings,
             guards,
@@ -60,6 +62,15 @@ impl Looker<'_> {
         let what = "validatingadmissionpolicybinding";
         let binding = self.get(bindings, what, name).await;
         Some([value(policy?), value(binding?)])
+    }
+
+    /// Relocations where nothing is moved, as it seems; None if there are none, or
+    /// who asks may not list them.
+    async fn left(&self) -> Option<Vec<Value>> {
+        let all: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource::resource());
+        let found = all.list(&ListParams::default()).await.ok()?;
+        let found: Vec<Value> = found.into_iter().map(|one| value(Some(one))).collect();
+        (!found.is_empty()).then_some(found)
     }
 
     async fn relocations(&mut self) -> Option<Vec<Value>> {

@@ -122,6 +122,31 @@ fn moved(at: i64) -> Value {
         "data": {"PASSWORD": text}})
 }
 
+/// Nobody asks us any more, and values are still moved.
+#[test]
+fn what_is_left_is_told_where_relocation_is_switched_off() {
+    let mut seen = healthy();
+    let moved = |stage: &str| {
+        json!({"metadata": {"namespace": "shop", "name": "app"}, "spec": {"stage": stage},
+            "status": {"state": "Served", "keys": ["data.PASSWORD"]}})
+    };
+    seen.relocating = Some(Relocating {
+        relocations: Some(vec![moved("Redact")]),
+        guards: GUARDS
+            .map(|name| (name, Some([Value::Null, Value::Null])))
+            .to_vec(),
+        pods: Some(vec![]),
+        ..Relocating::default()
+    });
+    let lines = diagnose(&seen);
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    let text = "ConfigMap shop/app is moved, in a namespace that is not enrolled";
+    assert_eq!(lines[0].message, text);
+    let relocating = seen.relocating.as_mut().expect("it was put there");
+    relocating.relocations = Some(vec![moved("Audit")]);
+    assert_eq!(diagnose(&seen), []);
+}
+
 #[test]
 fn nothing_is_said_of_what_is_moved_and_served() {
     let mut seen = healthy();
