@@ -23,6 +23,7 @@ use super::namespaces::Namespaces;
 use super::networks::callers::Callers;
 use super::others::Watched;
 use super::relocation::admission::Moving;
+use super::relocation::keys::Keys;
 use super::vetting::{Vetting, changed_spec};
 use super::writes::Registered;
 use crate::load::taker::{Prepare, Taker};
@@ -105,6 +106,7 @@ pub fn start(
     let (change, changed) = watch::channel(0);
     let moving = restorers.map(|restorers| {
         let metrics = Arc::clone(&metrics);
+        tokio::spawn(Keys::make(client.clone(), home.namespace.clone()));
         Moving::new(client.clone(), &home.namespace, restorers, metrics)
     });
     let parts = Parts {

@@ -51,7 +51,7 @@ impl Moving {
         metrics: Arc<Metrics>,
     ) -> Moving {
         Moving {
-            keys: Keys::new(client.clone(), namespace, true),
+            keys: Keys::new(client.clone(), namespace),
             rights: Rights::new(client.clone()),
             throttle: Throttle::default(),
             client,

@@ -31,21 +31,31 @@ const KEY: usize = 32;
 /// that.
 const FRESH: Duration = Duration::from_secs(10);
 
+/// Between tries to make them.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// The keys of an installation, as they were last read.
 pub struct Keys {
     secrets: Api<Secret>,
-    creates: bool,
     known: Mutex<Option<(Instant, Arc<Keyring>)>>,
 }
 
 impl Keys {
-    /// Of the installation in this namespace. Who `creates` makes the Secret
-    /// where there is none.
-    pub fn new(client: Client, namespace: &str, creates: bool) -> Keys {
+    /// Of the installation in this namespace.
+    pub fn new(client: Client, namespace: &str) -> Keys {
         Keys {
             secrets: Api::namespaced(client, namespace),
-            creates,
             known: Mutex::default(),
+        }
+    }
+
+    /// Makes the Secret where there is none, however long that takes: at the
+    /// start, since a dry run may be the first that asks for it.
+    pub async fn make(client: Client, namespace: String) {
+        let secrets = Api::namespaced(client, &namespace);
+        while let Err(problem) = made(&secrets).await {
+            tracing::warn!(problem, "no value is moved; it is tried again");
+            tokio::time::sleep(AGAIN).await;
         }
     }
 
@@ -86,22 +96,21 @@ impl Keys {
 
     async fn read(&self) -> Result<Keyring, String> {
         let told = |error: kube::Error| format!("Secret {NAME}: {}", one_line(&error));
-        if let Some(secret) = self.secrets.get_opt(NAME).await.map_err(told)? {
-            return ring(&secret);
-        }
-        if !self.creates {
-            return Err(format!(
-                "Secret {NAME} is not there yet: the webhook makes it when it first moves a value"
-            ));
-        }
-        match self.secrets.create(&PostParams::default(), &fresh()?).await {
-            Ok(secret) => ring(&secret),
-            // Another replica was faster.
-            Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
-                ring(&self.secrets.get(NAME).await.map_err(told)?)
-            }
-            Err(error) => Err(told(error)),
-        }
+        let found = self.secrets.get_opt(NAME).await.map_err(told)?;
+        let missing = || format!("Secret {NAME} is not there: the webhook makes it when it starts");
+        ring(&found.ok_or_else(missing)?)
+    }
+}
+
+async fn made(secrets: &Api<Secret>) -> Result<(), String> {
+    let told = |error: kube::Error| format!("Secret {NAME}: {}", one_line(&error));
+    if secrets.get_opt(NAME).await.map_err(told)?.is_some() {
+        return Ok(());
+    }
+    match secrets.create(&PostParams::default(), &fresh()?).await {
+        // Another replica was faster.
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(()),
+        made => made.map(drop).map_err(told),
     }
 }
 

@@ -46,7 +46,7 @@ impl Serving {
         Serving {
             judged,
             metrics,
-            keys: Keys::new(client.clone(), namespace, false),
+            keys: Keys::new(client.clone(), namespace),
             client,
         }
     }

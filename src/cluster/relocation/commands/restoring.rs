@@ -89,7 +89,7 @@ async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str)
         told => told.map(|()| true)?,
     };
     reached(Moment::RestoreTold);
-    let keys = Keys::new(client.clone(), &wanted.installation, false);
+    let keys = Keys::new(client.clone(), &wanted.installation);
     let keyring = match (keys.get().await, wanted.trusting) {
         (Ok(keyring), _) => keyring,
         (Err(_), true) => Keys::none(),
