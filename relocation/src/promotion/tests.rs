@@ -240,22 +240,16 @@ fn what_pods_await_is_served_whether_it_is_secret_or_not() {
         &done.served
     ));
     let value = |half, key: &str| world.served(half).get(key).cloned();
-    assert_eq!(value(Half::Text, "user").as_deref(), Some(&b"app"[..]));
-    assert_eq!(
-        value(Half::Binary, "password").as_deref(),
-        Some(&b"hunter22"[..])
-    );
+    assert_eq!(value(Half::Text, "user"), Some(&b"app"[..]));
+    assert_eq!(value(Half::Binary, "password"), Some(&b"hunter22"[..]));
     assert_eq!(value(Half::Text, "none"), None);
     // It stays when the pods are gone, and follows the ConfigMap.
     world.awaited.clear();
     world.config_map.as_mut().unwrap()["data"]["user"] = json!("other");
     world.promoted();
     let value = |half, key: &str| world.served(half).get(key).cloned();
-    assert_eq!(value(Half::Text, "user").as_deref(), Some(&b"other"[..]));
-    assert_eq!(
-        value(Half::Binary, "password").as_deref(),
-        Some(&b"hunter22"[..])
-    );
+    assert_eq!(value(Half::Text, "user"), Some(&b"other"[..]));
+    assert_eq!(value(Half::Binary, "password"), Some(&b"hunter22"[..]));
 }
 
 #[test]
