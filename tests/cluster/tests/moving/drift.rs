@@ -111,21 +111,6 @@ fn has_no_drift(namespace: &str, value: &str) {
     }
 }
 
-/// `kubectl get -o yaml | kubectl apply -f -`, and the same by the server.
-fn comes_back_as_it_was(namespace: &str) {
-    for (kind, name) in [("configmap", "app"), ("deployment", "web"), ("pod", "bare")] {
-        let before = get(namespace, kind, name);
-        let yaml = kubectl(namespace, &["get", kind, name, "-o", "yaml"], "");
-        let yaml = yaml.ok().expect("text");
-        let back = apply(namespace, &yaml).passed();
-        assert!(!back.stdout.contains("created"), "{back:?}");
-        let after = get(namespace, kind, name);
-        for member in ["data", "spec"] {
-            assert_eq!(after[member], before[member], "{kind}");
-        }
-    }
-}
-
 fn differs_from_nothing(namespace: &str, how: &[&str], value: &str) {
     let diff = [&["diff"], how, &["-f", "-"]].concat();
     let diff = kubectl(namespace, &diff, &manifests(value));
@@ -145,10 +130,9 @@ fn what_is_as_it_is_written_does_not_drift() {
     )
     .passed();
     has_no_drift(namespace, VALUE);
-    differs_from_nothing(namespace, &[], VALUE);
     let by_server = ["--server-side", "--force-conflicts"];
     differs_from_nothing(namespace, &by_server, VALUE);
-    // Somebody else's way to write, on top of it, and a ConfigMap of its own.
+    // A new value, written the same way.
     write(namespace, &BY_SERVER, &map(OTHER)).passed();
     served(namespace, "app");
     has_no_drift(namespace, OTHER);
@@ -170,8 +154,6 @@ fn what_is_as_it_is_written_does_not_drift() {
     apply(client, &map(VALUE)).passed();
     served(client, "app");
     apply(client, &[deployment(), pod()].join("\n---\n")).passed();
-    differs_from_nothing(client, &[], VALUE);
-    comes_back_as_it_was(client);
     differs_from_nothing(client, &[], VALUE);
 }
 
