@@ -5,6 +5,7 @@ use std::fmt;
 use crate::automaton::Automaton;
 use crate::format::Format;
 use crate::judge::{self, Case, Style};
+use crate::moved::is_placeholder;
 use crate::own::Patterns;
 use crate::rules::{self, Rule};
 use crate::scan::{BEGINNING, Scan};
@@ -55,6 +56,9 @@ impl Detector {
 
     /// Secrets in an entry of a ConfigMap: a value, or a whole file, under its key.
     pub fn entry(&self, key: &str, text: &str) -> Vec<Found> {
+        if is_placeholder(text.as_bytes()) {
+            return Vec::new();
+        }
         let mut found = Scan::new(self, key, text).run(true);
         let value = text.trim();
         if !value.contains('\n') {
@@ -76,6 +80,7 @@ impl Detector {
         let signs = base64.bytes().filter(|byte| !byte.is_ascii_whitespace());
         let signs: Vec<u8> = signs.collect();
         match base64::decode(&signs) {
+            Some(bytes) if is_placeholder(&bytes) => Vec::new(),
             Some(bytes) => self.bytes(key, bytes, true),
             None => Vec::new(),
         }

@@ -23,6 +23,7 @@ mod judge;
 mod key;
 mod lines;
 mod list;
+mod moved;
 mod name;
 mod names;
 mod nothing;

@@ -84,7 +84,12 @@ impl Target<'_> {
             }
         }
         reached(Moment::PromoteStagedRead);
-        let relocation = self.relocations().get_opt(self.name).await;
+        let relocation = match self.relocations().get(self.name).await {
+            // There is none, or there is no such kind: `secrets restore` is run
+            // where Portcullis is not installed, too.
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            found => found.map(Some),
+        };
         Ok(Read {
             serving: held,
             config_map,

@@ -40,8 +40,27 @@ const SHARE: usize = 5;
 /// What has a group of its own.
 const NETWORKS: &str = "network::";
 
-/// What the group of secrets has.
-const MOVING: [&str; 2] = ["moving::", "relocation::"];
+/// What the group of secrets has, in lines as [`TURNS`] are.
+const MOVING: [&[&str]; 2] = [
+    &[
+        "moving::drift",
+        "moving::histories",
+        "moving::rows",
+        "relocation::",
+    ],
+    &["moving::"],
+];
+
+/// Tests of it that take long. CI runs one of [`MOVING_SHARE`].
+const SLOW_MOVING: [&str; 5] = [
+    "moving::histories::over_time_containers_get",
+    "moving::rows::the_rows_of_one_config_map",
+    "moving::drift::a_restart_brings_what",
+    "moving::rows::the_rows_of_what_others_do",
+    "moving::drift::what_is_as_it_is_written",
+];
+
+const MOVING_SHARE: usize = 2;
 
 /// What is killed while it moves secrets.
 const KILLS: &str = "moving::kills::whoever_is_killed";
@@ -108,16 +127,24 @@ pub(super) fn networks(extent: Extent) -> Result<()> {
     run_one(tests(extent, &left).args(options))
 }
 
-/// Secrets leave ConfigMaps: one after the other, since what the chart has for it
-/// is of the cluster.
+/// Secrets leave ConfigMaps: in each line one after the other, since what the chart
+/// has for it is of the cluster.
 pub(super) fn moving(extent: Extent) -> Result<()> {
     if extent == Extent::Fast {
         println!("skipped by --fast: what needs a control plane");
         return Ok(());
     }
     cluster::program()?;
-    let options = ["--test-threads=1", "--nocapture"];
-    run_one(tests(extent, &[]).args(options).args(MOVING))
+    let left = match extent {
+        Extent::Full => Vec::new(),
+        Extent::Ci | Extent::Fast => left_to_other_runs(&SLOW_MOVING, MOVING_SHARE)?,
+    };
+    let mut lines = lines(extent, &left, &MOVING);
+    // How many cases, and what they took, is printed.
+    for line in &mut lines {
+        line.arg("--nocapture");
+    }
+    at_once(lines)
 }
 
 /// What a relocation loses by so many kills, and nothing else.
@@ -155,19 +182,35 @@ fn left_to_other_runs(slow: &[&'static str], share: usize) -> Result<Vec<&'stati
 fn on_planes(extent: Extent, left: &[&str]) -> Result<()> {
     let mut rest = tests(extent, left);
     rest.arg("--test-threads=4");
-    let others = [NETWORKS].into_iter().chain(MOVING);
+    let others = [NETWORKS].into_iter().chain(MOVING.concat());
     for name in TURNS.concat().into_iter().chain(others) {
         rest.args(["--skip", name]);
     }
     let mut processes = vec![rest];
-    for (names, line) in TURNS.into_iter().zip(1..) {
-        let mut turn = tests(extent, left);
-        turn.arg("--test-threads=1").args(names);
-        for later in TURNS[line..].concat() {
-            turn.args(["--skip", later]);
+    processes.extend(lines(extent, left, &TURNS));
+    at_once(processes)
+}
+
+/// A process for each line, which leaves what another line names to that: what a
+/// later one names, and what an earlier one does more exactly.
+fn lines(extent: Extent, left: &[&str], lines: &[&[&str]]) -> Vec<Command> {
+    let line = |(number, names): (usize, &&[&str])| {
+        let mut tests = tests(extent, left);
+        tests.arg("--test-threads=1").args(*names);
+        let is_exact = |name: &&str| names.iter().any(|one| name.starts_with(one));
+        let earlier = lines[..number].concat().into_iter().filter(is_exact);
+        for other in lines[number + 1..].concat().into_iter().chain(earlier) {
+            if !names.iter().any(|name| name.starts_with(other)) {
+                tests.args(["--skip", other]);
+            }
         }
-        processes.push(turn);
-    }
+        tests
+    };
+    lines.iter().enumerate().map(line).collect()
+}
+
+/// Runs all of them, each with a control plane of its own.
+fn at_once(mut processes: Vec<Command>) -> Result<()> {
     let outputs: Vec<_> = std::thread::scope(|scope| {
         let running: Vec<_> = processes
             .iter_mut()

@@ -125,7 +125,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
         // Whoever makes that one would have his code run.
         ("of nobody yet", "portcullis-moved-t-none", "LD_PRELOAD"),
         (
-            "another's, a plain key",
+            "another's, a key that is not there",
             "portcullis-moved-t-db",
             "LOG_LEVEL",
         ),
@@ -141,22 +141,31 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
             cases.push(case);
         }
     }
+    for (form, spec) in forms("portcullis-moved-t-app", "LOG_LEVEL") {
+        if IS_KEY.contains(&form) {
+            let name = format!("pat {form} another's, a plain key");
+            cases.push(created(world, name, &spec, Wanted::Instead));
+        }
+    }
     cases.extend(as_rewritten(world));
     cases.extend(later(world));
     cases
 }
 
-/// A key of a serving Secret is as good as that key of its ConfigMap: where it has
-/// not moved, the pod reads the ConfigMap.
+/// Forms that name one key.
+const IS_KEY: [&str; 4] = [
+    "env",
+    "env of an init container",
+    "optional env",
+    "items projected",
+];
+
+/// A key of a serving Secret is as good as that key of its ConfigMap: where it is
+/// not there, the pod waits for what the ConfigMap would give it, and for nothing
+/// that anybody else could put there.
 fn refused(form: &str, secret: &str) -> Wanted {
-    let is_key = [
-        "env",
-        "env of an init container",
-        "optional env",
-        "items projected",
-    ];
-    match is_key.contains(&form) && secret.starts_with("portcullis-moved-t-") {
-        true => Wanted::Instead,
+    match IS_KEY.contains(&form) && secret.starts_with("portcullis-moved-t-") {
+        true => Wanted::Allowed,
         false => OURS,
     }
 }
@@ -229,7 +238,7 @@ fn later(world: &World) -> Vec<Case> {
                 continue;
             };
             let mut container = container.clone();
-            container["name"] = "e".into();
+            container["name"] = format!("e{}", cases.len()).into();
             let body = json!({"spec": {"ephemeralContainers": [container]}});
             let ask = Ask::new(Verb::Strategic, format!("{path}/ephemeralcontainers"), body);
             cases.push(Case {
