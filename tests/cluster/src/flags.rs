@@ -73,6 +73,10 @@ pub(crate) fn egress(folder: &Folder) -> Result<String> {
 /// whatever the level: what webhooks leave there is looked at.
 pub const AUDITED: &str = "audited";
 
+/// The namespace of which every request is in the audit log, reading too, without
+/// bodies.
+pub const LOGGED: &str = "logged";
+
 /// All that changes something is written down; reading would drown it.
 fn audit_policy(level: AuditLevel) -> String {
     let level = match level {
@@ -84,6 +88,7 @@ fn audit_policy(level: AuditLevel) -> String {
         "kind": "Policy",
         "omitStages": ["RequestReceived"],
         "rules": [
+            {"level": "Metadata", "namespaces": [LOGGED]},
             {"level": "None", "verbs": ["get", "list", "watch"]},
             {"level": "None", "resources": [
                 {"group": "coordination.k8s.io", "resources": ["leases"]},

@@ -46,7 +46,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use balancer::Balancer;
 pub use cluster::{AuditLevel, Cluster};
-pub use flags::AUDITED;
+pub use flags::{AUDITED, LOGGED};
 pub use installation::Installation;
 pub use kubectl::{Answer, Program, User};
 pub use line::Line;

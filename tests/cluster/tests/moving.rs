@@ -16,8 +16,12 @@ mod backups;
 mod canaries;
 /// What pods read, before and after.
 mod consumers;
+/// What a move takes.
+mod cost;
 /// Comparing with what is written down, and rolling out what is new.
 mod drift;
+/// What the chart grants.
+mod granted;
 /// The same ConfigMaps and pods over time, beside a namespace without Portcullis.
 mod histories;
 /// Processes that are killed.

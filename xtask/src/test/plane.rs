@@ -43,6 +43,7 @@ const NETWORKS: &str = "network::";
 /// What the group of secrets has, in lines as [`TURNS`] are.
 const MOVING: [&[&str]; 2] = [
     &[
+        "moving::cost",
         "moving::drift",
         "moving::histories",
         "moving::rows",
@@ -52,12 +53,13 @@ const MOVING: [&[&str]; 2] = [
 ];
 
 /// Tests of it that take long. CI runs one of [`MOVING_SHARE`].
-const SLOW_MOVING: [&str; 5] = [
+const SLOW_MOVING: [&str; 6] = [
     "moving::histories::over_time_containers_get",
     "moving::rows::the_rows_of_one_config_map",
     "moving::drift::a_restart_brings_what",
     "moving::rows::the_rows_of_what_others_do",
     "moving::drift::what_is_as_it_is_written",
+    "moving::cost::a_move_costs",
 ];
 
 const MOVING_SHARE: usize = 2;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DynamicObject};
 use portcullis_contract::Operation;
@@ -110,15 +110,15 @@ impl Moving {
 
     async fn look(&self, namespace: &str, name: &str) -> Result<Seen, String> {
         let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-        let found = maps.get_opt(name).await;
-        let found =
-            found.map_err(|error| format!("ConfigMap {namespace}/{name}: {}", one_line(&error)))?;
+        let map = async {
+            let told = |error| format!("ConfigMap {namespace}/{name}: {}", one_line(&error));
+            maps.get_opt(name).await.map_err(told)
+        };
+        // At once: if one of them is older than the other, their states differ, and
+        // the pod waits.
+        let (found, relocation) = try_join(map, self.relocation(namespace, name)).await?;
         let found = found.map(serde_json::to_value).transpose();
         let found = found.map_err(|_| format!("ConfigMap {namespace}/{name} cannot be read"))?;
-        let relocation = match &found {
-            Some(_) => self.relocation(namespace, name).await?,
-            None => None,
-        };
         let status = relocation.as_ref().map(resource::status);
         let (known, is_served) = known(found.as_ref(), &status.unwrap_or_default());
         Ok(Seen {
