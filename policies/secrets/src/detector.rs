@@ -109,6 +109,12 @@ impl Detector {
             if !word.contains('\n') {
                 add(&mut found, named);
             }
+            // No shell reads a word: what stops a shell is part of the value.
+            if let (true, Some((flag, value))) = (found.is_empty(), word.split_once('='))
+                && is_flag(flag)
+            {
+                found.extend(self.under(flag.trim_start_matches('-'), value));
+            }
             all.extend(found.into_iter().map(|found| (index, found)));
         }
         all
