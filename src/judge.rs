@@ -65,25 +65,23 @@ impl Creation {
 
     /// Whether it reaches a policy with these constraints, or may.
     pub fn reaches(&self, constraints: &MatchConstraints, namespace: &Value, known: Known) -> bool {
-        let subject = Subject {
+        admit::reaches(constraints, &self.subject(namespace, known))
+    }
+
+    /// As policies see it that are asked nothing about other objects.
+    fn subject<'a>(&'a self, namespace: &'a Value, known: Known) -> Subject<'a> {
+        Subject {
             admission: &self.admission,
             attributes: &self.attributes,
             namespace,
             known,
             others: None,
-        };
-        admit::reaches(constraints, &subject)
+        }
     }
 
     /// What the policies say of it, as it is, that may have its entries moved.
     pub fn moving(&self, set: &PolicySet, namespace: &Value, known: Known) -> Decision {
-        let subject = Subject {
-            admission: &self.admission,
-            attributes: &self.attributes,
-            namespace,
-            known,
-            others: None,
-        };
+        let subject = self.subject(namespace, known);
         let scope = Scope {
             phase: Phase::Validate,
             failure_policy: None,

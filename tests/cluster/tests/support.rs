@@ -1,7 +1,9 @@
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use portcullis_cluster::{Cluster, Namespace, Portcullis, Registration, shared};
+use serde_json::Value;
 
 /// A namespace, and Portcullis registered for it alone.
 pub(crate) struct Scene {
@@ -112,4 +114,25 @@ pub(crate) fn deployment(name: &str, image: &str) -> String {
         },
     })
     .to_string()
+}
+
+/// Group, resource and verb of each right that a role grants.
+pub(crate) fn rights_of(role: &Value) -> BTreeSet<[String; 3]> {
+    let mut rights = BTreeSet::new();
+    let list = |value: &Value| -> Vec<String> {
+        let values = value.as_array().into_iter().flatten();
+        values
+            .filter_map(|v| v.as_str().map(str::to_owned))
+            .collect()
+    };
+    for rule in role["rules"].as_array().into_iter().flatten() {
+        for group in list(&rule["apiGroups"]) {
+            for resource in list(&rule["resources"]) {
+                for verb in list(&rule["verbs"]) {
+                    rights.insert([group.clone(), resource.clone(), verb]);
+                }
+            }
+        }
+    }
+    rights
 }

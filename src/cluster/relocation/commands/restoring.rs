@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
+use portcullis_relocation::digest::Keyring;
 use portcullis_relocation::moments::Moment;
 use portcullis_relocation::promotion::Input;
 use portcullis_relocation::{marks, restore as pure};
@@ -89,17 +91,7 @@ async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str)
         told => told.map(|()| true)?,
     };
     reached(Moment::RestoreTold);
-    let keys = Keys::new(client.clone(), &wanted.installation);
-    let keyring = match (keys.get().await, wanted.trusting) {
-        (Ok(keyring), _) => keyring,
-        (Err(_), true) => Keys::none(),
-        (Err(problem), false) => {
-            return Err(anyhow!(
-                "the keys of the digests cannot be read ({problem}): give --installation, or look at \
-                 the Secrets and give --trusting"
-            ));
-        }
-    };
+    let keyring = keyring(client, wanted).await?;
     let target = Target {
         client,
         namespace,
@@ -147,6 +139,19 @@ async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str)
         };
     }
     Err(anyhow!("others keep writing it"))
+}
+
+/// The keys of the digests, or none where the Secrets are believed without.
+async fn keyring(client: &Client, wanted: &Restoration) -> Result<Arc<Keyring>> {
+    let keys = Keys::new(client.clone(), &wanted.installation);
+    match (keys.get().await, wanted.trusting) {
+        (Ok(keyring), _) => Ok(keyring),
+        (Err(_), true) => Ok(Keys::none()),
+        (Err(problem), false) => Err(anyhow!(
+            "the keys of the digests cannot be read ({problem}): give --installation, or look at the \
+             Secrets and give --trusting"
+        )),
+    }
 }
 
 /// Whether the API server has no such kind.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{OTHER, Stage, VALUE, config_map, get, kubectl, served};
 use crate::policies::{admin, eventually};
-use crate::support::cluster;
+use crate::support::{cluster, rights_of};
 
 /// Group, resource and verb.
 type Right = [String; 3];
@@ -17,22 +17,7 @@ type Right = [String; 3];
 fn granted(role: &str) -> BTreeSet<Right> {
     let found = admin(&["get", "clusterrole", role, "-o", "json"], "");
     let role: Value = serde_json::from_str(&found.ok().expect("a role")).expect("JSON");
-    let list = |value: &Value| -> Vec<String> {
-        let all = value.as_array().into_iter().flatten();
-        all.filter_map(|one| one.as_str().map(str::to_owned))
-            .collect()
-    };
-    let mut rights = BTreeSet::new();
-    for rule in role["rules"].as_array().into_iter().flatten() {
-        for group in list(&rule["apiGroups"]) {
-            for resource in list(&rule["resources"]) {
-                for verb in list(&rule["verbs"]) {
-                    rights.insert([group.clone(), resource.clone(), verb]);
-                }
-            }
-        }
-    }
-    rights
+    rights_of(&role)
 }
 
 /// What an account of the installation did in a namespace, by the API server's own

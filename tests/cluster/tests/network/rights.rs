@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{NAME, Stage, callers, create_in, network_policy, pod};
 use crate::policies::{admin, apply, eventually};
-use crate::support::cluster;
+use crate::support::{cluster, rights_of};
 
 /// The rights as the chart has them, without what Helm fills in.
 pub(super) fn of_chart() -> String {
@@ -33,23 +33,7 @@ fn granted() -> BTreeSet<[String; 3]> {
         role,
     );
     let role: Value = serde_json::from_str(&applied.ok().expect(name)).expect("JSON");
-    let mut rights = BTreeSet::new();
-    let list = |value: &Value| -> Vec<String> {
-        let values = value.as_array().into_iter().flatten();
-        values
-            .filter_map(|v| v.as_str().map(str::to_owned))
-            .collect()
-    };
-    for rule in role["rules"].as_array().into_iter().flatten() {
-        for group in list(&rule["apiGroups"]) {
-            for resource in list(&rule["resources"]) {
-                for verb in list(&rule["verbs"]) {
-                    rights.insert([group.clone(), resource.clone(), verb]);
-                }
-            }
-        }
-    }
-    rights
+    rights_of(&role)
 }
 
 #[test]
