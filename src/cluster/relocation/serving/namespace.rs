@@ -40,12 +40,11 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
     let mut every = interval(RESYNC);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut waiting, mut known) = (BTreeSet::new(), BTreeSet::new());
+    // What failed has its own time: pods change often, and are no reason to try.
+    let (mut failed, mut again) = (BTreeSet::new(), interval(AGAIN));
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut state = State::default();
     loop {
-        let pause = match waiting.is_empty() {
-            true => RESYNC,
-            false => AGAIN,
-        };
         tokio::select! {
             event = maps.next() => note(event, &namespace, &mut waiting),
             event = relocations.next() => note(event, &namespace, &mut waiting),
@@ -57,25 +56,29 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
                 waiting.extend(known.iter().cloned());
                 cleaning::clean(&serving, &namespace).await;
             }
-            () = tokio::time::sleep(pause) => {}
+            _ = again.tick(), if !failed.is_empty() => waiting.append(&mut failed),
         }
         known.extend(waiting.iter().cloned());
         // Who uses what would be told wrongly.
         if !readers.are_known() {
             continue;
         }
-        let mut later = BTreeSet::new();
+        if failed.is_empty() {
+            again.reset();
+        }
         for name in std::mem::take(&mut waiting) {
             match promoting::promote(&serving, &namespace, &name, &readers).await {
-                Ok(promoted) => state.served(&name, promoted),
+                Ok(promoted) => {
+                    failed.remove(&name);
+                    state.served(&name, promoted);
+                }
                 Err(problem) => {
                     state.unserved(&namespace, &name, problem);
-                    later.insert(name);
+                    failed.insert(name);
                 }
             }
         }
         serving.metrics.tally(&namespace, &state.tally());
-        waiting = later;
     }
 }
 

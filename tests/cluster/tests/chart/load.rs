@@ -19,6 +19,8 @@ const OPTIONS: [&str; 3] = ["--settle=0s", "--resync=1s", "--drain-delay=2s"];
 const BARE: [&str; 2] = ["--set", "profile=none"];
 /// A version before the workspace's.
 const OLDER: &str = "0.0.9";
+/// WasmPolicy, PolicyExemption and Relocation.
+const DEFINITIONS: usize = 3;
 /// The member that the definition of [`OLDER`] does not have.
 const NEW: &str = "overrides";
 
@@ -47,7 +49,7 @@ fn older(folder: &Path) -> PathBuf {
         definition.to_string()
     });
     let definitions: Vec<String> = definitions.collect();
-    assert_eq!(definitions.len(), 2);
+    assert_eq!(definitions.len(), DEFINITIONS);
     let template = chart.join("templates/crd.yaml");
     std::fs::write(template, definitions.join("\n---\n")).unwrap();
     chart
