@@ -13,6 +13,7 @@ pub mod audit;
 pub mod author;
 pub mod doctor;
 pub mod network;
+pub mod reach;
 pub mod relocation;
 mod units;
 

@@ -24,8 +24,7 @@ use crate::{chosen, live};
 pub(crate) fn doctor(arguments: &Doctor) -> Result<u8> {
     let typed = &arguments.installation;
     let lines = crate::wait_for(async {
-        let config = typed.kubeconfig.as_deref();
-        let client = cluster::connect_to(config, typed.context.as_deref()).await?;
+        let client = crate::connect(&typed.reach).await?;
         let service = match &arguments.service {
             Some(service) => service.clone(),
             None => look::service_of(&client, &typed.registration)
@@ -57,8 +56,7 @@ pub(crate) fn smoke(arguments: &Smoke) -> Result<u8> {
         .with_patience();
     let engine = Arc::new(engine);
     let lines = crate::wait_for(async {
-        let config = typed.kubeconfig.as_deref();
-        let client = cluster::connect_to(config, typed.context.as_deref()).await?;
+        let client = crate::connect(&typed.reach).await?;
         let (pack, home) = (chosen::PACK, &typed.namespace);
         let excluded = SYSTEM_NAMESPACES.map(String::from).into();
         let base = live::base(&client, home, &pack).await?;
@@ -85,8 +83,7 @@ pub(crate) fn network(arguments: &Network) -> Result<u8> {
         return plan(arguments);
     }
     let (namespace, policies) = crate::wait_for(async {
-        let config = arguments.kubeconfig.as_deref();
-        let client = cluster::connect_to(config, arguments.context.as_deref()).await?;
+        let client = crate::connect(&arguments.reach).await?;
         cluster::networks::look(&client, &arguments.namespace).await
     })?;
     crate::print(&network::render(&namespace, &policies))
@@ -95,8 +92,7 @@ pub(crate) fn network(arguments: &Network) -> Result<u8> {
 /// Looks, prints what enrolment would close, and gives the exit code.
 fn plan(arguments: &Network) -> Result<u8> {
     let plan = crate::wait_for(async {
-        let config = arguments.kubeconfig.as_deref();
-        let client = cluster::connect_to(config, arguments.context.as_deref()).await?;
+        let client = crate::connect(&arguments.reach).await?;
         let set = planned_with(&client, &arguments.installation).await?;
         let (name, profile) = (&arguments.namespace, arguments.profile.as_deref());
         let seen = cluster::networks::plan::look(&client, set, name, profile).await?;

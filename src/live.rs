@@ -21,11 +21,7 @@ use portcullis::source::{self, Found};
 /// Audits, prints, and gives the exit code.
 pub(crate) fn run(arguments: &Audit) -> Result<u8> {
     let (set, report) = crate::wait_for(async {
-        let (config, context) = (
-            arguments.kubeconfig.as_deref(),
-            arguments.context.as_deref(),
-        );
-        let client = cluster::connect_to(config, context).await?;
+        let client = crate::connect(&arguments.reach).await?;
         let (typed, home) = (&arguments.policies, &arguments.installation);
         let set = policies_in_force(&client, typed, home).await?;
         exempt(&client, &set, &arguments.namespaces).await?;

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Parser;
 use portcullis::args::author::Form;
+use portcullis::args::reach::Reach;
 use portcullis::args::{Arguments, Command, Policy};
 use portcullis::cluster::state::How;
 use portcullis::wasm::Engine;
@@ -108,6 +109,11 @@ fn wait_for<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
         .enable_all()
         .build()?
         .block_on(work)
+}
+
+/// A connection to the cluster that was typed.
+async fn connect(reach: &Reach) -> Result<kube::Client> {
+    cluster::connect_to(reach.kubeconfig.as_deref(), reach.context.as_deref()).await
 }
 
 /// Results go to standard output, without styles where no terminal reads them.

@@ -81,25 +81,25 @@ pub(crate) fn secrets(command: &relocation::Secrets) -> Result<u8> {
             Secrets::Enrol(typed) => enrol(typed).await?,
             Secrets::Plan(typed) => plan(typed).await?,
             Secrets::Prepare(typed) => {
-                let (client, one) = (connect(&typed.one.reach).await?, &typed.one);
+                let (client, one) = (crate::connect(&typed.one.reach).await?, &typed.one);
                 let keys = typed.keys.iter().cloned().collect();
                 commands::prepare(&client, &one.namespace, &one.config_map, &keys).await?
             }
             Secrets::Redact(one) => {
-                let client = connect(&one.reach).await?;
+                let client = crate::connect(&one.reach).await?;
                 commands::redact(&client, &one.namespace, &one.config_map).await?
             }
             Secrets::Status(typed) => {
-                let client = connect(&typed.reach).await?;
+                let client = crate::connect(&typed.reach).await?;
                 commands::status(&client, typed.namespace.as_deref()).await?
             }
             Secrets::Moved(typed) => {
-                let client = connect(&typed.reach).await?;
+                let client = crate::connect(&typed.reach).await?;
                 let (said, any) = commands::moved(&client, typed.namespace.as_deref()).await?;
                 return anyhow::Ok((said, u8::from(any)));
             }
             Secrets::Restore(typed) => {
-                let client = connect(&typed.reach).await?;
+                let client = crate::connect(&typed.reach).await?;
                 let wanted = commands::Restoration {
                     namespace: typed.namespace.clone(),
                     config_map: typed.config_map.clone(),
@@ -125,18 +125,14 @@ async fn enrol(typed: &relocation::Enrol) -> Result<String> {
     if typed.dry_run {
         return Ok(enrolment.yaml());
     }
-    commands::enrol(&connect(&typed.reach).await?, &enrolment).await
+    commands::enrol(&crate::connect(&typed.reach).await?, &enrolment).await
 }
 
 async fn plan(typed: &relocation::Plan) -> Result<String> {
-    let client = connect(&typed.reach).await?;
+    let client = crate::connect(&typed.reach).await?;
     let (policies, home) = (&typed.policies, &typed.installation);
     let set = crate::live::policies_in_force(&client, policies, home).await?;
     let namespaces = [typed.namespace.clone()];
     crate::live::exempt(&client, &set, &namespaces).await?;
     commands::plan(&client, &set, &typed.namespace).await
-}
-
-async fn connect(reach: &relocation::Reach) -> Result<kube::Client> {
-    cluster::connect_to(reach.kubeconfig.as_deref(), reach.context.as_deref()).await
 }

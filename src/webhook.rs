@@ -164,14 +164,12 @@ impl Webhook {
     }
 
     fn record(&self, call: &Recorded, request: &Request, decision: &Decision) {
-        let micros = u64::try_from(call.arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let verdict = if decision.is_denied() {
-            "denied"
-        } else {
-            "allowed"
-        };
-        self.metrics
-            .request(call.phase, call.group, verdict, call.arrived.elapsed());
+        self.judged(request, decision);
+        self.answered(decision.is_denied(), call, request, decision);
+    }
+
+    /// Counts what policies said.
+    fn judged(&self, request: &Request, decision: &Decision) {
         for evaluation in &decision.evaluations {
             self.metrics
                 .evaluation(evaluation.policy.as_str(), evaluation.took);
@@ -200,6 +198,16 @@ impl Webhook {
                 message = broken.failure.message, "a policy gave no verdict"
             );
         }
+    }
+
+    /// Counts and logs the answer alone.
+    fn answered(&self, denied: bool, call: &Recorded, request: &Request, decision: &Decision) {
+        let (took, verdict) = (
+            call.arrived.elapsed(),
+            if denied { "denied" } else { "allowed" },
+        );
+        self.metrics.request(call.phase, call.group, verdict, took);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         log(call, request, decision, verdict, micros);
     }
 }
@@ -256,7 +264,7 @@ fn log(call: &Recorded, request: &Request, decision: &Decision, verdict: &str, m
             )
         };
     }
-    if decision.is_denied() {
+    if verdict == "denied" {
         event!(info)
     } else {
         event!(debug)

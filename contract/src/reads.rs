@@ -20,7 +20,10 @@
 //! an empty value of the same shape stands in: the error stays an error, and
 //! nothing undeclared passes.
 
+mod grammar;
+mod node;
 mod outline;
+mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,9 +31,11 @@ pub use outline::{Look, Outline};
 
 use serde_json::Value;
 
-use crate::pod::PodView;
 use crate::redaction::{Redaction, blanked, holds_values};
 use crate::request::{Member, Request};
+use grammar::steps;
+use node::Node;
+use writing::{separate, write_json};
 
 /// Why a read was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,26 +54,6 @@ pub struct Error {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reads {
     members: BTreeMap<String, Node>,
-}
-
-/// What is read at one place.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Node {
-    /// Everything from here on.
-    whole: bool,
-    /// Named members of a map.
-    fields: BTreeMap<String, Node>,
-    /// Every member of a map.
-    any: Option<Box<Node>>,
-    /// Every element of a list.
-    each: Option<Box<Node>>,
-}
-
-/// One step of a read after its first name.
-enum Step {
-    Field(String),
-    Any,
-    Each,
 }
 
 /// Steps of one read. The API server takes no JSON that is deeper than a few
@@ -201,216 +186,6 @@ impl Reads {
         // serde_json writes UTF-8 only.
         String::from_utf8(out).unwrap_or_default()
     }
-}
-
-impl Node {
-    fn touches(&self, path: &[&str]) -> bool {
-        let Some((name, rest)) = path.split_first() else {
-            return true;
-        };
-        let below = self.fields.get(*name).or(self.any.as_deref());
-        self.whole || below.is_some_and(|node| node.touches(rest))
-    }
-
-    fn insert(&mut self, steps: &[Step]) {
-        let Some((step, rest)) = steps.split_first() else {
-            self.whole = true;
-            return;
-        };
-        let next = match step {
-            Step::Field(name) => self.fields.entry(name.clone()).or_default(),
-            Step::Any => &mut **self.any.get_or_insert_default(),
-            Step::Each => &mut **self.each.get_or_insert_default(),
-        };
-        next.insert(rest);
-    }
-
-    /// Drops what a whole read makes superfluous, and merges `.*` into the
-    /// named members beside it, so that writing looks at one node per member.
-    fn simplify(&mut self, left: &mut usize) -> Result<(), String> {
-        if self.whole {
-            *self = Node {
-                whole: true,
-                ..Node::default()
-            };
-            return Ok(());
-        }
-        if let Some(any) = &self.any {
-            for node in self.fields.values_mut() {
-                node.merge(any, left)?;
-            }
-        }
-        let below = self.fields.values_mut();
-        let below = below.chain(self.any.as_deref_mut());
-        for node in below.chain(self.each.as_deref_mut()) {
-            node.simplify(left)?;
-        }
-        Ok(())
-    }
-
-    fn merge(&mut self, other: &Node, left: &mut usize) -> Result<(), String> {
-        *left = left.checked_sub(1).ok_or(
-            "too many reads with `.*` overlap reads of named members: declare fewer, or read more at once",
-        )?;
-        self.whole |= other.whole;
-        for (name, node) in &other.fields {
-            let own = self.fields.entry(name.clone()).or_default();
-            own.merge(node, left)?;
-        }
-        if let Some(any) = &other.any {
-            self.any.get_or_insert_default().merge(any, left)?;
-        }
-        if let Some(each) = &other.each {
-            self.each.get_or_insert_default().merge(each, left)?;
-        }
-        Ok(())
-    }
-
-    fn write(&self, value: &Value, out: &mut Vec<u8>) {
-        if self.whole {
-            return write_json(out, value);
-        }
-        match value {
-            Value::Object(map) if self.any.is_some() || !self.fields.is_empty() => {
-                self.write_map(map, out);
-            }
-            Value::Array(list) => match &self.each {
-                Some(each) => write_list(list, each, out),
-                // serde takes a list for a struct, member by member: an empty
-                // one would pass for a struct of defaults, text never does.
-                None => out.extend_from_slice(b"\"\""),
-            },
-            Value::Object(_) => out.extend_from_slice(b"{}"),
-            Value::String(_) => out.extend_from_slice(b"\"\""),
-            Value::Number(_) => out.push(b'0'),
-            Value::Bool(_) => out.extend_from_slice(b"false"),
-            Value::Null => out.extend_from_slice(b"null"),
-        }
-    }
-
-    fn write_map(&self, map: &serde_json::Map<String, Value>, out: &mut Vec<u8>) {
-        out.push(b'{');
-        match &self.any {
-            None => {
-                for (name, node) in &self.fields {
-                    if let Some(value) = map.get(name) {
-                        write_member(name, node, value, out);
-                    }
-                }
-            }
-            Some(any) => {
-                for (name, value) in map {
-                    let node = self.fields.get(name).unwrap_or(any);
-                    write_member(name, node, value, out);
-                }
-            }
-        }
-        out.push(b'}');
-    }
-
-    fn write_pod(&self, view: &PodView<'_>, out: &mut Vec<u8>) {
-        out.push(b'{');
-        if self.whole || self.fields.contains_key("path") {
-            out.extend_from_slice(b"\"path\":");
-            write_json(out, view.path);
-        }
-        for name in ["metadata", "spec"] {
-            let whole = Node {
-                whole: true,
-                ..Node::default()
-            };
-            let node = if self.whole {
-                Some(&whole)
-            } else {
-                self.fields.get(name)
-            };
-            if let (Some(node), Some(value)) = (node, view.template.get(name)) {
-                write_member(name, node, value, out);
-            }
-        }
-        out.push(b'}');
-    }
-}
-
-fn write_list(list: &[Value], each: &Node, out: &mut Vec<u8>) {
-    out.push(b'[');
-    for value in list {
-        separate(out);
-        each.write(value, out);
-    }
-    out.push(b']');
-}
-
-fn write_member(name: &str, node: &Node, value: &Value, out: &mut Vec<u8>) {
-    separate(out);
-    write_json(out, name);
-    out.push(b':');
-    node.write(value, out);
-}
-
-fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    // Writing plain JSON values into memory has no way to go wrong.
-    let _ = serde_json::to_writer(out, value);
-}
-
-/// A comma, unless this is the first thing inside its bracket.
-fn separate(out: &mut Vec<u8>) {
-    if !matches!(out.last(), Some(b'{' | b'[')) {
-        out.push(b',');
-    }
-}
-
-/// Splits a read into its first name and the steps after it.
-fn steps(read: &str) -> Result<(String, Vec<Step>), String> {
-    let (member, mut rest) = name(read)?;
-    let mut steps = Vec::new();
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix("[*]") {
-            steps.push(Step::Each);
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix(".*") {
-            steps.push(Step::Any);
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix('.') {
-            let (field, after) = name(after)?;
-            steps.push(Step::Field(field.to_owned()));
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix('[') {
-            let (field, after) = quoted(after)?;
-            steps.push(Step::Field(field));
-            rest = after;
-        } else {
-            return Err(format!(
-                "expected `.name`, `.*`, `[*]` or `[\"name\"]` at `{rest}`"
-            ));
-        }
-    }
-    Ok((member.to_owned(), steps))
-}
-
-/// A plain name at the start of `text`, and what follows it.
-fn name(text: &str) -> Result<(&str, &str), String> {
-    let end = text
-        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
-        .unwrap_or(text.len());
-    if end == 0 {
-        return Err(format!("expected a name at `{text}`"));
-    }
-    Ok(text.split_at(end))
-}
-
-/// A JSON string and the bracket that closes it, and what follows.
-fn quoted(text: &str) -> Result<(String, &str), String> {
-    let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
-    let field = match strings.next() {
-        Some(Ok(field)) => field,
-        _ => return Err(format!("expected a string in double quotes at `{text}`")),
-    };
-    let after = &text[strings.byte_offset()..];
-    let after = after
-        .strip_prefix(']')
-        .ok_or_else(|| format!("expected `]` at `{after}`"))?;
-    Ok((field, after))
 }
 
 #[cfg(test)]

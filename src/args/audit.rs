@@ -1,10 +1,9 @@
 //! The options of `portcullis audit`.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 
 use super::Policies;
+use super::reach::{Reach, namespace};
 use crate::finding::FailOn;
 
 /// `portcullis audit`.
@@ -17,14 +16,11 @@ use crate::finding::FailOn;
 )]
 pub struct Audit {
     /// Only what is in this namespace; may be given several times
-    #[arg(long = "namespace", short = 'n', value_name = "NAMESPACE")]
+    #[arg(long = "namespace", short = 'n', value_name = "NAMESPACE", value_parser = namespace)]
     pub namespaces: Vec<String>,
-    /// How to reach the cluster; by default as kubectl does, or as a pod
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
+    /// Which cluster
+    #[command(flatten)]
+    pub reach: Reach,
     /// Which policies are in force
     #[command(flatten)]
     pub policies: Policies,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::reach::namespace;
 use super::{duration, period};
 use crate::pack::Profile;
 
@@ -19,6 +20,7 @@ pub struct Place {
     #[arg(
         long,
         value_name = "NAMESPACE",
+        value_parser = namespace,
         env = "POD_NAMESPACE",
         hide_env_values = true
     )]

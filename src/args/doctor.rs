@@ -1,8 +1,8 @@
 //! The options of `portcullis doctor` and `portcullis smoke`.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
+
+use super::reach::{Reach, namespace};
 
 /// Which installation is looked at from outside.
 #[derive(Debug, Args)]
@@ -12,15 +12,13 @@ pub struct Installation {
         long,
         short = 'n',
         value_name = "NAMESPACE",
+        value_parser = namespace,
         default_value = "portcullis"
     )]
     pub namespace: String,
-    /// How to reach the cluster; by default as kubectl does, or as a pod
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
+    /// Which cluster
+    #[command(flatten)]
+    pub reach: Reach,
     /// Name of the two webhook configurations
     #[arg(long, value_name = "NAME", default_value = "portcullis", hide = true)]
     pub registration: String,
@@ -61,7 +59,7 @@ pub struct Smoke {
     #[command(flatten)]
     pub installation: Installation,
     /// The namespace in which objects are tried
-    #[arg(long = "in", value_name = "NAMESPACE", default_value = "default")]
+    #[arg(long = "in", value_name = "NAMESPACE", value_parser = namespace, default_value = "default")]
     pub target: String,
     /// How to print what came back
     #[arg(long, value_enum, default_value_t)]

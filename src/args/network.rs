@@ -1,8 +1,8 @@
 //! The options of `portcullis network`.
 
-use std::path::PathBuf;
-
 use clap::Args;
+
+use super::reach::{Reach, namespace};
 
 /// `portcullis network`.
 #[derive(Debug, Args)]
@@ -14,14 +14,11 @@ use clap::Args;
 )]
 pub struct Network {
     /// The namespace
-    #[arg(value_name = "NAMESPACE")]
+    #[arg(value_name = "NAMESPACE", value_parser = namespace)]
     pub namespace: String,
-    /// How to reach the cluster; by default as kubectl does, or as a pod
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
+    /// Which cluster
+    #[command(flatten)]
+    pub reach: Reach,
     /// List what enrolment would close, and what to write to keep it open
     #[arg(long)]
     pub plan: bool,
@@ -33,6 +30,7 @@ pub struct Network {
     #[arg(
         long,
         value_name = "NAMESPACE",
+        value_parser = namespace,
         default_value = "portcullis",
         hide = true
     )]

@@ -1,11 +1,11 @@
 //! The options of relocation.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::cluster::Place;
+use super::reach::{Reach, config_map, namespace};
 use super::{Logging, Policies};
 
 /// `portcullis relocate`.
@@ -47,28 +47,17 @@ pub enum Secrets {
     Restore(Restore),
 }
 
-/// Which cluster.
-#[derive(Debug, Args)]
-pub struct Reach {
-    /// How to reach the cluster; by default as kubectl does, or as a pod
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
-}
-
 /// `portcullis secrets enrol`.
 #[derive(Debug, Args)]
 pub struct Enrol {
     /// The namespace
-    #[arg(value_name = "NAMESPACE")]
+    #[arg(value_name = "NAMESPACE", value_parser = namespace)]
     pub namespace: String,
     /// Print what would be applied, and apply nothing
     #[arg(long)]
     pub dry_run: bool,
     /// The namespace of the installation
-    #[arg(long, value_name = "NAMESPACE", default_value = "portcullis")]
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace, default_value = "portcullis")]
     pub installation: String,
     /// The account of the webhook, in that namespace
     #[arg(long, value_name = "NAME", default_value = "portcullis", hide = true)]
@@ -82,13 +71,13 @@ pub struct Enrol {
 #[derive(Debug, Args)]
 pub struct Plan {
     /// The namespace
-    #[arg(value_name = "NAMESPACE")]
+    #[arg(value_name = "NAMESPACE", value_parser = namespace)]
     pub namespace: String,
     /// Which policies say what moves [default: those of the cluster]
     #[command(flatten)]
     pub policies: Policies,
     /// The namespace of the installation whose policies these are
-    #[arg(long, value_name = "NAMESPACE", default_value = "portcullis")]
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace, default_value = "portcullis")]
     pub installation: String,
     /// Which cluster
     #[command(flatten)]
@@ -99,10 +88,10 @@ pub struct Plan {
 #[derive(Debug, Args)]
 pub struct One {
     /// Its namespace
-    #[arg(value_name = "NAMESPACE")]
+    #[arg(value_name = "NAMESPACE", value_parser = namespace)]
     pub namespace: String,
     /// Its name
-    #[arg(value_name = "CONFIGMAP")]
+    #[arg(value_name = "CONFIGMAP", value_parser = config_map)]
     pub config_map: String,
     /// Which cluster
     #[command(flatten)]
@@ -124,7 +113,7 @@ pub struct Prepare {
 #[derive(Debug, Args)]
 pub struct Status {
     /// One namespace [default: all]
-    #[arg(value_name = "NAMESPACE")]
+    #[arg(value_name = "NAMESPACE", value_parser = namespace)]
     pub namespace: Option<String>,
     /// Which cluster
     #[command(flatten)]
@@ -135,10 +124,10 @@ pub struct Status {
 #[derive(Debug, Args)]
 pub struct Restore {
     /// The namespace
-    #[arg(value_name = "NAMESPACE", required_unless_present = "all")]
+    #[arg(value_name = "NAMESPACE", value_parser = namespace, required_unless_present = "all")]
     pub namespace: Option<String>,
     /// One ConfigMap of it [default: all of them]
-    #[arg(value_name = "CONFIGMAP")]
+    #[arg(value_name = "CONFIGMAP", value_parser = config_map)]
     pub config_map: Option<String>,
     /// In all namespaces
     #[arg(long, conflicts_with_all = ["namespace", "config_map"])]
@@ -148,7 +137,7 @@ pub struct Restore {
     #[arg(long)]
     pub trusting: bool,
     /// The namespace of the installation
-    #[arg(long, value_name = "NAMESPACE", default_value = "portcullis")]
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace, default_value = "portcullis")]
     pub installation: String,
     /// Which cluster
     #[command(flatten)]

@@ -1,9 +1,10 @@
 //! Where this installation lives, and the connection to its API server.
 
+use std::error::Error as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{InferConfigError, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 /// The field manager of everything that is written, and the prefix of the
@@ -80,9 +81,7 @@ pub async fn connect_to(kubeconfig: Option<&Path>, context: Option<&str>) -> Res
             .await
             .map_err(|error| one_line(&error))
             .with_context(|| format!("--context {name}"))?,
-        (None, None) => Config::infer()
-            .await
-            .context("no cluster: run in a pod with a ServiceAccount, or give --kubeconfig FILE")?,
+        (None, None) => Config::infer().await.map_err(|error| nowhere(&error))?,
     };
     Ok(Client::try_from(config)?)
 }
@@ -104,8 +103,18 @@ async fn of_file(file: &Path, context: Option<&str>) -> Result<Config> {
         .with_context(place)
 }
 
+/// Why there is no cluster, where none was named.
+fn nowhere(error: &InferConfigError) -> anyhow::Error {
+    let config = error.source().map(|why| one_line(&why).to_string());
+    let is_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+    let pod = is_pod.then(|| Config::incluster().err()).flatten();
+    let whys = config.into_iter().chain(pod.map(|why| why.to_string()));
+    let whys = whys.collect::<Vec<_>>().join("; ");
+    anyhow!("no cluster: give --kubeconfig FILE, or run in a pod with a ServiceAccount: {whys}")
+}
+
 /// Errors of YAML show the lines they are about, which may hold a token.
-fn one_line(error: &KubeconfigError) -> anyhow::Error {
+fn one_line(error: &impl std::fmt::Display) -> anyhow::Error {
     let text = error.to_string();
     anyhow!("{}", text.lines().next().unwrap_or_default().trim_end())
 }

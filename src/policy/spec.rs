@@ -4,13 +4,14 @@
 //! [`Resource::parse`]. Unknown members are refused: a misspelt member of a
 //! security setting must never fall back to a default in silence.
 
+mod actions;
+mod limits;
 pub(in crate::policy) mod resources;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
 
-use portcullis_contract::{LabelSelector, MatchConstraints};
+use portcullis_contract::MatchConstraints;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,6 +20,8 @@ use super::effect::{self, EffectGrant};
 use super::lookup::{self, LookupGrant};
 use super::name::{NameError, PolicyName};
 pub use super::program::{ConfigMapRef, ProgramRef};
+pub use actions::{Override, ValidationAction};
+pub use limits::Limits;
 
 /// The API group and version of [`Resource`].
 pub const API_VERSION: &str = "portcullis.dev/v1alpha1";
@@ -101,37 +104,6 @@ fn deny() -> Vec<ValidationAction> {
     vec![ValidationAction::Deny]
 }
 
-/// What a finding leads to, as in `ValidatingAdmissionPolicyBinding`.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-pub enum ValidationAction {
-    /// The request is refused.
-    Deny,
-    /// The client sees a warning.
-    Warn,
-    /// The audit annotations say so.
-    Audit,
-    /// In a namespace enrolled for it (label `portcullis.dev/secrets: move`),
-    /// the entry of a ConfigMap that holds it becomes an entry of a Secret.
-    /// Anywhere else, a warning.
-    Move,
-}
-
-/// Other actions for some findings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Override {
-    /// The codes concerned; empty means every code of the policy.
-    #[serde(default)]
-    pub codes: BTreeSet<String>,
-    /// The namespaces concerned; absent means all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace_selector: Option<LabelSelector>,
-    /// What such a finding leads to.
-    pub validation_actions: Vec<ValidationAction>,
-}
-
 /// What happens when a policy breaks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum FailurePolicy {
@@ -172,42 +144,6 @@ pub enum Inherited {
 pub enum Grant {
     /// It sees the values of Secrets and ConfigMaps, and whole objects.
     Values,
-}
-
-/// Limits of one evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Limits {
-    /// How long one evaluation may take, in milliseconds (1 to 10,000). The
-    /// request's own timeout always holds besides.
-    pub deadline_milliseconds: u32,
-    /// Linear memory of one instance, in MiB (1 to 64).
-    pub memory_mebibytes: u32,
-}
-
-impl Default for Limits {
-    /// 100 ms and 64 MiB, the figures of the issue "First verdict".
-    fn default() -> Self {
-        Limits {
-            deadline_milliseconds: 100,
-            memory_mebibytes: Limits::MEMORY_MEBIBYTES,
-        }
-    }
-}
-
-impl Limits {
-    /// What the pooling allocator reserves for one instance.
-    pub const MEMORY_MEBIBYTES: u32 = 64;
-
-    /// [`Limits::deadline_milliseconds`].
-    pub fn deadline(&self) -> Duration {
-        Duration::from_millis(self.deadline_milliseconds.into())
-    }
-
-    /// [`Limits::memory_mebibytes`] in bytes.
-    pub fn memory_bytes(&self) -> usize {
-        self.memory_mebibytes as usize * 1024 * 1024
-    }
 }
 
 /// What surrounds a spec.
@@ -312,9 +248,9 @@ impl Spec {
 
     /// What the types cannot say.
     fn validate(&self) -> Result<(), Error> {
-        check_actions("/spec/validationActions", &self.validation_actions)?;
+        actions::check("/spec/validationActions", &self.validation_actions)?;
         for (index, entry) in self.overrides.iter().enumerate() {
-            check_actions(
+            actions::check(
                 &format!("/spec/overrides/{index}/validationActions"),
                 &entry.validation_actions,
             )?;
@@ -348,52 +284,6 @@ impl Spec {
     }
 }
 
-impl Limits {
-    fn validate(self) -> Result<(), Error> {
-        let members = [
-            ("deadlineMilliseconds", self.deadline_milliseconds, 10_000),
-            (
-                "memoryMebibytes",
-                self.memory_mebibytes,
-                Limits::MEMORY_MEBIBYTES,
-            ),
-        ];
-        for (member, value, most) in members {
-            if !(1..=most).contains(&value) {
-                return Err(Error {
-                    pointer: format!("/spec/limits/{member}"),
-                    problem: format!("{value} is out of range: write 1 to {most}"),
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The rules of `ValidatingAdmissionPolicyBinding.spec.validationActions`:
-/// at least one, no repetition, not Deny and Warn together (the same text
-/// would be shown twice). `Move` says itself what becomes of it elsewhere.
-fn check_actions(pointer: &str, actions: &[ValidationAction]) -> Result<(), Error> {
-    use ValidationAction::{Deny, Move, Warn};
-    let distinct: BTreeSet<_> = actions.iter().collect();
-    let problem = if actions.is_empty() {
-        "is empty: write at least one of `Deny`, `Warn`, `Audit`, `Move`"
-    } else if distinct.len() != actions.len() {
-        "names an action twice"
-    } else if actions.contains(&Deny) && actions.contains(&Warn) {
-        "has both `Deny` and `Warn`, which would show the same text twice: write one of them"
-    } else if actions.contains(&Move) && (actions.contains(&Deny) || actions.contains(&Warn)) {
-        "has `Move` beside `Deny` or `Warn`: where nothing is moved it is a warning anyway; write \
-         one of them"
-    } else {
-        return Ok(());
-    };
-    Err(Error {
-        pointer: pointer.to_owned(),
-        problem: problem.to_owned(),
-    })
-}
-
 impl fmt::Display for FailurePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -406,6 +296,8 @@ impl fmt::Display for FailurePolicy {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use std::time::Duration;
 
     use super::*;
 

@@ -43,12 +43,12 @@ impl fmt::Display for Name {
 }
 
 /// Whether it is an RFC 1123 subdomain, as names of most objects are.
-pub(super) fn is_subdomain(text: &str) -> bool {
+pub fn is_subdomain(text: &str) -> bool {
     text.len() <= NAME_BYTES && text.split('.').all(is_label)
 }
 
 /// Whether it is an RFC 1123 label, as names of namespaces and Services are.
-pub(super) fn is_label(text: &str) -> bool {
+pub fn is_label(text: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=LABEL_BYTES).contains(&text.len())
         && text.bytes().all(is_inner)

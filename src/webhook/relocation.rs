@@ -83,16 +83,20 @@ impl Webhook {
                 "policy {}, which says what is secret, gave no verdict: {}; to try again is safe",
                 broken.policy, broken.failure.message
             );
-            self.record(recorded, &request, &decision);
+            self.judged(&request, &decision);
+            self.answered(true, recorded, &request, &decision);
             return Relocated::Denied(why);
         }
         let found = entries(&decision);
         let relocated = around.relocate(&request, half, &found, deadline).await;
-        relocated.unwrap_or_else(|problem| {
+        let relocated = relocated.unwrap_or_else(|problem| {
             Relocated::Denied(format!(
                 "secrets cannot be moved: {problem}; to try again is safe"
             ))
-        })
+        });
+        let denied = matches!(relocated, Relocated::Denied(_));
+        self.answered(denied, recorded, &request, &decision);
+        relocated
     }
 }
 

@@ -4,7 +4,9 @@
 //! Guarantee: a set of reads projects an object that was built by an outline
 //! of it to the same text as the whole object.
 
-use super::{Node, Reads, Step, WHOLE_OBJECTS};
+use super::grammar::Step;
+use super::node::Node;
+use super::{Reads, WHOLE_OBJECTS};
 use crate::pod::template_paths;
 
 /// Members that are there whoever reads: the host tells kinds, owners and

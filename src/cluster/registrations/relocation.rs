@@ -1,6 +1,8 @@
 //! The entries by which secrets leave ConfigMaps: in namespaces that are
 //! enrolled for it, and nowhere else.
 
+mod conditions;
+
 use std::collections::BTreeSet;
 
 use portcullis_contract::NAME_LABEL;
@@ -12,73 +14,23 @@ use crate::registration::Registration;
 /// Both halves may wait for the API server: they ask and write there.
 const TIMEOUT_SECONDS: u8 = 10;
 
-const CONDITIONS: [(&str, &str); 4] = [NOT_PUT_BACK, NOT_CLUSTER_CA, CHANGED, NOT_GOING];
-
-/// The one write of who may put values back (`restore` on `relocations`), by
-/// the version that it replaces. It holds of all entries: whatever fails closed
-/// would keep values from being put back while we are down.
-const NOT_PUT_BACK: (&str, &str) = (
-    "not-put-back",
-    "request.kind.kind != \"ConfigMap\" || request.operation != \"UPDATE\" || \
-     object.metadata.?annotations[?\"portcullis.dev/restored\"].orValue(\"\") != \
-     oldObject.metadata.resourceVersion || \
-     !authorizer.group(\"portcullis.dev\").resource(\"relocations\")\
-     .namespace(request.namespace).check(\"restore\").allowed()",
-);
-
-/// Every namespace has this one, which nobody moves anything out of. One that
-/// the API server is yet to name has no `request.name`: a condition that fails
-/// for that would keep the mutating entry from being asked.
-const NOT_CLUSTER_CA: (&str, &str) = (
-    "not-the-cluster-ca",
-    "request.kind.kind != \"ConfigMap\" || \
-     object.metadata.?name.orValue(\"\") != \"kube-root-ca.crt\"",
-);
-
-/// Most updates of pods are no concern of ours, and must pass while we are down:
-/// a Job whose pods cannot lose their finalizers never ends (design:
-/// reliability.md, 8a).
-const CHANGED: (&str, &str) = (
-    "changed",
-    "request.operation != \"UPDATE\" || request.kind.kind != \"Pod\" || \
-     object.spec != oldObject.spec",
-);
-
-/// A ConfigMap that is being deleted loses its finalizers by updates. In a
-/// namespace that is being deleted our rights there are among the first that go:
-/// were we asked, it would never be gone. What it holds is as it was.
-const NOT_GOING: (&str, &str) = (
-    "not-going",
-    "request.operation != \"UPDATE\" || request.kind.kind != \"ConfigMap\" || \
-     !has(object.metadata.deletionTimestamp) || \
-     object.?data.orValue({}) != oldObject.?data.orValue({}) || \
-     object.?binaryData.orValue({}) != oldObject.?binaryData.orValue({}) || \
-     object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}) || \
-     object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({})",
-);
-
 /// Has an entry of policies let values be put back.
 pub(super) fn let_put_back(entry: &mut Value) {
-    let condition = condition(NOT_PUT_BACK);
+    let condition = conditions::not_put_back();
     match entry["matchConditions"].as_array_mut() {
         Some(conditions) => conditions.push(condition),
         None => entry["matchConditions"] = json!([condition]),
     }
 }
 
-fn condition((name, expression): (&str, &str)) -> Value {
-    json!({"name": name, "expression": expression})
-}
-
 /// The validating and the mutating entry.
 pub(super) fn entries(registration: &Registration, excluded: &BTreeSet<String>) -> [Value; 2] {
-    let conditions = CONDITIONS.map(condition);
     let mut selected = vec![
         json!({"key": NAME_LABEL, "operator": "NotIn", "values": excluded}),
         json!({"key": LABEL, "operator": "In", "values": [MOVE]}),
     ];
     selected.extend(registration.namespaces.iter().map(|one| json!(one)));
-    let entry = |half: &str, failure_policy: &str| {
+    let entry = |half: &str, failure_policy: &str, conditions: Vec<Value>| {
         let path = format!("/relocate/{half}");
         json!({
             "name": format!("relocate.{half}.portcullis.dev"),
@@ -95,10 +47,13 @@ pub(super) fn entries(registration: &Registration, excluded: &BTreeSet<String>) 
             "timeoutSeconds": TIMEOUT_SECONDS,
         })
     };
-    let mut mutating = entry("mutate", "Ignore");
+    let mut mutating = entry("mutate", "Ignore", conditions::of_moving());
     // What another webhook changes after us is looked at again.
     mutating["reinvocationPolicy"] = "IfNeeded".into();
-    [entry("validate", "Fail"), mutating]
+    [
+        entry("validate", "Fail", conditions::of_checking()),
+        mutating,
+    ]
 }
 
 fn rule(resource: &str) -> Value {

@@ -8,13 +8,11 @@ use portcullis_relocation::{ConfigMap, Content, Field, names, promotion};
 use serde_json::Value;
 
 use super::resource::Status;
-
-/// The controllers of Kubernetes write it into every namespace.
-const CLUSTER_CA: &str = "kube-root-ca.crt";
+use crate::registration::never::ROOT_CA;
 
 /// Whether nothing is ever moved out of the ConfigMap of this name.
 pub fn is_left_alone(name: &str) -> bool {
-    name == CLUSTER_CA
+    name == ROOT_CA
 }
 
 /// What pods can read of a ConfigMap, and whether all of that is served.

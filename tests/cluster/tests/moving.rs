@@ -38,6 +38,8 @@ mod rights;
 mod rows;
 /// What is there is moved step by step, and back.
 mod stages;
+/// What nobody has to be asked about.
+mod unasked;
 
 /// For anything that takes seconds.
 const SOON: Duration = Duration::from_secs(90);

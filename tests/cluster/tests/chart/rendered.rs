@@ -26,6 +26,15 @@ const EVERYTHING: [&str; 5] = [
     "certificates.secretName=s,certificates.caFrom=portcullis/c",
 ];
 
+/// What brings rules, services and alerts of its own.
+const RELOCATION: [&str; 2] = ["relocation.enabled=true", "relocation.portIsGuarded=true"];
+
+/// Everything, with all alerts.
+fn everything() -> String {
+    let values = [&EVERYTHING[..], &RELOCATION].concat();
+    template(&values).ok().unwrap()
+}
+
 /// `portcullis check --profile strict -`: exit code and what it prints.
 fn check(manifests: &str) -> (i32, String) {
     let mut child = Command::new(binary().expect("it is built"))
@@ -244,12 +253,12 @@ fn metrics(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn alerts_and_the_dashboard_ask_for_metrics_that_there_are() {
-    let known: String = ["names", "audit"]
+    let known: String = ["names", "audit", "relocation"]
         .iter()
         .map(|file| root().join(format!("src/telemetry/{file}.rs")))
         .map(|file| std::fs::read_to_string(file).unwrap())
         .collect();
-    let rendered = template(&EVERYTHING).ok().unwrap();
+    let rendered = everything();
     let asked = metrics(&rendered);
     assert!(asked.len() > 12, "{asked:?}");
     for metric in asked {
@@ -269,7 +278,7 @@ fn alerts_and_the_dashboard_ask_for_metrics_that_there_are() {
 
 #[test]
 fn each_alert_has_a_page_and_each_page_an_alert() {
-    let rendered = template(&EVERYTHING).ok().unwrap();
+    let rendered = everything();
     let lines = rendered.lines().map(str::trim);
     let alerts = lines.filter_map(|line| line.strip_prefix("- alert: "));
     let alerts: BTreeSet<String> = alerts.map(|name| format!("{name}.md")).collect();
@@ -314,8 +323,7 @@ fn the_registration_is_the_one_hook_of_helm_and_the_first_of_the_manifests() {
 /// Before the registration: what refuses to go has to go on judging.
 #[test]
 fn with_relocation_helm_asks_first_whether_anything_is_moved() {
-    let on = ["relocation.enabled=true", "relocation.portIsGuarded=true"];
-    let rendered = documents(&template(&on).ok().unwrap());
+    let rendered = documents(&template(&RELOCATION).ok().unwrap());
     let (name, job) = rendered
         .iter()
         .find(|(name, _)| name.contains("Job"))
@@ -341,7 +349,7 @@ fn with_relocation_helm_asks_first_whether_anything_is_moved() {
         r#""rules":[{"apiGroups":[""],"resources":["namespaces","configmaps"],"verbs":["list"]}]"#;
     assert!(role.contains(rules), "{role}");
     // Who applies manifests has no hooks; who relocates nothing, nothing to ask.
-    let manifests = template(&[&on[..], &["namespace.create=true"]].concat());
+    let manifests = template(&[&RELOCATION[..], &["namespace.create=true"]].concat());
     for text in [manifests, template(&[])] {
         assert!(!text.ok().unwrap().contains("portcullis-uninstalling"));
     }
