@@ -8,7 +8,6 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use portcullis::args;
 use portcullis::args::audit::{Audit, Output};
-use portcullis::cluster;
 use portcullis::cluster::audit::{Wish, audit, policies};
 use portcullis::cluster::exemptions;
 use portcullis::finding::{Report, human, json, sarif};

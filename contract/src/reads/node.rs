@@ -62,7 +62,7 @@ impl Node {
         Ok(())
     }
 
-    fn merge(&mut self, other: &Node, left: &mut usize) -> Result<(), String> {
+    pub(super) fn merge(&mut self, other: &Node, left: &mut usize) -> Result<(), String> {
         *left = left.checked_sub(1).ok_or(
             "too many reads with `.*` overlap reads of named members: declare fewer, or read more at once",
         )?;

@@ -105,6 +105,21 @@ fn own(stage: &Stage, asker: &Asker, namespace: &str, rounds: usize) -> Duration
     Duration::from_secs_f64(mean)
 }
 
+/// What a read of a ConfigMap takes, and of a Relocation.
+fn reads(asker: &Asker, namespace: &str, rounds: usize) -> [Duration; 2] {
+    let paths = [
+        format!("/api/v1/namespaces/{namespace}/configmaps/other-0"),
+        format!("/apis/portcullis.dev/v1alpha1/namespaces/{namespace}/relocations/other-0"),
+    ];
+    let mut times = [vec![], vec![]];
+    for _ in 0..rounds {
+        for (path, times) in paths.iter().zip(&mut times) {
+            times.push(took(asker, Verb::Get, path, Value::Null).0);
+        }
+    }
+    times.map(median)
+}
+
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
@@ -136,6 +151,7 @@ fn a_move_costs_milliseconds_and_a_steady_apply_next_to_nothing() {
         }
     }
     let [judged, enrolled] = times.map(|side| side.map(median));
+    let reads = reads(&asker, &namespaces[1], rounds);
     let own = own(&stage, &asker, &namespaces[1], rounds);
     let cores = std::thread::available_parallelism().expect("cores");
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
@@ -149,5 +165,9 @@ fn a_move_costs_milliseconds_and_a_steady_apply_next_to_nothing() {
         println!("  {more:.2?} more (goal {goal:?})");
         assert!(more < MOST, "{kind}: {more:?} more");
     }
+    println!(
+        "a read of a ConfigMap {:.2?}, of a Relocation {:.2?}",
+        reads[0], reads[1]
+    );
     println!("of a steady apply {own:.2?} are our own, a read of its Relocation in them");
 }
