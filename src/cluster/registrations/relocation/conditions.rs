@@ -60,14 +60,14 @@ pub(super) fn not_put_back() -> Value {
     condition(NOT_PUT_BACK)
 }
 
-/// Of the mutating entry.
+/// Of the mutating entry. It is asked about every pod: the API server asks again,
+/// after others have changed a pod, whom it had asked before, and nobody else.
 pub(super) fn of_moving() -> Vec<Value> {
     vec![
         condition(NOT_PUT_BACK),
         not_cluster_ca(),
         condition(CHANGED),
         not_going(),
-        uses(),
     ]
 }
 
