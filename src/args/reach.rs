@@ -26,7 +26,7 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
     match is_label(text) {
         true => Ok(text.to_owned()),
         false => {
-            Err("a namespace has lower case letters, digits and `-` in its name, 63 at most".into())
+            Err("a namespace has lower case letters, digits and, not at its ends, `-` in its name, 63 at most".into())
         }
     }
 }
@@ -40,7 +40,7 @@ pub(super) fn config_map(text: &str) -> Result<String, String> {
     match is_subdomain(text) {
         true => Ok(text.to_owned()),
         false => Err(
-            "a ConfigMap has lower case letters, digits, `-` and `.` in its name, 253 at most"
+            "a ConfigMap has lower case letters, digits and, not at its ends, `-` and `.` in its name, 253 at most"
                 .into(),
         ),
     }

@@ -155,6 +155,28 @@ fn what_is_as_it_is_written_does_not_drift() {
     served(client, "app");
     apply(client, &[deployment(), pod()].join("\n---\n")).passed();
     differs_from_nothing(client, &[], VALUE);
+    for (kind, name, part) in [
+        ("configmap", "app", "data"),
+        ("deployment", "web", "spec"),
+        ("pod", "bare", "spec"),
+    ] {
+        comes_back(client, (kind, name), part);
+    }
+}
+
+/// `kubectl get -o yaml | kubectl apply -f -` changes nothing.
+fn comes_back(namespace: &str, (kind, name): (&str, &str), part: &str) {
+    let before = get(namespace, kind, name);
+    // Who writes the status may have come between.
+    let round = || {
+        let read = kubectl(namespace, &["get", kind, name, "-o", "yaml"], "");
+        kubectl(namespace, &["apply", "-f", "-"], &read.stdout)
+    };
+    let said = eventually("applied", round, |said| said.code == 0);
+    assert!(!said.stdout.contains(VALUE) && !said.stderr.contains(VALUE));
+    let after = get(namespace, kind, name);
+    assert_eq!(after[part], before[part], "{kind}: {said:?}");
+    assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
 }
 
 /// What the container of a pod was given of the key: by both variables, and, as
