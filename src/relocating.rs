@@ -98,6 +98,13 @@ pub(crate) fn secrets(command: &relocation::Secrets) -> Result<u8> {
                 let (said, any) = commands::moved(&client, typed.namespace.as_deref()).await?;
                 return anyhow::Ok((said, u8::from(any)));
             }
+            Secrets::RotateKeys(typed) => {
+                let client = crate::connect(&typed.reach).await?;
+                match typed.drop_former {
+                    true => commands::drop_former(&client, &typed.installation).await?,
+                    false => commands::rotate(&client, &typed.installation).await?,
+                }
+            }
             Secrets::Restore(typed) => {
                 let client = crate::connect(&typed.reach).await?;
                 let wanted = commands::Restoration {

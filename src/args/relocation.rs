@@ -45,6 +45,9 @@ pub enum Secrets {
     Moved(Status),
     /// Put values back into ConfigMaps, and let them stay there
     Restore(Restore),
+    /// Make digests in placeholders with a new key; takes 20 s, since each replica
+    /// has to know it first
+    RotateKeys(RotateKeys),
 }
 
 /// `portcullis secrets enrol`.
@@ -136,6 +139,21 @@ pub struct Restore {
     /// look at the Secrets first
     #[arg(long)]
     pub trusting: bool,
+    /// The namespace of the installation
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace, default_value = "portcullis")]
+    pub installation: String,
+    /// Which cluster
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// `portcullis secrets rotate-keys`.
+#[derive(Debug, Args)]
+pub struct RotateKeys {
+    /// Instead, recognise former keys no more: placeholders that were made with them
+    /// stand, and get others once their values are applied again
+    #[arg(long)]
+    pub drop_former: bool,
     /// The namespace of the installation
     #[arg(long, value_name = "NAMESPACE", value_parser = namespace, default_value = "portcullis")]
     pub installation: String,

@@ -6,6 +6,7 @@ mod enrolling;
 mod moved;
 mod planning;
 mod restoring;
+mod rotating;
 mod staging;
 mod telling;
 
@@ -13,6 +14,7 @@ pub use enrolling::{ADMISSION, Enrolment, SERVING, enrol};
 pub use moved::moved;
 pub use planning::plan;
 pub use restoring::{Restoration, restore};
+pub use rotating::{drop_former, rotate};
 pub use staging::{prepare, redact};
 pub use telling::status;
 

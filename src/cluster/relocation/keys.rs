@@ -1,11 +1,11 @@
 //! The keys of the digests in placeholders: a Secret of the installation, which
 //! all replicas share.
 //!
-//! `current` makes new digests; every other entry is recognised besides. To
-//! rotate: add the new key under another name, wait a minute, then exchange the
-//! two names, and remove the former one once nothing is sealed by it (a
-//! placeholder of a lost key still stands; only the value sent again gets
-//! another one).
+//! `current` makes new digests; every other entry is recognised besides
+//! ([`rotation`]). A placeholder of a lost key still stands; only the value sent
+//! again gets another one.
+
+pub mod rotation;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub const CURRENT: &str = "current";
 const KEY: usize = 32;
 /// How long what was read counts: an added key is recognised everywhere after
 /// that.
-const FRESH: Duration = Duration::from_secs(10);
+pub const FRESH: Duration = Duration::from_secs(10);
 
 /// Between tries to make them.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -114,16 +114,21 @@ async fn made(secrets: &Api<Secret>) -> Result<(), String> {
     }
 }
 
-fn fresh() -> Result<Secret, String> {
+/// A new key.
+fn random() -> Result<ByteString, String> {
     let mut key = vec![0; KEY];
     rand::fill(&mut key).map_err(|_| "there is no randomness".to_owned())?;
+    Ok(ByteString(key))
+}
+
+fn fresh() -> Result<Secret, String> {
     Ok(Secret {
         metadata: ObjectMeta {
             name: Some(NAME.to_owned()),
             labels: Some([("app.kubernetes.io/managed-by".into(), MANAGER.into())].into()),
             ..ObjectMeta::default()
         },
-        data: Some([(CURRENT.to_owned(), ByteString(key))].into()),
+        data: Some([(CURRENT.to_owned(), random()?)].into()),
         ..Secret::default()
     })
 }

@@ -24,6 +24,8 @@ mod drift;
 mod granted;
 /// The same ConfigMaps and pods over time, beside a namespace without Portcullis.
 mod histories;
+/// The keys of the digests.
+mod keyed;
 /// Processes that are killed.
 mod kills;
 /// Values come, change and go.
@@ -202,7 +204,8 @@ impl Stage {
     pub(crate) fn secrets_line(&self, arguments: &[&str]) -> Vec<String> {
         let config = cluster().kubeconfig(User::Admin).display().to_string();
         let installation = format!("--installation={}", self.installation.home.name());
-        let takes_installation = matches!(arguments[0], "enrol" | "restore" | "plan");
+        let takes_installation =
+            matches!(arguments[0], "enrol" | "restore" | "plan" | "rotate-keys");
         let place = takes_installation.then_some(installation.as_str());
         [&["secrets"], arguments, &["--kubeconfig", &config]]
             .concat()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand;
+use futures_util::future::try_join;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PostParams};
 use portcullis_contract::PatchOperation;
@@ -54,7 +55,9 @@ impl Moving {
             Half::Move => Moment::MoveAsked,
             Half::Check => Moment::CheckAsked,
         });
-        subject.stage = self.stage(&subject).await?;
+        let known = try_join(self.stage(&subject), self.keys.get());
+        let (stage, keyring) = known.await?;
+        subject.stage = stage;
         // Where nothing is taken any more, it does not matter who reads what.
         if let (resource::Stage::Redact, false, Some(name)) =
             (subject.stage, subject.is_terminating(), subject.name())
@@ -67,7 +70,6 @@ impl Moving {
                 subject.uses = readers.await?;
             }
         }
-        let keyring = self.keys.get().await?;
         let key = subject.throttle_key();
         if half == Half::Check {
             let input = self.input(&subject, &keyring, "")?;

@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use super::{CORPORA, Verdict};
 
-/// Policies that are asked of files alone, or report what other objects lack:
-/// a server without a cluster knows none.
-const OF_FILES: [&str; 3] = [
+/// Policies that are asked of files alone, or report what other objects lack, or
+/// have objects made: a server without a cluster knows none, and makes none.
+const OF_FILES: [&str; 4] = [
+    "default-network-policy",
     "plain-secret-in-git",
     "dangling-references",
     "disruption-budget",
