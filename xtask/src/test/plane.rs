@@ -53,8 +53,9 @@ const MOVING: [&[&str]; 2] = [
 ];
 
 /// Tests of it that take long. CI runs one of [`MOVING_SHARE`].
-const SLOW_MOVING: [&str; 6] = [
+const SLOW_MOVING: [&str; 7] = [
     "moving::histories::over_time_containers_get",
+    "moving::keyed::keys_follow_one_another",
     "moving::rows::the_rows_of_one_config_map",
     "moving::drift::a_restart_brings_what",
     "moving::rows::the_rows_of_what_others_do",

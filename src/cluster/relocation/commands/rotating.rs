@@ -142,17 +142,13 @@ impl Keys {
             data: Some(after),
             ..secret
         };
-        let written = self.secrets.replace(NAME, &PostParams::default(), &changed);
-        match written.await {
+        let parameters = PostParams::default();
+        let place = || format!("Secret {}/{NAME}", self.namespace);
+        match self.secrets.replace(NAME, &parameters, &changed).await {
             Err(kube::Error::Api(status)) if status.reason == "Conflict" => {
-                bail!(
-                    "somebody else wrote Secret {}/{NAME}: try again",
-                    self.namespace
-                )
+                bail!("somebody else wrote {}: try again", place())
             }
-            written => written
-                .map(drop)
-                .with_context(|| format!("Secret {}/{NAME}", self.namespace)),
+            written => written.map(drop).with_context(place),
         }
     }
 }
