@@ -6,6 +6,7 @@
 mod effects;
 mod namespace;
 mod policies;
+mod recorded;
 pub mod relocation;
 pub mod surroundings;
 
@@ -19,11 +20,11 @@ use portcullis_contract::reads::Outline;
 use tokio::sync::oneshot;
 
 use crate::admit::{self, Answers, Known, Scope, Subject, pool::Pool};
-use crate::policy::action::Action;
 use crate::policy::{Cause, Decision, Failure, FailurePolicy, Others, PolicySet};
 use crate::review::{self, Malformed, Request, Review};
 use crate::server::{Bytes, Call, Group, Health, Judge, Phase, Reply};
 use crate::telemetry::Metrics;
+use recorded::Recorded;
 pub use surroundings::Surroundings;
 
 /// A body up to this is decoded where it came in: that takes about 1 ms.
@@ -162,54 +163,6 @@ impl Webhook {
         let decision = admit::refuse(&set, &subject(&request, known, others), scope, &failure);
         (unshare(request), decision)
     }
-
-    fn record(&self, call: &Recorded, request: &Request, decision: &Decision) {
-        self.judged(request, decision);
-        self.answered(decision.is_denied(), call, request, decision);
-    }
-
-    /// Counts what policies said.
-    fn judged(&self, request: &Request, decision: &Decision) {
-        for evaluation in &decision.evaluations {
-            self.metrics
-                .evaluation(evaluation.policy.as_str(), evaluation.took);
-        }
-        for judged in &decision.findings {
-            let action = match judged.actions.action {
-                Action::Deny => "deny",
-                Action::Warn => "warn",
-                Action::Audit => "audit",
-            };
-            self.metrics
-                .finding(judged.policy.as_str(), &judged.finding.code, action);
-            if let Some(by) = &judged.exempted {
-                self.metrics.exempted(judged.policy.as_str(), &by.namespace);
-            }
-        }
-        for broken in &decision.failures {
-            let (blame, cause) = (
-                broken.failure.blame.to_string(),
-                broken.failure.cause.to_string(),
-            );
-            self.metrics.failure(broken.policy.as_str(), blame, cause);
-            tracing::error!(
-                uid = request.attributes.uid, policy = %broken.policy, blame = %broken.failure.blame,
-                cause = %broken.failure.cause, failure_policy = %broken.failure_policy,
-                message = broken.failure.message, "a policy gave no verdict"
-            );
-        }
-    }
-
-    /// Counts and logs the answer alone.
-    fn answered(&self, denied: bool, call: &Recorded, request: &Request, decision: &Decision) {
-        let (took, verdict) = (
-            call.arrived.elapsed(),
-            if denied { "denied" } else { "allowed" },
-        );
-        self.metrics.request(call.phase, call.group, verdict, took);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        log(call, request, decision, verdict, micros);
-    }
 }
 
 /// What can be had at once needs no other thread: the way there and back is
@@ -224,51 +177,6 @@ fn at_once(
     let decide = || admit::at_once(set, subject, scope, deadline);
     // Where judging panics, it does so again where it ends one request.
     catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| Err(Answers::default()))
-}
-
-/// What is logged of a call besides its request.
-struct Recorded {
-    phase: &'static str,
-    group: &'static str,
-    arrived: Instant,
-}
-
-/// One event a decision: info where something is refused, debug otherwise.
-fn log(call: &Recorded, request: &Request, decision: &Decision, verdict: &str, micros: u64) {
-    let attributes = &request.attributes;
-    let names = |found: &mut dyn Iterator<Item = String>| found.collect::<Vec<_>>().join(" ");
-    let codes = names(
-        &mut decision
-            .findings
-            .iter()
-            .map(|j| format!("{}/{}", j.policy, j.finding.code)),
-    );
-    let namespace = attributes.namespace.as_deref().unwrap_or_default();
-    macro_rules! event {
-        ($level:ident) => {
-            tracing::$level!(
-                uid = attributes.uid,
-                user = attributes.username,
-                operation = attributes.operation.as_str(),
-                dry_run = attributes.dry_run,
-                phase = call.phase,
-                group = call.group,
-                kind = attributes.kind,
-                namespace,
-                name = attributes.name,
-                subresource = attributes.subresource,
-                verdict,
-                codes,
-                micros,
-                "decision"
-            )
-        };
-    }
-    if verdict == "denied" {
-        event!(info)
-    } else {
-        event!(debug)
-    }
 }
 
 fn subject<'r>(

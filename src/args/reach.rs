@@ -22,13 +22,10 @@ pub struct Reach {
 /// # Errors
 ///
 /// What is none, with the rule.
-pub(super) fn namespace(text: &str) -> Result<String, String> {
-    match is_label(text) {
-        true => Ok(text.to_owned()),
-        false => {
-            Err("a namespace has lower case letters, digits and, not at its ends, `-` in its name, 63 at most".into())
-        }
-    }
+pub(super) fn namespace(text: &str) -> Result<String, &'static str> {
+    let rule = "a namespace has lower case letters, digits and, not at its ends, `-` in its name, \
+                63 at most";
+    is_label(text).then(|| text.to_owned()).ok_or(rule)
 }
 
 /// The name of a ConfigMap.
@@ -36,12 +33,8 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
 /// # Errors
 ///
 /// What is none, with the rule.
-pub(super) fn config_map(text: &str) -> Result<String, String> {
-    match is_subdomain(text) {
-        true => Ok(text.to_owned()),
-        false => Err(
-            "a ConfigMap has lower case letters, digits and, not at its ends, `-` and `.` in its name, 253 at most"
-                .into(),
-        ),
-    }
+pub(super) fn config_map(text: &str) -> Result<String, &'static str> {
+    let rule = "a ConfigMap has lower case letters, digits and, not at its ends, `-` and `.` in its \
+                name, 253 at most";
+    is_subdomain(text).then(|| text.to_owned()).ok_or(rule)
 }

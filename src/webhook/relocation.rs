@@ -7,8 +7,9 @@ use std::time::Instant;
 use portcullis_contract::pointer;
 use portcullis_contract::reads::Outline;
 
+use super::Webhook;
+use super::recorded::Recorded;
 use super::surroundings::{Entry, NO_CLUSTER, Relocated};
-use super::{Recorded, Webhook};
 use crate::admit::{self, Scope};
 use crate::policy::Decision;
 use crate::policy::decision::{self, plain};

@@ -1,13 +1,14 @@
 //! `portcullis secrets moved`: whether a ConfigMap holds a placeholder. Asked
 //! before an uninstallation, which would leave it to pods.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
+use portcullis_relocation::placeholder::Placeholder;
 use portcullis_relocation::{ConfigMap as Contents, Content, Field};
 
 /// ConfigMaps that are named one by one.
@@ -21,19 +22,31 @@ const SHOWN: usize = 20;
 ///
 /// Namespaces or ConfigMaps cannot be listed.
 pub async fn moved(client: &Client, namespace: Option<&str>) -> Result<(String, bool)> {
-    let mut found = BTreeMap::<String, BTreeSet<Field>>::new();
+    let found = placeholders(client, namespace).await?;
+    Ok((said(&found, namespace), !found.is_empty()))
+}
+
+/// The placeholders of each ConfigMap (`NAMESPACE/NAME`) that holds any.
+pub(super) async fn placeholders(
+    client: &Client,
+    namespace: Option<&str>,
+) -> Result<BTreeMap<String, BTreeMap<Field, Placeholder>>> {
+    let mut found = BTreeMap::new();
     let take = |namespace: &str, map: &ConfigMap| {
         let value = serde_json::to_value(map)?;
         let contents = Contents::new(&value).contents()?.into_iter();
-        let moved = contents.filter(|(_, content)| matches!(content, Content::Placeholder(_)));
-        let fields: BTreeSet<Field> = moved.map(|(field, _)| field).collect();
-        if !fields.is_empty() {
-            found.insert(format!("{namespace}/{}", map.name_any()), fields);
+        let moved = contents.filter_map(|(field, content)| match content {
+            Content::Placeholder(placeholder) => Some((field, placeholder)),
+            _ => None,
+        });
+        let moved: BTreeMap<Field, Placeholder> = moved.collect();
+        if !moved.is_empty() {
+            found.insert(format!("{namespace}/{}", map.name_any()), moved);
         }
         Ok(())
     };
     each(client, namespace, take).await?;
-    Ok((said(&found, namespace), !found.is_empty()))
+    Ok(found)
 }
 
 /// Hands out all ConfigMaps of a namespace, or of all, one namespace at a time.
@@ -60,22 +73,15 @@ pub(super) async fn each(
     Ok(())
 }
 
-fn said(found: &BTreeMap<String, BTreeSet<Field>>, namespace: Option<&str>) -> String {
+fn said(found: &BTreeMap<String, BTreeMap<Field, Placeholder>>, namespace: Option<&str>) -> String {
     if found.is_empty() {
         return "nothing is moved\n".to_owned();
     }
-    let mut said = String::new();
-    for (place, fields) in found.iter().take(SHOWN) {
-        let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
-        let _ = writeln!(
-            said,
-            "ConfigMap {place}: {} moved to a Secret",
-            fields.join(", ")
-        );
-    }
-    if let Some(more) = found.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        let _ = writeln!(said, "and {more} ConfigMaps more");
-    }
+    let line = |(place, moved): (&String, &BTreeMap<Field, Placeholder>)| {
+        let fields: Vec<String> = moved.keys().map(ToString::to_string).collect();
+        format!("ConfigMap {place}: {} moved to a Secret", fields.join(", "))
+    };
+    let mut said = first_of(found.iter().map(line));
     let restore = namespace.unwrap_or("--all");
     let _ = writeln!(
         said,
@@ -85,14 +91,41 @@ fn said(found: &BTreeMap<String, BTreeSet<Field>>, namespace: Option<&str>) -> S
     said
 }
 
+/// The first [`SHOWN`] lines about ConfigMaps, and how many there are more.
+pub(super) fn first_of(lines: impl ExactSizeIterator<Item = String>) -> String {
+    let more = lines.len().saturating_sub(SHOWN);
+    let mut said = String::new();
+    for line in lines.take(SHOWN) {
+        said += &line;
+        said.push('\n');
+    }
+    if more > 0 {
+        let _ = writeln!(said, "and {more} ConfigMaps more");
+    }
+    said
+}
+
 #[cfg(test)]
 mod tests {
+    use portcullis_relocation::placeholder::{PREFIX, Told, read};
+
     use super::*;
+
+    fn placeholder() -> Placeholder {
+        let text = format!("{PREFIX}portcullis-moved-s-0000000000000001:{:076}", 0);
+        match read(text.as_bytes()) {
+            Told::Placeholder(placeholder) => placeholder,
+            told => panic!("{told:?}"),
+        }
+    }
 
     #[test]
     fn a_person_is_told_what_is_moved_and_how_to_put_it_back() {
         assert_eq!(said(&BTreeMap::new(), None), "nothing is moved\n");
-        let fields = || BTreeSet::from([Field::text("A"), Field::binary("b")]);
+        let fields = || {
+            let both = [Field::text("A"), Field::binary("b")];
+            both.map(|field| (field, placeholder())).into()
+        };
         let many = (0..SHOWN + 2).map(|n| (format!("shop/app-{n:02}"), fields()));
         let said = said(&many.collect(), None);
         assert_eq!(said.lines().count(), SHOWN + 2, "{said}");

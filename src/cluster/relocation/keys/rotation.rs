@@ -9,7 +9,7 @@ use k8s_openapi::ByteString;
 use super::{CURRENT, random};
 
 /// The entry of the key that is to come.
-pub const NEXT: &str = "next";
+const NEXT: &str = "next";
 /// How the entries of former keys begin; when they were followed stands behind.
 const FORMER: &str = "former-";
 

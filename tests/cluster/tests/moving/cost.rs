@@ -84,7 +84,7 @@ fn round(asker: &Asker, namespace: &str, others: &[String], name: &str) -> [Dura
     [steady, create, one, many]
 }
 
-/// What of a steady apply is our own time, in the middle, as our metrics say.
+/// What of a steady apply is our own time on average, as our metrics say.
 fn own(stage: &Stage, asker: &Asker, namespace: &str, rounds: usize) -> Duration {
     let metrics = |what: &str| -> f64 {
         let name =
