@@ -179,6 +179,23 @@ pub fn rewrite(pod: &Value, old: Option<&Value>, maps: &Maps) -> Result<Value, R
     Ok(rewritten)
 }
 
+/// The ConfigMaps whose serving Secrets a new pod does not read, and would if it had
+/// been rewritten: nobody rewrote it, or somebody undid that. Whether anything of
+/// them has moved yet says nothing: it may, before the pod is stored.
+///
+/// # Errors
+///
+/// As [`rewrite`].
+pub fn bypassed(pod: &Value, maps: &Maps) -> Result<BTreeSet<String>, Refusal> {
+    let rewritten = Reader::of(&rewrite(pod, None, maps)?);
+    let stored = Reader::of(pod);
+    let lacks = |map: &&String| {
+        let has: Vec<Half> = stored.named(map).collect();
+        rewritten.named(map).any(|half| !has.contains(&half))
+    };
+    Ok(maps.keys().filter(lacks).cloned().collect())
+}
+
 /// A list of the pod's spec, empty where there is none.
 fn list_mut<'a>(pod: &'a mut Value, field: &str) -> &'a mut [Value] {
     let list = pod

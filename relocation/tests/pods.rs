@@ -143,6 +143,7 @@ fn a_rewritten_pod_is_left_as_it_is() {
         prop_assert_eq!(&rewrite(&after, Some(&after), &maps), &Ok(after.clone()));
         prop_assert_eq!(unrewritten(&after, None, &maps), vec![]);
         prop_assert_eq!(pod::check_names(&after, None, &maps), Ok(()));
+        prop_assert_eq!(pod::bypassed(&after, &maps), Ok(BTreeSet::new()));
         Ok(())
     });
 }

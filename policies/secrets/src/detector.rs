@@ -110,10 +110,11 @@ impl Detector {
                 add(&mut found, named);
             }
             // No shell reads a word: what stops a shell is part of the value.
-            if let (true, Some((flag, value))) = (found.is_empty(), word.split_once('='))
+            if let Some((flag, value)) = word.split_once('=')
                 && is_flag(flag)
+                && (found.is_empty() || unquoted(value).contains(STOPS))
             {
-                found.extend(self.under(flag.trim_start_matches('-'), value));
+                add(&mut found, self.under(flag.trim_start_matches('-'), value));
             }
             all.extend(found.into_iter().map(|found| (index, found)));
         }
@@ -153,6 +154,9 @@ impl Detector {
         })
     }
 }
+
+/// Where a shell ends a word.
+const STOPS: [char; 12] = ['"', '\'', '<', '>', '&', ';', '|', '(', ')', '`', ' ', '\t'];
 
 fn unquoted(value: &str) -> &str {
     let is_quoted =

@@ -11,17 +11,22 @@ pub(crate) fn is_nothing(value: &[u8]) -> bool {
     words::VALUES.iter().any(is_word)
         || words::PLACEHOLDERS
             .iter()
-            .any(|part| shape::contains(value, part))
+            .any(|part| shape::says(value, part))
         || is_masked(value)
         || is_sealed(value)
         || is_public(value)
-        || shape::is_number(value)
+        || shape::is_number(value) && !shape::is_random(value)
         || is_file(value)
         || is_url(value)
         || is_text(value)
         || is_code(value)
-        || value.starts_with(b"^")
+        || is_regex(value)
         || is_account(value)
+}
+
+/// `^[a-z]+$`
+fn is_regex(value: &[u8]) -> bool {
+    value.starts_with(b"^") && (value.ends_with(b"$") || !shape::is_random(value))
 }
 
 /// `****`, `xxxx`, `....`, `----`.
@@ -54,11 +59,10 @@ fn is_file(value: &[u8]) -> bool {
     let begins = |start: &&str| shape::starts_with(value, start);
     let drive = value.len() > 3 && value[1] == b':' && value[2] == b'\\';
     let rooted = ["./", "../", "~/", "/"].iter().any(begins);
-    let is_random = |part: &[u8]| shape::is_random(part);
     if drive || rooted {
-        let slash = |byte: &u8| matches!(byte, b'/' | b'\\');
-        // A base64 text may begin with a slash too.
-        return !value[1..].split(slash).any(is_random) || rooted && value[1..].contains(&b'.');
+        // What a machine made may begin with a slash too.
+        let may_be_file = rooted && value[1..].contains(&b'.') && !shape::is_symbolic(value);
+        return may_be_file || !shape::is_random(value);
     }
     let end = value
         .rsplit(|byte| *byte == b'.')
@@ -118,13 +122,25 @@ fn is_code(value: &[u8]) -> bool {
         .iter()
         .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
     let name = name.count();
+    let ends = |end: &[u8]| value.ends_with(end);
     let is_call = name > 1
         && match value.get(name) {
-            Some(b'(') => value.ends_with(b")") || value.ends_with(b");") || value.ends_with(b"("),
+            Some(b'(') => ends(b")") || ends(b");") || ends(b"("),
             Some(b'[') => value.contains(&b']'),
             _ => false,
-        };
-    is_call || value.starts_with(b"function") || value.ends_with(b"->") || value.ends_with(b"{")
+        }
+        && (!shape::is_symbolic(value) || may_be_name(&value[name + 1..value.len() - 1]));
+    let is_open = value.ends_with(b"->") || value.ends_with(b"{");
+    is_call || value.starts_with(b"function") || is_open && !shape::is_random(value)
+}
+
+/// Whether a part of what looks random could be the name of something.
+pub(crate) fn may_be_name(part: &[u8]) -> bool {
+    let part = part.trim_ascii();
+    let begins = part.first().is_some_and(|first| {
+        first.is_ascii_alphabetic() || matches!(first, b'_' | b'.' | b'$' | b'"' | b'\'' | b'-')
+    });
+    begins && part.len() > 1 && !shape::is_random(part)
 }
 
 /// A host, an address, a member of an object.

@@ -1,6 +1,6 @@
 //! What a value is, whatever key it stands under.
 
-use crate::nothing::{is_name_of_something, is_nothing};
+use crate::nothing::{is_name_of_something, is_nothing, may_be_name};
 use crate::words;
 use crate::{judge, shape};
 
@@ -96,13 +96,34 @@ pub(crate) fn is_reference(value: &[u8]) -> bool {
         [b'<', .., b'>'] | [b'{', .., b'}'] | [b'[', .., b']'] | [b'%', .., b'%'] => return true,
         [b'@', .., b'@'] | [b'_', b'_', .., b'_', b'_'] | [b'#', b'{', ..] => return true,
         [b'*', rest @ ..] | [b'&', rest @ ..] | [b'!', rest @ ..] if is_path(rest) => return true,
-        [b'`', ..] | [b'|'] | [b'>'] => return true,
+        [b'`', .., b'`'] | [b'|'] | [b'>'] => return true,
+        [b'`', ..] if !shape::is_random(value) => return true,
         _ => {}
     }
-    words::SUBSTITUTIONS.iter().any(|part| holds(part))
+    words::LOOKUPS.iter().any(|part| holds(part))
+        || words::SUBSTITUTIONS
+            .iter()
+            .any(|signs| is_replaced(value, signs))
         || words::REFERENCES
             .iter()
             .any(|prefix| shape::starts_with(value, prefix))
+}
+
+/// Whether something between these signs is replaced. In what looks random they
+/// may stand by chance: there they enclose what could be a name.
+fn is_replaced(value: &[u8], [opening, closing]: &[&str; 2]) -> bool {
+    let start = shape::position(value, opening);
+    if start.is_none() && (closing.len() == 1 || !shape::contains(value, closing)) {
+        return false;
+    }
+    if !shape::is_random(value) {
+        return true;
+    }
+    let rest = start.map(|start| &value[start + opening.len()..]);
+    rest.is_some_and(|rest| {
+        let end = shape::position(rest, closing);
+        end.is_some_and(|end| may_be_name(&rest[..end]))
+    })
 }
 
 /// Words, and `.`, `:`, `/` and `-` between them.

@@ -1,11 +1,23 @@
 //! Words that say what a value is. All in lower case. Lists of
 //! words are set as such, not one a line.
 
-/// Parts of a value that something replaces before it is used.
+/// What encloses a part of a value that something replaces before it is used.
 #[rustfmt::skip]
-pub(crate) const SUBSTITUTIONS: [&str; 21] = [
-    "${", "$(", "{{", "}}", "<<", "%(", "#{", "{%", "<%", "[[", "{$", "{env.", "@@", "$__", "%env(", "%[",
-    "process.env", "os.environ", "getenv", "secrets.", "!sub",
+pub(crate) const SUBSTITUTIONS: [[&str; 2]; 12] = [
+    ["${", "}"], ["$(", ")"], ["{{", "}}"], ["<<", ">>"], ["%(", ")"], ["#{", "}"], ["{%", "%}"], ["<%", "%>"],
+    ["[[", "]]"], ["{$", "}"], ["@@", "@@"], ["%[", "]"],
+];
+
+/// Parts of a value that say that something is looked up for it.
+pub(crate) const LOOKUPS: [&str; 8] = [
+    "{env.",
+    "$__",
+    "%env(",
+    "process.env",
+    "os.environ",
+    "getenv",
+    "secrets.",
+    "!sub",
 ];
 
 /// Beginnings of what names a secret elsewhere, or holds it encrypted.

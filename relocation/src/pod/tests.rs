@@ -295,6 +295,41 @@ fn what_would_show_a_placeholder_is_named() {
 }
 
 #[test]
+fn what_nobody_rewrote_is_told_though_nothing_has_moved_yet() {
+    let nothing_moved = Known {
+        text: BTreeSet::new(),
+        binary: BTreeSet::new(),
+        ..maps()["app"].clone()
+    };
+    let files = |source: Value| volume(json!({"configMap": source}));
+    let whole = container(json!({"envFrom": [{"configMapRef": {"name": "app"}}]}));
+    let items = json!([{"key": "plain", "path": "a"}]);
+    let (app, none) = (BTreeSet::from(["app".to_owned()]), BTreeSet::new());
+    let absent = Known::default();
+    for (pod, known, expected) in [
+        (&whole, &nothing_moved, &app),
+        (&whole, &absent, &app),
+        (&files(json!({"name": "app"})), &nothing_moved, &app),
+        (
+            &files(json!({"name": "app", "items": items})),
+            &nothing_moved,
+            &none,
+        ),
+        (
+            &files(json!({"name": "app", "items": items})),
+            &absent,
+            &app,
+        ),
+        (&container(json!({})), &nothing_moved, &none),
+    ] {
+        let maps = Maps::from([("app".to_owned(), known.clone())]);
+        assert_eq!(bypassed(pod, &maps).as_ref(), Ok(expected), "{pod}");
+        let rewritten = rewrite(pod, None, &maps).expect("rewritten");
+        assert_eq!(bypassed(&rewritten, &maps), Ok(BTreeSet::new()));
+    }
+}
+
+#[test]
 fn what_is_no_pod_is_left_alone() {
     for odd in [
         json!(null),

@@ -176,17 +176,25 @@ fn unbound(seen: &Seen, namespace: &str, bindings: &[Value]) -> Option<Said> {
 
 /// Values are moved where nobody rewrites pods any more.
 fn left(seen: &Seen, relocating: &Relocating) -> Vec<Said> {
-    if seen.world.is_none() {
+    let Some(world) = &seen.world else {
         return vec![];
-    }
+    };
+    // What goes takes what is moved along.
+    let stays = |name: &str| {
+        let mut namespaces = world.namespaces.iter();
+        let found = namespaces.find(|one| one.metadata.name.as_deref() == Some(name));
+        found.is_some_and(|one| one.metadata.deletion_timestamp.is_none())
+    };
     let enrolled: Vec<&str> = seen.enrolled().collect();
     let relocations = relocating.relocations.iter().flatten();
     let left = relocations.filter(|one| {
         let stage = text(one, "/spec/stage");
         let is_moved = stage.is_empty() || stage == format!("{:?}", Stage::Redact);
+        let namespace = text(one, "/metadata/namespace");
         is_moved
             && !list(one, "/status/keys").is_empty()
-            && !enrolled.contains(&text(one, "/metadata/namespace"))
+            && stays(namespace)
+            && !enrolled.contains(&namespace)
     });
     let places = left.map(|one| {
         format!(

@@ -85,7 +85,7 @@ pub(in crate::cluster::doctor::tests) fn policy(loaded: &str) -> Value {
 }
 
 pub(in crate::cluster::doctor::tests) fn world() -> World {
-    let names = ["portcullis", "kube-system", "network"];
+    let names = ["portcullis", "kube-system", "network", "shop"];
     let namespaces = names.map(|name| {
         let labels = json!({"kubernetes.io/metadata.name": name});
         serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}})).expect("one")

@@ -8,7 +8,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DynamicObject};
 use portcullis_contract::Operation;
 use portcullis_relocation::moments::Moment;
-use portcullis_relocation::pod::{Known, Maps, check_names, config_maps, rewrite, unrewritten};
+use portcullis_relocation::pod::{
+    Known, Maps, bypassed, check_names, config_maps, rewrite, unrewritten,
+};
 use serde_json::Value;
 
 use super::{Moving, nothing};
@@ -72,7 +74,7 @@ impl Moving {
         }
         let maps: Maps = seen.into_iter().map(|one| (one.name, one.known)).collect();
         Ok(match half {
-            Half::Check => match checked(pod, old, &maps) {
+            Half::Check => match checked(pod, old, is_new, &maps) {
                 Ok(()) => nothing(),
                 Err(why) => self.denied("pod-refused", why),
             },
@@ -148,13 +150,22 @@ fn used(pod: &Value) -> BTreeSet<String> {
 }
 
 /// Why the pod is refused, one line.
-fn checked(pod: &Value, old: Option<&Value>, maps: &Maps) -> Result<(), String> {
+fn checked(pod: &Value, old: Option<&Value>, is_new: bool, maps: &Maps) -> Result<(), String> {
     check_names(pod, old, maps).map_err(|refusal| refusal.to_string())?;
-    match unrewritten(pod, old, maps).first() {
+    let again = "and Portcullis was not asked or its change was undone; to try again is safe";
+    if let Some(plain) = unrewritten(pod, old, maps).first() {
+        return Err(format!("{plain}, which were moved into a Secret, {again}"));
+    }
+    // Between two replicas of which one is gone the other one alone may be asked:
+    // what moves next would reach such a pod as a placeholder.
+    let bypassed = match is_new {
+        true => bypassed(pod, maps).map_err(|refusal| refusal.to_string())?,
+        false => BTreeSet::new(),
+    };
+    match bypassed.first() {
         None => Ok(()),
-        Some(plain) => Err(format!(
-            "{plain}, which were moved into a Secret, and Portcullis was not asked or its change was \
-             undone; try again"
+        Some(map) => Err(format!(
+            "it uses ConfigMap {map:?}, whose secrets are moved in this namespace, {again}"
         )),
     }
 }

@@ -145,6 +145,13 @@ fn what_is_left_is_told_where_relocation_is_switched_off() {
     let relocating = seen.relocating.as_mut().expect("it was put there");
     relocating.relocations = Some(vec![moved("Audit")]);
     assert_eq!(diagnose(&seen), []);
+    // A namespace that goes takes it along.
+    let relocating = seen.relocating.as_mut().expect("it was put there");
+    relocating.relocations = Some(vec![moved("Redact")]);
+    let namespaces = &mut seen.world.as_mut().expect("seen").namespaces;
+    let going = json!({"metadata": {"name": "shop", "deletionTimestamp": "2026-11-22T10:00:00Z"}});
+    *namespaces.last_mut().expect("shop") = serde_json::from_value(going).expect("one");
+    assert_eq!(diagnose(&seen), []);
 }
 
 #[test]

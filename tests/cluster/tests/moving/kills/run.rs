@@ -182,7 +182,7 @@ impl Run {
             self.scene.journal().forget(&gone);
         }
         let wrong = self.history.wrong();
-        assert!(wrong.is_empty(), "{when}: {wrong:#?}{}", self.logs());
+        assert!(wrong.is_empty(), "{}{when}: {wrong:#?}", self.logs());
     }
 
     /// Follows what etcd has until nothing is late.
@@ -195,7 +195,7 @@ impl Run {
             if late.is_empty() {
                 return;
             }
-            assert!(Instant::now() < until, "{when}: {late:#?}{}", self.logs());
+            assert!(Instant::now() < until, "{}{when}: {late:#?}", self.logs());
             std::thread::sleep(LOOK);
         }
     }
@@ -235,7 +235,7 @@ impl Run {
         let all = self.victims.log();
         let lines: Vec<&str> = all.lines().filter(|line| !line.contains("TRACE")).collect();
         let first = lines.len().saturating_sub(SHOWN);
-        format!("\n{}", lines[first..].join("\n"))
+        format!("\n{}\n", lines[first..].join("\n"))
     }
 }
 
