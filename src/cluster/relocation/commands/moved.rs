@@ -49,7 +49,8 @@ pub(super) async fn placeholders(
     Ok(found)
 }
 
-/// Hands out all ConfigMaps of a namespace, or of all, one namespace at a time.
+/// Hands out all ConfigMaps of a namespace, or of all that stay, one namespace at a
+/// time. In one that goes no pod starts any more.
 pub(super) async fn each(
     client: &Client,
     namespace: Option<&str>,
@@ -61,7 +62,10 @@ pub(super) async fn each(
             let all: Api<Namespace> = Api::all(client.clone());
             let all = all.list_metadata(&ListParams::default()).await;
             let all = all.context("namespaces")?;
-            all.iter().map(ResourceExt::name_any).collect()
+            let stay = all
+                .iter()
+                .filter(|one| one.metadata.deletion_timestamp.is_none());
+            stay.map(ResourceExt::name_any).collect()
         }
     };
     for namespace in namespaces {

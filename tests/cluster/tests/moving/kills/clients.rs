@@ -22,10 +22,8 @@ use crate::support::Chance;
 /// value is not.
 const SECRET: [&str; 4] = ["PASSWORD", "DB_PASSWORD", "API_TOKEN", "binary/dump"];
 const PLAIN: &str = "LOG_LEVEL";
-/// What values are made of, and of how many. No vowel and no `x`: three of some
-/// 100,000 values would hold `todo` or `xxx`, which detection takes for a word that
-/// stands for a value, and lets be.
-const LETTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWZbcdfghjkmnpqrstvwz23456789";
+/// What values are made of, and of how many.
+const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
 const LENGTH: usize = 16;
 /// What `kubectl apply` leaves behind.
 const APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
