@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::Finding;
 
@@ -14,7 +14,7 @@ pub const MAX_EFFECTS: usize = 8;
 /// Bytes of the object of one effect, as JSON.
 pub const MAX_EFFECT_BYTES: usize = 64 * 1024;
 /// Conditions and guarded findings of one verdict.
-pub const MAX_CONDITIONS: usize = 64;
+pub const MAX_CONDITIONS: usize = 128;
 
 /// An object that a policy wants to exist in the namespace of the request. The
 /// host acts on it if the operator granted `kind` to the policy
@@ -239,6 +239,12 @@ fn check_object(effect: &Effect) -> Result<(), String> {
              `annotations`: the rest is the host's"
         ));
     }
+    if !metadata.is_some_and(has_texts) {
+        return Err(format!(
+            "`metadata.labels` or `annotations` of the object of an effect `{kind}` are no texts by \
+             name"
+        ));
+    }
     let bytes = effect.object.to_string().len();
     if bytes > MAX_EFFECT_BYTES {
         return Err(format!(
@@ -247,6 +253,17 @@ fn check_object(effect: &Effect) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Whether labels and annotations, if there are any, are what the API has.
+fn has_texts(metadata: &Map<String, Value>) -> bool {
+    let are_texts = |value: &Value| match value {
+        Value::Null => true,
+        Value::Object(texts) => texts.values().all(Value::is_string),
+        _ => false,
+    };
+    let members = ["labels", "annotations"].map(|name| metadata.get(name));
+    members.into_iter().flatten().all(are_texts)
 }
 
 /// A DNS subdomain, as most kinds of Kubernetes want it.

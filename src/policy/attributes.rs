@@ -54,7 +54,18 @@ impl Attributes {
             member,
             problem: "is missing or no string",
         };
-        let namespace = text(request.get("namespace")).filter(|name| !name.is_empty());
+        let given = |value: Option<&Value>| text(value).filter(|name| !name.is_empty());
+        let is_namespace = resource("resource").as_deref() == Some("namespaces")
+            && resource("group").is_none_or(|group| group.is_empty());
+        // The API server says it before it makes a name of `generateName`.
+        let own = || {
+            let object = request
+                .get("object")
+                .and_then(|object| object.get("metadata"));
+            given(request.get("name")).or_else(|| given(object?.get("name")))
+        };
+        let namespace =
+            given(request.get("namespace")).or_else(|| is_namespace.then(own).flatten());
         Ok(Attributes {
             operation: operation(request.get("operation"))?,
             group: resource("group").unwrap_or_default(),

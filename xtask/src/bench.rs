@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::build;
 use crate::server::{self, Server};
 use crate::shell::{cargo, root, run};
+use crate::test;
 use body::Payload;
 use options::Options;
 use policies::Judged;
@@ -58,12 +59,18 @@ const ROWS: [(usize, bool); 7] = [
 /// Builds what is measured as a release is, then measures.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     let options = Options::parse(arguments)?;
+    if options.debug && options.effects {
+        return test::costs(&portcullis("debug")?);
+    }
     if options.debug || options.built {
         return measure(&options);
     }
     let mut build = cargo(&["build", "--release"]);
     build::released(&mut build);
     run(build.args(["--package", "portcullis", "--package", "xtask"]))?;
+    if options.effects {
+        return test::costs(&portcullis("release")?);
+    }
     let measuring = server::target().join("release/xtask");
     run(Command::new(measuring)
         .arg("bench")
@@ -82,14 +89,9 @@ fn measure(options: &Options) -> Result<()> {
     let build = if options.debug { "debug" } else { "release" };
     let bench = Bench {
         options,
-        portcullis: server::target().join(build).join("portcullis"),
+        portcullis: portcullis(build)?,
         folder: root().join(format!("target/bench-{}", std::process::id())),
     };
-    ensure!(
-        bench.portcullis.is_file(),
-        "{} is not there: run `cargo xtask build`",
-        bench.portcullis.display()
-    );
     let (mut report, render): (Value, fn(&Value) -> String) = if options.cluster {
         let report = cluster::measure(options, &bench.portcullis)?;
         (report, cluster::render)
@@ -104,6 +106,17 @@ fn measure(options: &Options) -> Result<()> {
         print!("{}", render(&report));
     }
     Ok(())
+}
+
+/// The executable of a build.
+fn portcullis(build: &str) -> Result<PathBuf> {
+    let path = server::target().join(build).join("portcullis");
+    ensure!(
+        path.is_file(),
+        "{} is not there: run `cargo xtask build`",
+        path.display()
+    );
+    Ok(path)
 }
 
 /// What was typed.

@@ -33,6 +33,7 @@ cargo xtask image [--arch ARCH]  the container image, an OCI archive in target/i
 cargo xtask test [--fast|--full] every test; --fast leaves the slow groups out, --only GROUP runs one, --soak N sends N requests, --kills N kills N times while secrets are moved
 cargo xtask bench [OPTIONS]      what a request costs (--output json, --seconds N, --rounds N, --debug)
 cargo xtask bench --cluster      what Portcullis adds to the creation of a pod (--connections N: how many at once)
+cargo xtask bench --effects      what moves of secrets and NetworkPolicies add to requests
 cargo xtask instructions         what the host's part costs in instructions, against a baseline (--renew)
 cargo xtask docs                 writes docs/policies
 cargo xtask deploy               renders deploy/chart to what kubectl and kustomize apply

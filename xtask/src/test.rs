@@ -3,6 +3,8 @@
 mod plane;
 mod targets;
 
+pub(crate) use plane::costs;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};

@@ -191,7 +191,8 @@ impl ApiServer {
     }
 }
 
-/// The API server judges the rest when the first policy is made.
+/// The API server judges the rest (selectors, addresses) when the first policy is
+/// made.
 fn custom_faults(custom: &Map<String, Value>) -> Option<Fault> {
     let fault = |member: &str, problem: &str| Some(Fault::new(format!("/custom{member}"), problem));
     let known = ["podSelector", "policyTypes", "ingress", "egress"];
@@ -215,11 +216,71 @@ fn custom_faults(custom: &Map<String, Value>) -> Option<Fault> {
             .get(*name)
             .is_none_or(|rules| rules.as_array().is_some_and(|r| !r.is_empty()))
     };
-    let other = ["ingress", "egress"]
+    if let Some(other) = ["ingress", "egress"].iter().find(|name| !is_list(name)) {
+        let problem = "is an empty list or none: leave it away to allow nothing";
+        return fault(&format!("/{other}"), problem);
+    }
+    rules(custom)
+}
+
+/// What the API server would drop of a rule, or refuse with the first Pod: a rule
+/// without its peers lets everybody in.
+fn rules(custom: &Map<String, Value>) -> Option<Fault> {
+    [("ingress", "from"), ("egress", "to")]
         .into_iter()
-        .find(|name| !is_list(name))?;
-    fault(
-        &format!("/{other}"),
-        "is an empty list or none: leave it away to allow nothing",
-    )
+        .find_map(|(member, peers)| {
+            let rules = custom.get(member)?.as_array()?;
+            let mut rules = rules.iter().enumerate();
+            rules.find_map(|(index, rule)| {
+                of_rule(rule, peers, &format!("/custom/{member}/{index}"))
+            })
+        })
+}
+
+fn of_rule(rule: &Value, peers: &str, place: &str) -> Option<Fault> {
+    let parts = [
+        (peers, &["podSelector", "namespaceSelector", "ipBlock"]),
+        ("ports", &["protocol", "port", "endPort"]),
+    ];
+    only(rule, &[peers, "ports"], place).or_else(|| {
+        parts.into_iter().find_map(|(name, members)| {
+            let place = format!("{place}/{name}");
+            let Some(list) = rule[name].as_array() else {
+                let problem = "is no list: write one, or leave it away";
+                return (!rule[name].is_null()).then(|| Fault::new(place, problem));
+            };
+            let mut list = list.iter().enumerate();
+            list.find_map(|(index, one)| {
+                let place = format!("{place}/{index}");
+                only(one, members, &place).or_else(|| of_port(one, &place))
+            })
+        })
+    })
+}
+
+/// A member that is none of these, as a slip of the pen makes it.
+fn only(value: &Value, members: &[&str], place: &str) -> Option<Fault> {
+    let Some(object) = value.as_object() else {
+        let problem = "is no object: write one as a NetworkPolicy has it";
+        return Some(Fault::new(place, problem));
+    };
+    let unknown = object
+        .keys()
+        .find(|name| !members.contains(&name.as_str()))?;
+    let problem = format!("is none of {}: mend or remove it", members.join(", "));
+    Some(Fault::new(format!("{place}/{unknown}"), problem))
+}
+
+fn of_port(port: &Value, place: &str) -> Option<Fault> {
+    let is_port = |value: &Value| match value {
+        Value::Null | Value::String(_) => true,
+        value => value
+            .as_u64()
+            .is_some_and(|port| (1..=65_535).contains(&port)),
+    };
+    let bad = ["port", "endPort"]
+        .into_iter()
+        .find(|name| !is_port(&port[*name]))?;
+    let problem = "is no port: write 1 to 65535, or the name of one";
+    Some(Fault::new(format!("{place}/{bad}"), problem))
 }

@@ -16,6 +16,7 @@ pub(crate) fn is_nothing(value: &[u8]) -> bool {
         || is_sealed(value)
         || is_public(value)
         || shape::is_number(value) && !shape::is_random(value)
+        || shape::is_duration(value)
         || is_file(value)
         || is_url(value)
         || is_text(value)
@@ -24,9 +25,17 @@ pub(crate) fn is_nothing(value: &[u8]) -> bool {
         || is_account(value)
 }
 
+/// What no text has but a regular expression.
+const REGEX: [&str; 13] = [
+    "[a-z", "a-z]", "[0-9", "0-9]", "[a-f0", "a-f]", "(?:", "(?=", "(?!", "(?p<", "(?i)", "\\d+",
+    "\\w+",
+];
+
 /// `^[a-z]+$`
 fn is_regex(value: &[u8]) -> bool {
-    value.starts_with(b"^") && (value.ends_with(b"$") || !shape::is_random(value))
+    let is_anchored =
+        value.starts_with(b"^") && (value.ends_with(b"$") || !shape::is_random(value));
+    is_anchored || REGEX.iter().any(|part| shape::contains(value, part))
 }
 
 /// `****`, `xxxx`, `....`, `----`.
@@ -62,7 +71,7 @@ fn is_file(value: &[u8]) -> bool {
     if drive || rooted {
         // What a machine made may begin with a slash too.
         let may_be_file = rooted && value[1..].contains(&b'.') && !shape::is_symbolic(value);
-        return may_be_file || !shape::is_random(value);
+        return may_be_file || !shape::is_random(value) || is_of_words(value);
     }
     let end = value
         .rsplit(|byte| *byte == b'.')
@@ -74,6 +83,25 @@ fn is_file(value: &[u8]) -> bool {
             .any(|known| end.eq_ignore_ascii_case(known.as_bytes()));
     let is_relative = value.contains(&b'/') && value.split(|byte| *byte == b'/').all(is_plain_word);
     has_extension || is_relative
+}
+
+/// Whether most parts of a path, without a query, are words, and none is random.
+fn is_of_words(path: &[u8]) -> bool {
+    let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let parts = || {
+        let parts = path.split(|byte| matches!(byte, b'/' | b'\\'));
+        parts.filter(|part| part.len() > 1 && !part.ends_with(b":"))
+    };
+    let is_small = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_word = |part: &&[u8]| match part {
+        [first, rest @ ..] if first.is_ascii_alphabetic() => {
+            rest.iter().take(2).all(u8::is_ascii_lowercase) && rest.len() > 1
+                || part.len() < 4 && part.iter().all(is_small)
+        }
+        _ => false,
+    };
+    let words = parts().filter(is_word).count();
+    words * 2 >= parts().count() && words > 0 && !shape::has_random_run(path)
 }
 
 /// A part of a path: small letters, digits and signs, and no random.
@@ -129,18 +157,25 @@ fn is_code(value: &[u8]) -> bool {
             Some(b'[') => value.contains(&b']'),
             _ => false,
         }
-        && (!shape::is_symbolic(value) || may_be_name(&value[name + 1..value.len() - 1]));
+        && (!shape::is_symbolic(value) || is_member(value, name));
     let is_open = value.ends_with(b"->") || value.ends_with(b"{");
     is_call || value.starts_with(b"function") || is_open && !shape::is_random(value)
 }
 
-/// Whether a part of what looks random could be the name of something.
+/// `data.tokens[0].value`, `get("x")`: no sign but those of names, calls and indexes.
+fn is_member(value: &[u8], name: usize) -> bool {
+    let is_sign = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-$[]()\"' ,;".contains(byte);
+    name > 2 && value.iter().all(is_sign) && !shape::has_random_run(value)
+}
+
+/// Whether a part of what looks random could name something, or compute it.
 pub(crate) fn may_be_name(part: &[u8]) -> bool {
-    let part = part.trim_ascii();
-    let begins = part.first().is_some_and(|first| {
-        first.is_ascii_alphabetic() || matches!(first, b'_' | b'.' | b'$' | b'"' | b'\'' | b'-')
-    });
-    begins && part.len() > 1 && !shape::is_random(part)
+    let is_sign = |byte: &u8| b" {(<!=.$\"'-#/".contains(byte);
+    let name = part.iter().skip_while(|byte| is_sign(byte));
+    let is_letter = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
+    let first: Vec<u8> = name.take_while(is_letter).copied().collect();
+    let begins = first.first().is_some_and(|first| !first.is_ascii_digit());
+    begins && first.len() > 2 && !shape::has_random_run(part)
 }
 
 /// A host, an address, a member of an object.

@@ -48,9 +48,27 @@ fn stands_out(text: &[u8], word: &str) -> bool {
         };
         let before = text[..start].iter().rev().find(|byte| *byte != first);
         let after = text[start + word.len()..].iter().find(|byte| *byte != last);
-        window.eq_ignore_ascii_case(word)
-            && (start == 0 || !goes_on(*first, before) && !goes_on(*last, after))
+        let is_alone = start == 0 || !goes_on(*first, before) && !goes_on(*last, after);
+        // `MyDummyP4ss`
+        let is_title = first.is_ascii_uppercase()
+            && window[1..] == word[1..]
+            && !before.is_some_and(u8::is_ascii_uppercase)
+            && !after.is_some_and(u8::is_ascii_lowercase);
+        // `9f8e7dXXXXXXXX1a2b3c`
+        let is_mask = text[start..]
+            .iter()
+            .take_while(|byte| *byte == first)
+            .count()
+            > word.len();
+        window.eq_ignore_ascii_case(word) && (is_alone || is_title || is_mask)
     })
+}
+
+/// Where `text` holds `part` last, in any case; `part` is in lower case.
+pub(crate) fn last_position(text: &[u8], part: &str) -> Option<usize> {
+    let part = part.as_bytes();
+    text.windows(part.len())
+        .rposition(|window| window.eq_ignore_ascii_case(part))
 }
 
 /// Bytes that differ.
@@ -251,6 +269,33 @@ pub(crate) fn is_number(text: &[u8]) -> bool {
         last = byte;
     }
     digits > 0 && units * 2 <= digits.max(4)
+}
+
+/// Amounts with units of time: `8760h0m0s`, `P30DT12H`.
+pub(crate) fn is_duration(text: &[u8]) -> bool {
+    const UNITS: [&str; 12] = [
+        "y", "mo", "w", "d", "h", "m", "s", "ms", "us", "ns", "t", "dt",
+    ];
+    let text = match text {
+        [b'P', rest @ ..] => rest,
+        text => text,
+    };
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let mut units = text.split(is_digit).filter(|unit| !unit.is_empty());
+    let is_unit = |unit: &[u8]| {
+        UNITS
+            .iter()
+            .any(|known| unit.eq_ignore_ascii_case(known.as_bytes()))
+    };
+    text.iter().any(is_digit) && units.all(is_unit)
+}
+
+/// Whether a run of letters and digits in it was made by a machine, whatever signs
+/// there are between runs.
+pub(crate) fn has_random_run(text: &[u8]) -> bool {
+    let text = &text[..text.len().min(1024)];
+    text.split(|byte| !byte.is_ascii_alphanumeric())
+        .any(|run| is_hex(run) || is_mixed_up(run))
 }
 
 /// Digits and nothing else.

@@ -121,7 +121,8 @@ fn is_replaced(value: &[u8], [opening, closing]: &[&str; 2]) -> bool {
     }
     let rest = start.map(|start| &value[start + opening.len()..]);
     rest.is_some_and(|rest| {
-        let end = shape::position(rest, closing);
+        // The last one: defaults are substitutions, too.
+        let end = shape::last_position(rest, closing);
         end.is_some_and(|end| may_be_name(&rest[..end]))
     })
 }

@@ -1,5 +1,7 @@
 //! Environments: `env` and `envFrom`.
 
+use std::collections::{HashMap, VecDeque};
+
 use serde_json::{Value, json};
 
 use super::Context;
@@ -75,11 +77,19 @@ fn secret_of(entry: &Value) -> &Value {
 }
 
 impl Context<'_> {
-    /// `env`, each variable in its place. `old` is the stored list.
+    /// `env`, each variable in its place. `old` is the stored list: a list may have
+    /// several variables of a name, which stay in order.
     pub(super) fn env(&self, entries: &[Value], old: &[Value]) -> Vec<Value> {
-        let rewritten = entries.iter().enumerate().map(|(index, entry)| {
-            let stored = same_variable(entries, index, old);
-            self.variable(entry, stored)
+        let mut stored = HashMap::<&str, VecDeque<&Value>>::new();
+        for entry in old {
+            stored
+                .entry(form::name(entry))
+                .or_default()
+                .push_back(entry);
+        }
+        let rewritten = entries.iter().map(|entry| {
+            let same = stored.get_mut(form::name(entry));
+            self.variable(entry, same.and_then(VecDeque::pop_front))
                 .unwrap_or_else(|| entry.clone())
         });
         rewritten.collect()
@@ -163,13 +173,4 @@ pub(super) fn follows_its_map(entries: &[Value], index: usize) -> bool {
     !config_map.is_empty()
         && serves(secret, config_map, Half::Text)
         && form::text(before, "prefix") == form::text(&entries[index], "prefix")
-}
-
-/// The stored variable of the same name: a list may have several, which stay in
-/// order.
-fn same_variable<'a>(entries: &[Value], index: usize, old: &'a [Value]) -> Option<&'a Value> {
-    let name = &entries[index]["name"];
-    let is_same = |entry: &&Value| entry["name"] == *name;
-    let earlier = entries[..index].iter().filter(is_same).count();
-    old.iter().filter(is_same).nth(earlier)
 }

@@ -1,5 +1,7 @@
 //! `items` of a ConfigMap volume: which key is at which path in the end.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::form;
@@ -20,37 +22,38 @@ pub(super) fn effective<'a>(
     pointer: &str,
 ) -> Result<Vec<&'a Value>, Refusal> {
     let has = |item: &Value| config_map.1.has_key(form::text(item, "key"));
-    let path = |item: &Value| form::text(item, "path").to_owned();
-    let twice = |item: &&Value| items.iter().filter(|one| path(one) == path(item)).count() > 1;
-    let missing = items
-        .iter()
-        .filter(|item| twice(item))
-        .find(|item| !has(item));
+    let mut paths: HashMap<&str, Listed> = HashMap::new();
+    for (index, item) in items.iter().enumerate() {
+        let listed = paths.entry(form::text(item, "path")).or_default();
+        listed.times += 1;
+        listed.last = index;
+        if has(item) {
+            listed.there = Some(index);
+        }
+    }
+    let is_twice = |item: &&&Value| paths[form::text(item, "path")].times > 1;
+    let missing = items.iter().filter(is_twice).find(|item| !has(item));
     if let Some(item) = missing.filter(|_| !is_optional) {
         return Err(Refusal::Ambiguous {
             pointer: pointer.to_owned(),
-            path: path(item),
+            path: form::text(item, "path").to_owned(),
             key: form::text(item, "key").to_owned(),
             config_map: config_map.0.to_owned(),
         });
     }
-    let wins = |index: usize| {
-        let later = || {
-            items[index + 1..]
-                .iter()
-                .filter(|one| path(one) == path(items[index]))
-        };
-        let earlier = || {
-            items[..index]
-                .iter()
-                .filter(|one| path(one) == path(items[index]))
-        };
-        match has(items[index]) {
-            true => !later().any(|item| has(item)),
-            // None is there: any would do.
-            false => later().next().is_none() && !earlier().any(|item| has(item)),
-        }
-    };
-    let winners = (0..items.len()).filter(|index| wins(*index));
-    Ok(winners.map(|index| items[index]).collect())
+    let winners = items.iter().enumerate().filter(|(index, item)| {
+        let listed = &paths[form::text(item, "path")];
+        // Where none is there any would do.
+        listed.there.unwrap_or(listed.last) == *index
+    });
+    Ok(winners.map(|(_, item)| *item).collect())
+}
+
+/// Where a path is listed.
+#[derive(Default)]
+struct Listed {
+    times: usize,
+    last: usize,
+    /// The last place whose key is there.
+    there: Option<usize>,
 }

@@ -9,6 +9,7 @@ use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::Value;
 
 use super::covered::Covering;
+use super::repairs::Why;
 use super::{api, json};
 use crate::cluster::told::one_line;
 use crate::policy::effect::Wanted;
@@ -100,7 +101,7 @@ impl Ensuring {
     pub async fn bring(
         &self,
         wanted: &Wanted,
-        mut may: impl FnMut(bool) -> bool,
+        mut may: impl FnMut(Why) -> bool,
     ) -> Result<Done, Problem> {
         let (api, name) = (api(&self.client, wanted), wanted.effect.name());
         let mut is_allowed = false;
@@ -113,14 +114,12 @@ impl Ensuring {
             if self.covering.is_covered(wanted).await? {
                 return Ok(Done::Covered);
             }
-            let is_repair = matches!(
-                &next,
-                Step::Replace {
-                    is_repair: true,
-                    ..
-                }
-            );
-            is_allowed = is_allowed || next == Step::Foreign || may(is_repair);
+            let why = match &next {
+                Step::Replace { is_repair, .. } if *is_repair => Why::Repair,
+                Step::Replace { .. } => Why::Change,
+                _ => Why::Absent,
+            };
+            is_allowed = is_allowed || next == Step::Foreign || may(why);
             if !is_allowed {
                 return Ok(Done::Held);
             }
@@ -132,7 +131,7 @@ impl Ensuring {
                     created => return Ok(created.map(|()| Done::Created)?),
                 },
                 Step::Replace { patch, .. } => match self.replace(wanted, patch).await {
-                    Err(error) if is_one_of(&error, &CHANGED) => {}
+                    Err(error) if has_changed(&error) => {}
                     replaced => return Ok(replaced.map(|()| Done::Replaced)?),
                 },
             }
@@ -163,9 +162,21 @@ impl Ensuring {
     }
 }
 
-/// What a patch is refused with where the object changed since the look (the
-/// test of its version fails: 422), or went away.
-const CHANGED: [&str; 3] = ["Conflict", "Invalid", "NotFound"];
+/// Whether a patch was refused because the object changed since the look, or went
+/// away. The test of its version then fails with 422, as what is not valid does, but
+/// without a cause.
+fn has_changed(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    let details = status.details.as_ref();
+    let has_cause = details.is_some_and(|details| !details.causes.is_empty());
+    match status.reason.as_str() {
+        "Conflict" | "NotFound" => true,
+        "Invalid" => !has_cause,
+        _ => false,
+    }
+}
 
 fn is_one_of(error: &kube::Error, reasons: &[&str]) -> bool {
     matches!(error, kube::Error::Api(status) if reasons.contains(&status.reason.as_str()))

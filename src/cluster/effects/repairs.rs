@@ -9,6 +9,21 @@ pub const MOST: usize = 5;
 /// ... in this time.
 pub const WINDOW: Duration = Duration::from_secs(600);
 
+/// Changes of what a policy wants, in the same time: nobody asks for so many, and two
+/// effects of one name would take turns for ever.
+const MOST_CHANGES: usize = 60;
+
+/// Why an object is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It is not there. Where it was before, somebody took it away.
+    Absent,
+    /// Somebody changed it.
+    Repair,
+    /// The policy wants another.
+    Change,
+}
+
 /// Namespace, kind and name.
 pub type Key = (String, String, String);
 
@@ -18,6 +33,7 @@ pub struct Repairs {
     /// What was there once: to create it again is a repair, too.
     seen: BTreeSet<Key>,
     times: BTreeMap<Key, VecDeque<Instant>>,
+    changes: BTreeMap<Key, VecDeque<Instant>>,
     told: BTreeSet<Key>,
 }
 
@@ -42,6 +58,7 @@ impl Repairs {
     pub fn forget_namespace(&mut self, gone: &str) {
         self.seen.retain(|(namespace, ..)| namespace != gone);
         self.times.retain(|(namespace, ..), _| namespace != gone);
+        self.changes.retain(|(namespace, ..), _| namespace != gone);
         self.told.retain(|(namespace, ..)| namespace != gone);
     }
 
@@ -49,23 +66,26 @@ impl Repairs {
     pub fn forget(&mut self, key: &Key) {
         self.seen.remove(key);
         self.times.remove(key);
+        self.changes.remove(key);
         self.told.remove(key);
     }
 
-    /// Whether to write an object; a repair is one that was there before or
-    /// that somebody changed.
-    pub fn may(&mut self, key: &Key, is_repair: bool, now: Instant) -> Go {
-        if !is_repair && !self.seen.contains(key) {
-            return Go::On;
-        }
-        let times = self.times.entry(key.clone()).or_default();
+    /// Whether to write an object; to create one that was there before is a repair,
+    /// too.
+    pub fn may(&mut self, key: &Key, why: Why, now: Instant) -> Go {
+        let (times, most) = match why {
+            Why::Absent if !self.seen.contains(key) => return Go::On,
+            Why::Absent | Why::Repair => (&mut self.times, MOST),
+            Why::Change => (&mut self.changes, MOST_CHANGES),
+        };
+        let times = times.entry(key.clone()).or_default();
         while times
             .front()
             .is_some_and(|at| now.saturating_duration_since(*at) > WINDOW)
         {
             times.pop_front();
         }
-        if times.len() < MOST {
+        if times.len() < most {
             times.push_back(now);
             self.told.remove(key);
             return Go::On;
@@ -90,29 +110,44 @@ mod tests {
         let (mut repairs, start) = (Repairs::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(
-            repairs.may(&key(), false, at(0)),
+            repairs.may(&key(), Why::Absent, at(0)),
             Go::On,
             "the first is no repair"
         );
         repairs.saw(key());
         for second in 1..=5 {
-            assert_eq!(repairs.may(&key(), false, at(second)), Go::On, "{second}");
+            assert_eq!(
+                repairs.may(&key(), Why::Absent, at(second)),
+                Go::On,
+                "{second}"
+            );
         }
-        assert_eq!(repairs.may(&key(), true, at(6)), Go::StopAndTell);
-        assert_eq!(repairs.may(&key(), true, at(7)), Go::Stop);
+        assert_eq!(repairs.may(&key(), Why::Repair, at(6)), Go::StopAndTell);
+        assert_eq!(repairs.may(&key(), Why::Repair, at(7)), Go::Stop);
         let another = ("shop".into(), "things".into(), "b".into());
-        assert_eq!(repairs.may(&another, true, at(7)), Go::On);
+        assert_eq!(repairs.may(&another, Why::Repair, at(7)), Go::On);
         assert_eq!(
-            repairs.may(&key(), true, at(602)),
+            repairs.may(&key(), Why::Repair, at(602)),
             Go::On,
             "the first is long ago"
         );
         assert_eq!(
-            repairs.may(&key(), true, at(602)),
+            repairs.may(&key(), Why::Repair, at(602)),
             Go::StopAndTell,
             "the second is not"
         );
-        assert_eq!(repairs.may(&key(), true, at(603)), Go::On);
+        assert_eq!(repairs.may(&key(), Why::Repair, at(603)), Go::On);
+    }
+
+    #[test]
+    fn what_a_policy_wants_otherwise_is_no_repair() {
+        let (mut repairs, now) = (Repairs::default(), Instant::now());
+        repairs.saw(key());
+        for change in 0..MOST_CHANGES {
+            assert_eq!(repairs.may(&key(), Why::Change, now), Go::On, "{change}");
+        }
+        assert_eq!(repairs.may(&key(), Why::Change, now), Go::StopAndTell);
+        assert_eq!(repairs.may(&key(), Why::Repair, now), Go::On);
     }
 
     #[test]
@@ -120,12 +155,12 @@ mod tests {
         let (mut repairs, now) = (Repairs::default(), Instant::now());
         repairs.saw(key());
         for _ in 0..MOST {
-            repairs.may(&key(), true, now);
+            repairs.may(&key(), Why::Repair, now);
         }
         repairs.forget(&key());
-        assert_eq!(repairs.may(&key(), false, now), Go::On);
+        assert_eq!(repairs.may(&key(), Why::Absent, now), Go::On);
         repairs.saw(key());
         repairs.forget_namespace("shop");
-        assert_eq!(repairs.may(&key(), false, now), Go::On);
+        assert_eq!(repairs.may(&key(), Why::Absent, now), Go::On);
     }
 }

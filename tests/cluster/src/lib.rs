@@ -53,7 +53,7 @@ pub use line::Line;
 pub use meddler::{Meddler, Turn};
 pub use memory::Memory;
 pub use namespace::Namespace;
-pub use portcullis::{Portcullis, binary};
+pub use portcullis::{BINARY_VARIABLE, Portcullis, binary};
 pub use process::STOP_FILE;
 pub use registration::Registration;
 pub use shared::{KUBECONFIG_VARIABLE, shared};

@@ -15,6 +15,8 @@ use crate::neighbours;
 use crate::process::{Process, wait};
 use crate::registration::Registration;
 
+/// Names another executable to test, such as a release.
+pub const BINARY_VARIABLE: &str = "PORTCULLIS_TEST_BINARY";
 /// Where a foreign API server finds this machine; by default on itself.
 const HOST_VARIABLE: &str = "PORTCULLIS_TEST_WEBHOOK_HOST";
 pub(crate) const LOOPBACK: &str = "127.0.0.1";
@@ -319,13 +321,15 @@ fn serving(log: &str) -> Result<Option<(SocketAddr, SocketAddr)>> {
     Ok(Some((address("https")?, address("plain")?)))
 }
 
-/// The executable that `cargo xtask build` makes.
+/// The executable that is tested: that of [`BINARY_VARIABLE`], or what `cargo xtask
+/// build` makes.
 ///
 /// # Errors
 ///
 /// It is not there.
 pub fn binary() -> Result<PathBuf> {
-    let path = crate::target().join("debug/portcullis");
+    let path = std::env::var_os(BINARY_VARIABLE)
+        .map_or_else(|| crate::target().join("debug/portcullis"), PathBuf::from);
     ensure!(
         path.is_file(),
         "{} is not there: run `cargo xtask build` first",

@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 pub(crate) struct Options {
     /// Measure the creation of pods on a control plane.
     pub(crate) cluster: bool,
+    /// Measure what moves and NetworkPolicies add there.
+    pub(crate) effects: bool,
     /// Print one JSON document instead of tables.
     pub(crate) json: bool,
     /// How long one round of sending takes.
@@ -27,6 +29,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             cluster: false,
+            effects: false,
             json: false,
             round: Duration::from_secs(2),
             rounds: 3,
@@ -84,11 +87,12 @@ impl Options {
                 "--connections" => options.connections = number(value()?, "--connections")?,
                 // Seen above: it has defaults of its own.
                 "--cluster" => {}
+                "--effects" => options.effects = true,
                 "--debug" => options.debug = true,
                 "--built" => options.built = true,
                 other => bail!(
-                    "`cargo xtask bench` knows no `{other}`: it takes --cluster, --output human|json, \
-                     --seconds N, --rounds N, --connections N and --debug"
+                    "`cargo xtask bench` knows no `{other}`: it takes --cluster, --effects, --output \
+                     human|json, --seconds N, --rounds N, --connections N and --debug"
                 ),
             }
         }
@@ -119,7 +123,8 @@ mod tests {
         assert!(options.json);
         assert_eq!((options.round.as_millis(), options.rounds), (100, 1));
         let options = parse("--rounds 2 --cluster").expect("options");
-        assert!(options.cluster);
+        assert!(options.cluster && !options.effects);
+        assert!(parse("--effects").expect("options").effects);
         assert_eq!((options.rounds, options.connections), (2, 4));
         for line in [
             "--output",

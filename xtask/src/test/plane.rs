@@ -1,5 +1,6 @@
 //! The tests on a real control plane.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -156,6 +157,16 @@ pub(super) fn kills(number: u64) -> Result<()> {
     let mut tests = targets::cluster();
     tests.env("PORTCULLIS_KILLS", number.to_string());
     run_one(tests.args(["--test-threads=1", "--nocapture", KILLS]))
+}
+
+/// What moves of secrets and NetworkPolicies add to requests with this executable,
+/// printed beside the same requests without them.
+pub(crate) fn costs(portcullis: &Path) -> Result<()> {
+    cluster::program()?;
+    let mut tests = tests(Extent::Full, &[]);
+    tests.env(portcullis_cluster::BINARY_VARIABLE, portcullis);
+    let all = ["moving::cost", "network::cost"];
+    run_one(tests.args(["--test-threads=1", "--nocapture"]).args(all))
 }
 
 /// What CI does not run this time, by a seed that is printed:

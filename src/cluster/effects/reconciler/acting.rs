@@ -124,9 +124,9 @@ impl Acting {
 
     async fn ensure(&self, wanted: &Wanted) -> Outcome {
         let mut go = Go::On;
-        let may = |is_repair| {
+        let may = |why| {
             let repairs = &mut self.past().repairs;
-            go = repairs.may(&key(wanted), is_repair, Instant::now());
+            go = repairs.may(&key(wanted), why, Instant::now());
             go == Go::On
         };
         match self.ensuring.bring(wanted, may).await {
@@ -136,8 +136,8 @@ impl Acting {
             Ok(Done::Held) if go == Go::StopAndTell => {
                 let minutes = WINDOW.as_secs() / 60;
                 let problem = format!(
-                    "it was brought back {MOST} times in {minutes} minutes, and somebody undoes \
-                     it each time: it is left alone for a while, find out who"
+                    "it was brought back {MOST} times in {minutes} minutes or changed very often, \
+                     and somebody undoes it each time: it is left alone for a while, find out who"
                 );
                 Outcome::Failed("RepairsStopped", problem)
             }

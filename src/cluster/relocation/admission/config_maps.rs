@@ -89,8 +89,9 @@ impl Moving {
                     pending.answered(may)
                 }
             };
-            self.throttle
-                .note(key.clone(), planned.mismatches.len(), Instant::now());
+            if !planned.mismatches.is_empty() {
+                self.throttle.note(key.clone(), Instant::now());
+            }
             match self.carry_out(subject.namespace, planned).await? {
                 Some(relocated) => return Ok(relocated),
                 None => continue,

@@ -30,6 +30,11 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 const PATIENCE: Duration = Duration::from_millis(2_500);
 const LOOK: Duration = Duration::from_millis(100);
 
+/// ConfigMaps of one pod, and how many are looked at together: each takes two reads
+/// on connections of their own.
+const MOST: usize = 256;
+const TOGETHER: usize = 16;
+
 /// A ConfigMap that a pod uses, and how far what was moved out of it is.
 struct Seen {
     name: String,
@@ -58,6 +63,13 @@ impl Moving {
         let namespace = request.attributes.namespace.as_deref().unwrap_or_default();
         let mut names = used(pod);
         names.extend(old.map(used).unwrap_or_default());
+        if names.len() > MOST {
+            let why = format!(
+                "it uses {} ConfigMaps; where secrets are moved out of them a pod may use {MOST}",
+                names.len()
+            );
+            return Ok(self.denied("pod-refused", why));
+        }
         let is_new = request.attributes.operation == Operation::Create;
         let waits = half == Half::Check && is_new && !request.attributes.dry_run;
         let seen = match waits {
@@ -106,8 +118,13 @@ impl Moving {
     }
 
     async fn seen(&self, namespace: &str, names: &BTreeSet<String>) -> Result<Vec<Seen>, String> {
-        let looks = names.iter().map(|name| self.look(namespace, name));
-        try_join_all(looks).await
+        let names: Vec<&String> = names.iter().collect();
+        let mut seen = Vec::with_capacity(names.len());
+        for some in names.chunks(TOGETHER) {
+            let looks = some.iter().map(|name| self.look(namespace, name));
+            seen.extend(try_join_all(looks).await?);
+        }
+        Ok(seen)
     }
 
     async fn look(&self, namespace: &str, name: &str) -> Result<Seen, String> {

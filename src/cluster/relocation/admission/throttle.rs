@@ -5,14 +5,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many values in this time are a rotation or a mistake (design:
-/// reliability.md, section 7). Each replica counts for itself.
+/// So many writes with another value in this time are a rotation or a mistake (design:
+/// reliability.md, section 7). A write tries one value for a key, however many keys
+/// it has. Each replica counts for itself.
 const MOST: usize = 20;
 const WITHIN: Duration = Duration::from_secs(60 * 60);
 /// Users and ConfigMaps that are remembered; more, and the oldest are not.
 const REMEMBERED: usize = 10_000;
 
-/// Values that were tried, by user and ConfigMap.
+/// Writes with values that were tried, by user and ConfigMap.
 #[derive(Default)]
 pub(super) struct Throttle {
     tried: Mutex<HashMap<Key, VecDeque<Instant>>>,
@@ -32,11 +33,8 @@ impl Throttle {
         times.len() >= MOST
     }
 
-    /// So many values did not match.
-    pub(super) fn note(&self, key: Key, count: usize, now: Instant) {
-        if count == 0 {
-            return;
-        }
+    /// A write had values that did not match.
+    pub(super) fn note(&self, key: Key, now: Instant) {
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         if tried.len() >= REMEMBERED {
             tried.retain(|_, times| {
@@ -45,7 +43,7 @@ impl Throttle {
             });
         }
         let times = tried.entry(key).or_default();
-        times.extend(std::iter::repeat_n(now, count.min(MOST)));
+        times.push_back(now);
         let over = times.len().saturating_sub(MOST);
         times.drain(..over);
     }
@@ -65,7 +63,7 @@ mod tests {
         let key = |user: &str| [user, "shop", "app"].map(str::to_owned);
         for _ in 0..MOST {
             assert!(!throttle.is_over(&key("eve"), now));
-            throttle.note(key("eve"), 1, now);
+            throttle.note(key("eve"), now);
         }
         assert!(throttle.is_over(&key("eve"), now));
         assert!(!throttle.is_over(&key("bob"), now));

@@ -59,7 +59,13 @@ impl Enrolment {
 
     /// The same as YAML, to be applied with kubectl.
     pub fn yaml(&self) -> String {
-        yaml::documents(&self.documents())
+        let namespace = &self.namespace;
+        format!(
+            "# `portcullis secrets enrol {namespace}` besides has ConfigMaps that are there begin at stage\n\
+             # Audit, and refuses names that are kept for Portcullis. Applied by itself, this lets\n\
+             # their secrets be moved with their next write.\n{}",
+            yaml::documents(&self.documents())
+        )
     }
 }
 

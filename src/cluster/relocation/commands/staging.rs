@@ -101,6 +101,15 @@ pub async fn redact(client: &Client, namespace: &str, name: &str) -> Result<Stri
     let written = written.await;
     reached(Moment::RedactWritten);
     match written {
+        Ok(stored) if !has_moved(&stored)? => {
+            super::put(client, namespace, name, &before).await?;
+            bail!(
+                "nothing was moved out of ConfigMap {namespace}/{name}, which is at its stage before: \
+                 no policy with the action Move finds a secret in it, the namespace is not \
+                 enrolled, or the webhook was not asked (`portcullis secrets plan {namespace}`, \
+                 `portcullis doctor`)"
+            );
+        }
         Ok(_) => Ok(format!(
             "what is secret in ConfigMap {namespace}/{name} is moved (`kubectl get relocation {name} \
              --namespace {namespace}`)\n"
@@ -118,9 +127,14 @@ pub async fn redact(client: &Client, namespace: &str, name: &str) -> Result<Stri
 fn is_fixed(object: &ConfigMap) -> Result<bool> {
     let value = serde_json::to_value(object)?;
     let contents = Contents::new(&value);
-    let mut held = contents.contents()?.into_values();
-    let has_moved = held.any(|content| matches!(content, Content::Placeholder(_)));
-    Ok(contents.is_immutable() && !has_moved)
+    Ok(contents.is_immutable() && !has_moved(object)?)
+}
+
+/// Whether a placeholder stands in it.
+fn has_moved(object: &ConfigMap) -> Result<bool> {
+    let value = serde_json::to_value(object)?;
+    let mut held = Contents::new(&value).contents()?.into_values();
+    Ok(held.any(|content| matches!(content, Content::Placeholder(_))))
 }
 
 async fn config_map(

@@ -10,8 +10,9 @@ use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event};
 use kube::{Resource, ResourceExt};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::cleaning::Unnamed;
 use super::promoting::Promoted;
 use super::readers::Readers;
 use super::{Serving, cleaning, promoting};
@@ -24,6 +25,8 @@ use crate::telemetry::relocation::Tally;
 /// How often all ConfigMaps are looked at where nothing seems to change, and
 /// what nobody refers to is looked for.
 const RESYNC: Duration = Duration::from_secs(60);
+/// How long the API server may take for one ConfigMap, or for what nobody refers to.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// After something failed.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -43,7 +46,7 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
     // What failed has its own time: pods change often, and are no reason to try.
     let (mut failed, mut again) = (BTreeSet::new(), interval(AGAIN));
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut state = State::default();
+    let (mut state, mut unnamed) = (State::default(), Unnamed::default());
     loop {
         tokio::select! {
             event = maps.next() => note(event, &namespace, &mut waiting),
@@ -54,7 +57,10 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
             },
             _ = every.tick() => {
                 waiting.extend(known.iter().cloned());
-                cleaning::clean(&serving, &namespace).await;
+                let clean = cleaning::clean(&serving, &namespace, &mut unnamed);
+                if timeout(PATIENCE, clean).await.is_err() {
+                    tracing::warn!(namespace, "the API server takes long: Secrets that nobody uses are left");
+                }
             }
             _ = again.tick(), if !failed.is_empty() => waiting.append(&mut failed),
         }
@@ -67,9 +73,16 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
             again.reset();
         }
         for name in std::mem::take(&mut waiting) {
-            match promoting::promote(&serving, &namespace, &name, &readers).await {
+            let promote = promoting::promote(&serving, &namespace, &name, &readers);
+            let promoted = timeout(PATIENCE, promote).await;
+            let late = |_| Err(format!("the API server did not answer within {PATIENCE:?}"));
+            match promoted.unwrap_or_else(late) {
                 Ok(promoted) => {
                     failed.remove(&name);
+                    // Of what nothing is moved out the next event tells.
+                    if promoted == Promoted::default() {
+                        known.remove(&name);
+                    }
                     state.served(&name, promoted);
                 }
                 Err(problem) => {

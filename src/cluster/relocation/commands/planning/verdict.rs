@@ -148,10 +148,17 @@ impl Subject<'_> {
             )]);
         }
         if ConfigMap::new(object).is_immutable() {
-            return Ok(vec![
-                "it is immutable: delete it and apply its manifest again, which moves them"
-                    .to_owned(),
-            ]);
+            let told = self.seen.relocations.get(self.name);
+            let first = match told.map(|(spec, _)| spec.stage) {
+                None | Some(Stage::Redact) => String::new(),
+                Some(_) => format!(
+                    "run `portcullis secrets redact {namespace} {}`, then ",
+                    self.name
+                ),
+            };
+            return Ok(vec![format!(
+                "it is immutable: {first}delete it and apply its manifest again, which moves them"
+            )]);
         }
         let (keyring, uses) = (Keys::none(), BTreeMap::new());
         let step = admission::plan(Input {
