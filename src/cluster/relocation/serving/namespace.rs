@@ -12,7 +12,6 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Resource, ResourceExt};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::cleaning::Unnamed;
 use super::promoting::Promoted;
 use super::readers::Readers;
 use super::{Serving, cleaning, promoting};
@@ -46,7 +45,7 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
     // What failed has its own time: pods change often, and are no reason to try.
     let (mut failed, mut again) = (BTreeSet::new(), interval(AGAIN));
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut state, mut unnamed) = (State::default(), Unnamed::default());
+    let mut state = State::default();
     loop {
         tokio::select! {
             event = maps.next() => note(event, &namespace, &mut waiting),
@@ -57,7 +56,7 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
             },
             _ = every.tick() => {
                 waiting.extend(known.iter().cloned());
-                let clean = cleaning::clean(&serving, &namespace, &mut unnamed);
+                let clean = cleaning::clean(&serving, &namespace);
                 if timeout(PATIENCE, clean).await.is_err() {
                     tracing::warn!(namespace, "the API server takes long: Secrets that nobody uses are left");
                 }
