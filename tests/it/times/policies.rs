@@ -108,7 +108,12 @@ fn each_request_is_judged_wholly_by_an_old_or_a_new_set() {
         let end = End(&is_over);
         let caller = || {
             let (mut caller, mut last, mut seen) = (Caller::new(&target), 0, 0);
-            while !is_over.load(Ordering::Relaxed) || sent.load(Ordering::Relaxed) < requests {
+            let mut is_last = false;
+            while !is_last {
+                // Looked at before the request: the last one is sent when the
+                // last set is in force.
+                let is_enough = sent.load(Ordering::Relaxed) >= requests;
+                is_last = is_over.load(Ordering::Relaxed) && is_enough;
                 let found = versions(&mut caller);
                 sent.fetch_add(1, Ordering::Relaxed);
                 assert_eq!(found.len(), 2, "{found:?}");
