@@ -6,10 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use crate::config_map::Malformed;
 use crate::names::is_staged;
+#[cfg(doc)]
 use crate::promotion::wanted;
 
 /// For how long a staged Secret that nothing names is kept, in seconds.
@@ -29,39 +27,25 @@ pub struct Candidate {
 }
 
 /// The Secrets that may go. To be read in this order: `now` by the API server's
-/// clock, the Secrets, then all ConfigMaps of the namespace (a quorum read).
-///
-/// # Errors
-///
-/// A ConfigMap cannot be read; nothing may go then.
-pub fn plan<'a, 'c>(
+/// clock, the Secrets, then all ConfigMaps of the namespace (a quorum read), whose
+/// [`wanted`] Secrets are `named`.
+pub fn plan<'a>(
     now: i64,
     secrets: &'a [Candidate],
-    config_maps: impl IntoIterator<Item = &'c Value>,
-) -> Result<Vec<&'a Candidate>, Malformed> {
-    let mut unnamed = unnamed(secrets, config_maps)?;
+    named: &BTreeSet<String>,
+) -> Vec<&'a Candidate> {
+    let mut unnamed = unnamed(secrets, named);
     unnamed.retain(|secret| now.saturating_sub(secret.created) > KEPT_SECONDS);
-    Ok(unnamed)
+    unnamed
 }
 
 /// The staged Secrets that no ConfigMap names, however old: those that will go,
 /// and those of writes under way.
-///
-/// # Errors
-///
-/// As [`plan`].
-pub fn unnamed<'a, 'c>(
-    secrets: &'a [Candidate],
-    config_maps: impl IntoIterator<Item = &'c Value>,
-) -> Result<Vec<&'a Candidate>, Malformed> {
-    let mut named = BTreeSet::new();
-    for config_map in config_maps {
-        named.extend(wanted(config_map)?);
-    }
+pub fn unnamed<'a>(secrets: &'a [Candidate], named: &BTreeSet<String>) -> Vec<&'a Candidate> {
     let is_unnamed = |secret: &&Candidate| {
         secret.ours && is_staged(&secret.name) && !named.contains(&secret.name)
     };
-    Ok(secrets.iter().filter(is_unnamed).collect())
+    secrets.iter().filter(is_unnamed).collect()
 }
 
 #[cfg(test)]

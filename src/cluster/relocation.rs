@@ -11,7 +11,7 @@ pub mod admission;
 pub mod commands;
 pub mod keys;
 pub mod known;
-pub mod pods;
+pub mod pages;
 pub mod reading;
 pub mod resource;
 pub mod serving;

@@ -107,7 +107,9 @@ pub fn start(
     let moving = restorers.map(|restorers| {
         let metrics = Arc::clone(&metrics);
         tokio::spawn(Keys::make(client.clone(), home.namespace.clone()));
-        Moving::new(client.clone(), &home.namespace, restorers, metrics)
+        let moving = Moving::new(client.clone(), &home.namespace, restorers, metrics);
+        tokio::spawn(moving.watch());
+        moving
     });
     let parts = Parts {
         client: client.clone(),

@@ -55,18 +55,7 @@ impl Attributes {
             problem: "is missing or no string",
         };
         let given = |value: Option<&Value>| text(value).filter(|name| !name.is_empty());
-        let is_namespace = resource("resource").as_deref() == Some("namespaces")
-            && resource("group").is_none_or(|group| group.is_empty());
-        // The API server says it before it makes a name of `generateName`.
-        let own = || {
-            let object = request
-                .get("object")
-                .and_then(|object| object.get("metadata"));
-            given(request.get("name")).or_else(|| given(object?.get("name")))
-        };
-        let namespace =
-            given(request.get("namespace")).or_else(|| is_namespace.then(own).flatten());
-        Ok(Attributes {
+        let mut attributes = Attributes {
             operation: operation(request.get("operation"))?,
             group: resource("group").unwrap_or_default(),
             version: resource("version").ok_or_else(|| missing("resource.version"))?,
@@ -76,7 +65,7 @@ impl Attributes {
                 .get("kind")
                 .and_then(|kind| text(kind.get("kind")))
                 .ok_or_else(|| missing("kind.kind"))?,
-            namespace,
+            namespace: given(request.get("namespace")),
             name: text(request.get("name")).unwrap_or_default(),
             username: user
                 .and_then(|user| text(user.get("username")))
@@ -87,7 +76,14 @@ impl Attributes {
                 .and_then(Value::as_bool)
                 .unwrap_or(false),
             uid: text(request.get("uid")).unwrap_or_default(),
-        })
+        };
+        if attributes.namespace.is_none() && attributes.is_namespace() {
+            // The API server says it before it makes a name of `generateName`.
+            let metadata = request.get("object").and_then(|object| object.get("metadata"));
+            let made = || given(metadata?.get("name"));
+            attributes.namespace = given(request.get("name")).or_else(made);
+        }
+        Ok(attributes)
     }
 
     /// Whether the object is a Namespace itself.

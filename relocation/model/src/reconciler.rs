@@ -207,17 +207,22 @@ impl World {
                     listed.iter_mut().for_each(|secret| secret.created = 0);
                 }
                 // What is too young for any ConfigMap's sake is not looked at.
-                let old = collection::plan(i64::from(state.clock), &listed, []);
-                let old: Vec<_> = old.unwrap_or_default().into_iter().cloned().collect();
+                let old = collection::plan(i64::from(state.clock), &listed, &BTreeSet::new());
+                let old: Vec<_> = old.into_iter().cloned().collect();
                 match old.is_empty() {
                     true => Collector::Idle,
                     false => Collector::Listed(state.clock, old),
                 }
             }
             Collector::Listed(now, listed) => {
-                let config_map = state.config_map.as_deref().into_iter();
+                let config_map = state.config_map.as_deref();
                 let looked = config_map.filter(|_| self.has(Safeguard::Named));
-                let go = collection::plan(i64::from(now), &listed, looked).unwrap_or_default();
+                let Ok(named) = looked.map(wanted).transpose() else {
+                    state.collector = Collector::Idle;
+                    return;
+                };
+                let named = named.unwrap_or_default();
+                let go = collection::plan(i64::from(now), &listed, &named);
                 match go.is_empty() {
                     true => Collector::Idle,
                     false => Collector::Decided(go.into_iter().cloned().collect()),

@@ -1,7 +1,8 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::names;
+use crate::promotion::wanted;
 
 const NOW: i64 = 1_000_000;
 
@@ -32,7 +33,7 @@ fn what_nothing_names_goes_after_an_hour() {
         candidate(3, 9999),
         candidate(4, -5),
     ];
-    let go = plan(NOW, &secrets, &[naming(3)]).unwrap();
+    let go = plan(NOW, &secrets, &wanted(&naming(3)).unwrap());
     assert_eq!(go, [&secrets[0]]);
 }
 
@@ -42,7 +43,7 @@ fn binary_data_names_too() {
     let text = crate::config_map::written(names::Half::Binary, text.as_bytes());
     let secrets = [candidate(1, 9999)];
     let map = json!({"binaryData": {"p12": text}});
-    assert_eq!(plan(NOW, &secrets, &[map]).unwrap().len(), 0);
+    assert_eq!(plan(NOW, &secrets, &wanted(&map).unwrap()).len(), 0);
 }
 
 #[test]
@@ -51,11 +52,11 @@ fn only_staged_secrets_of_ours_go() {
     foreign.ours = false;
     let mut serving = candidate(2, 9999);
     serving.name = names::serving("app", names::Half::Text);
-    assert_eq!(plan(NOW, &[foreign, serving], []).unwrap().len(), 0);
+    let secrets = [foreign, serving];
+    assert_eq!(plan(NOW, &secrets, &BTreeSet::new()).len(), 0);
 }
 
 #[test]
-fn a_config_map_that_cannot_be_read_keeps_all() {
-    let secrets = [candidate(1, 9999)];
-    assert!(plan(NOW, &secrets, &[json!({"data": {"a": 5}})]).is_err());
+fn a_config_map_that_cannot_be_read_names_nothing_and_is_an_error() {
+    assert!(wanted(&json!({"data": {"a": 5}})).is_err());
 }

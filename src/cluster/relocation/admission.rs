@@ -4,6 +4,7 @@
 //! Its account creates Secrets and reads none.
 
 mod asking;
+mod audits;
 mod config_maps;
 mod pods;
 mod throttle;
@@ -23,6 +24,7 @@ use crate::server::Half;
 use crate::telemetry::Metrics;
 use crate::webhook::surroundings::{Entry, Relocated};
 use asking::Rights;
+use audits::Audits;
 use throttle::Throttle;
 
 pub(super) use config_maps::{is_owned, now};
@@ -36,6 +38,7 @@ pub struct Moving {
     client: Client,
     keys: Keys,
     rights: Rights,
+    audits: Arc<Audits>,
     throttle: Throttle,
     restorers: BTreeSet<String>,
     metrics: Arc<Metrics>,
@@ -54,10 +57,18 @@ impl Moving {
             keys: Keys::new(client.clone(), namespace),
             rights: Rights::new(client.clone()),
             throttle: Throttle::default(),
+            audits: Arc::default(),
             client,
             restorers,
             metrics,
         }
+    }
+
+    /// Follows the Relocations for as long as the process runs: what is asked meanwhile
+    /// is answered faster.
+    pub fn watch(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (audits, client) = (Arc::clone(&self.audits), self.client.clone());
+        async move { audits.watch(client).await }
     }
 
     /// What becomes of a ConfigMap or Pod; `found` are the entries that

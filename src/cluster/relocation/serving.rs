@@ -6,6 +6,7 @@
 //! wait for a value.
 
 mod cleaning;
+mod clock;
 mod namespace;
 mod promoting;
 mod readers;

@@ -8,7 +8,7 @@ use portcullis_relocation::{ConfigMap, Content, Field, names};
 use serde_json::Value;
 
 use super::Moving;
-use crate::cluster::relocation::pods;
+use crate::cluster::relocation::pages;
 
 impl Moving {
     /// For each key of `fields` that pods read from the ConfigMap itself, the
@@ -40,7 +40,7 @@ impl Moving {
             }
             Ok(())
         };
-        pods::each(&self.client, namespace, take).await?;
+        pages::pods(&self.client, namespace, take).await?;
         Ok(readers)
     }
 }

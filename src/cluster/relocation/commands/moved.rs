@@ -11,6 +11,8 @@ use kube::{Client, ResourceExt};
 use portcullis_relocation::placeholder::Placeholder;
 use portcullis_relocation::{ConfigMap as Contents, Content, Field};
 
+use crate::cluster::relocation::pages;
+
 /// ConfigMaps that are named one by one.
 const SHOWN: usize = 20;
 
@@ -33,8 +35,9 @@ pub(super) async fn placeholders(
 ) -> Result<BTreeMap<String, BTreeMap<Field, Placeholder>>> {
     let mut found = BTreeMap::new();
     let take = |namespace: &str, map: &ConfigMap| {
-        let value = serde_json::to_value(map)?;
-        let contents = Contents::new(&value).contents()?.into_iter();
+        let value = serde_json::to_value(map).map_err(|_| unreadable(namespace, map))?;
+        let contents = Contents::new(&value).contents();
+        let contents = contents.map_err(|_| unreadable(namespace, map))?.into_iter();
         let moved = contents.filter_map(|(field, content)| match content {
             Content::Placeholder(placeholder) => Some((field, placeholder)),
             _ => None,
@@ -49,12 +52,17 @@ pub(super) async fn placeholders(
     Ok(found)
 }
 
+/// The error of a parser may show what it read.
+pub(super) fn unreadable(namespace: &str, map: &ConfigMap) -> String {
+    format!("ConfigMap {namespace}/{} cannot be read", map.name_any())
+}
+
 /// Hands out all ConfigMaps of a namespace, or of all that stay, one namespace at a
 /// time. In one that goes no pod starts any more.
 pub(super) async fn each(
     client: &Client,
     namespace: Option<&str>,
-    mut take: impl FnMut(&str, &ConfigMap) -> Result<()>,
+    mut take: impl FnMut(&str, &ConfigMap) -> Result<(), String>,
 ) -> Result<()> {
     let namespaces = match namespace {
         Some(namespace) => vec![namespace.to_owned()],
@@ -69,10 +77,9 @@ pub(super) async fn each(
         }
     };
     for namespace in namespaces {
-        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
-        let maps = maps.list(&ListParams::default()).await;
-        let maps = maps.with_context(|| format!("ConfigMaps of {namespace}"))?;
-        maps.iter().try_for_each(|map| take(&namespace, map))?;
+        let take = |map| take(&namespace, &map);
+        let read = pages::config_maps(client, &namespace, take).await;
+        read.map_err(anyhow::Error::msg)?;
     }
     Ok(())
 }

@@ -11,9 +11,10 @@ use kube::ResourceExt;
 use kube::api::{Api, PostParams};
 use portcullis_relocation::digest::Keyring;
 use portcullis_relocation::moments::Moment;
-use portcullis_relocation::promotion::Input;
+use portcullis_relocation::promotion::{Input, wanted as wanted_secrets};
 use portcullis_relocation::{marks, restore as pure};
 
+use super::moved::{each, unreadable};
 use crate::cluster::relocation::keys::Keys;
 use crate::cluster::relocation::reading::Target;
 use crate::cluster::relocation::resource::{Spec, Stage};
@@ -68,15 +69,15 @@ async fn moved(client: &Client, wanted: &Restoration) -> Result<BTreeSet<(String
     let mut found = BTreeSet::new();
     let take = |namespace: &str, map: &ConfigMap| {
         let name = map.name_any();
-        let value = serde_json::to_value(map)?;
-        let named = portcullis_relocation::promotion::wanted(&value)?;
+        let value = serde_json::to_value(map).map_err(|_| unreadable(namespace, map))?;
+        let named = wanted_secrets(&value).map_err(|_| unreadable(namespace, map))?;
         let is_wanted = wanted.config_map.as_ref().is_none_or(|one| *one == name);
         if is_wanted && (!named.is_empty() || map.labels().contains_key(marks::MOVED)) {
             found.insert((namespace.to_owned(), name));
         }
         Ok(())
     };
-    super::moved::each(client, wanted.namespace.as_deref(), take).await?;
+    each(client, wanted.namespace.as_deref(), take).await?;
     Ok(found)
 }
 

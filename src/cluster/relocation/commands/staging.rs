@@ -86,7 +86,7 @@ pub async fn redact(client: &Client, namespace: &str, name: &str) -> Result<Stri
     };
     super::put(client, namespace, name, &spec).await?;
     reached(Moment::RedactTold);
-    if is_fixed(&object)? {
+    if object.immutable == Some(true) && !has_moved(&object)? {
         bail!(
             "ConfigMap {namespace}/{name} is immutable and stays as it is: once no pod from before \
              `portcullis secrets prepare` reads it, delete it and create it again; its values are \
@@ -121,13 +121,6 @@ pub async fn redact(client: &Client, namespace: &str, name: &str) -> Result<Stri
             })
         }
     }
-}
-
-/// Whether it is immutable and nothing was moved when it was created.
-fn is_fixed(object: &ConfigMap) -> Result<bool> {
-    let value = serde_json::to_value(object)?;
-    let contents = Contents::new(&value);
-    Ok(contents.is_immutable() && !has_moved(object)?)
 }
 
 /// Whether a placeholder stands in it.

@@ -1,21 +1,25 @@
 //! Staged Secrets that no ConfigMap names any more go, an hour after they came.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use k8s_openapi::jiff::Timestamp;
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 use kube::core::PartialObjectMeta;
 use portcullis_relocation::collection::{Candidate, plan, unnamed};
 use portcullis_relocation::marks;
 use portcullis_relocation::moments::Moment;
-use serde_json::Value;
+use portcullis_relocation::promotion::wanted;
 
-use super::Serving;
+use super::namespace::patiently;
+use super::{Serving, clock};
+use crate::cluster::relocation::pages;
 use crate::cluster::told::one_line;
 use crate::failpoint::{reached, seconds_ahead};
 
 /// Clears one namespace. What fails is tried again with the next look.
 pub(super) async fn clean(serving: &Serving, namespace: &str) {
-    if let Err(problem) = cleared(serving, namespace).await {
+    if let Err(problem) = patiently(cleared(serving, namespace)).await {
         tracing::warn!(namespace, problem, "Secrets that nobody uses are left");
     }
 }
@@ -23,7 +27,7 @@ pub(super) async fn clean(serving: &Serving, namespace: &str) {
 /// In the order that [`plan`] asks for: the time, the Secrets, the ConfigMaps.
 async fn cleared(serving: &Serving, namespace: &str) -> Result<(), String> {
     let told = |error: kube::Error| one_line(&error);
-    let now = Timestamp::now().as_second() + seconds_ahead();
+    let now = clock::now(&serving.client).await? + seconds_ahead();
     let secrets: Api<Secret> = Api::namespaced(serving.client.clone(), namespace);
     let role = format!("{}={}", marks::ROLE, marks::STAGED);
     let selected = ListParams::default().labels(&role);
@@ -34,15 +38,11 @@ async fn cleared(serving: &Serving, namespace: &str) -> Result<(), String> {
         return Ok(());
     }
     reached(Moment::CollectListed);
-    let maps: Api<ConfigMap> = Api::namespaced(serving.client.clone(), namespace);
-    let maps = maps.list(&ListParams::default()).await.map_err(told)?;
-    let maps: Result<Vec<Value>, _> = maps.iter().map(serde_json::to_value).collect();
-    let maps = maps.map_err(|_| "a ConfigMap cannot be read".to_owned())?;
-    let waiting = unnamed(&candidates, &maps).map_err(|error| error.to_string())?;
+    let named = named(&serving.client, namespace).await?;
+    let waiting = unnamed(&candidates, &named);
     let oldest = waiting.iter().map(|one| one.created).min();
     serving.metrics.unnamed(namespace, waiting.len(), oldest);
-    let unused = plan(now, &candidates, &maps).map_err(|error| error.to_string())?;
-    for candidate in unused {
+    for candidate in plan(now, &candidates, &named) {
         let parameters = DeleteParams::default().preconditions(Preconditions {
             uid: Some(candidate.uid.clone()),
             resource_version: None,
@@ -59,6 +59,19 @@ async fn cleared(serving: &Serving, namespace: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The staged Secrets that ConfigMaps name.
+async fn named(client: &Client, namespace: &str) -> Result<BTreeSet<String>, String> {
+    let mut named = BTreeSet::new();
+    let take = |map| {
+        let value = serde_json::to_value(map);
+        let value = value.map_err(|_| "a ConfigMap cannot be read".to_owned())?;
+        named.extend(wanted(&value).map_err(|error| error.to_string())?);
+        Ok(())
+    };
+    pages::config_maps(client, namespace, take).await?;
+    Ok(named)
 }
 
 fn candidate(secret: &PartialObjectMeta<Secret>) -> Candidate {

@@ -56,10 +56,7 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
             },
             _ = every.tick() => {
                 waiting.extend(known.iter().cloned());
-                let clean = cleaning::clean(&serving, &namespace);
-                if timeout(PATIENCE, clean).await.is_err() {
-                    tracing::warn!(namespace, "the API server takes long: Secrets that nobody uses are left");
-                }
+                cleaning::clean(&serving, &namespace).await;
             }
             _ = again.tick(), if !failed.is_empty() => waiting.append(&mut failed),
         }
@@ -73,9 +70,7 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
         }
         for name in std::mem::take(&mut waiting) {
             let promote = promoting::promote(&serving, &namespace, &name, &readers);
-            let promoted = timeout(PATIENCE, promote).await;
-            let late = |_| Err(format!("the API server did not answer within {PATIENCE:?}"));
-            match promoted.unwrap_or_else(late) {
+            match patiently(promote).await {
                 Ok(promoted) => {
                     failed.remove(&name);
                     // Of what nothing is moved out the next event tells.
@@ -92,6 +87,15 @@ pub(super) async fn look_after(serving: Arc<Serving>, namespace: String) {
         }
         serving.metrics.tally(&namespace, &state.tally());
     }
+}
+
+/// What is to be done for one ConfigMap, or with what nobody refers to, unless the API
+/// server takes too long.
+pub(super) async fn patiently<T>(
+    work: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    let late = |_| Err(format!("the API server did not answer within {PATIENCE:?}"));
+    timeout(PATIENCE, work).await.unwrap_or_else(late)
 }
 
 /// How far the ConfigMaps of a namespace are.

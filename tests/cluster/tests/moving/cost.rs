@@ -84,7 +84,9 @@ fn round(asker: &Asker, namespace: &str, others: &[String], name: &str) -> [Dura
     [steady, create, one, many]
 }
 
-/// What of a steady apply is our own time on average, as our metrics say.
+/// What of a steady apply is our own time on average, as our metrics say. Whether the
+/// user may create Secrets, and the keys, were asked just before: that counts for ten
+/// seconds.
 fn own(stage: &Stage, asker: &Asker, namespace: &str, rounds: usize) -> Duration {
     let metrics = |what: &str| -> f64 {
         let name =
@@ -97,6 +99,7 @@ fn own(stage: &Stage, asker: &Asker, namespace: &str, rounds: usize) -> Duration
             .sum()
     };
     let path = format!("/api/v1/namespaces/{namespace}/configmaps/other-0");
+    took(asker, Verb::Apply, &path, config_map("other-0"));
     let (sum, count) = (metrics("sum"), metrics("count"));
     for _ in 0..rounds {
         took(asker, Verb::Apply, &path, config_map("other-0"));
@@ -152,7 +155,7 @@ fn a_move_costs_milliseconds_and_a_steady_apply_next_to_nothing() {
     }
     let [judged, enrolled] = times.map(|side| side.map(median));
     let reads = reads(&asker, &namespaces[1], rounds);
-    let own = own(&stage, &asker, &namespaces[1], rounds);
+    let own = own(&stage, &asker, &namespaces[1], 4 * rounds);
     let cores = std::thread::available_parallelism().expect("cores");
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("medians of {rounds}; {cores} cores, load {}", load.trim());
@@ -169,5 +172,8 @@ fn a_move_costs_milliseconds_and_a_steady_apply_next_to_nothing() {
         "a read of a ConfigMap {:.2?}, of a Relocation {:.2?}",
         reads[0], reads[1]
     );
-    println!("of a steady apply {own:.2?} are our own, a read of its Relocation in them");
+    println!(
+        "of a steady apply {own:.2?} are our own (goal {:?})",
+        GOALS[0]
+    );
 }

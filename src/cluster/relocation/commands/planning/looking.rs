@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cluster::relocation::resource::{self, Spec, Status};
-use crate::cluster::relocation::{LABEL, MOVE, pods};
+use crate::cluster::relocation::{LABEL, MOVE, pages};
 use crate::review;
 
 /// A namespace, looked at once. No `Debug`: it holds values.
@@ -65,7 +65,7 @@ impl Seen {
             found.push(pod.map_err(|_| format!("a pod of {name} cannot be read"))?);
             Ok(())
         };
-        let read = pods::each(client, name, take).await;
+        let read = pages::pods(client, name, take).await;
         read.map_err(anyhow::Error::msg)?;
         let relocations = resource::within(client, name);
         let relocations = relocations.list(&ListParams::default()).await;
