@@ -79,7 +79,9 @@ impl Attributes {
         };
         if attributes.namespace.is_none() && attributes.is_namespace() {
             // The API server says it before it makes a name of `generateName`.
-            let metadata = request.get("object").and_then(|object| object.get("metadata"));
+            let metadata = request
+                .get("object")
+                .and_then(|object| object.get("metadata"));
             let made = || given(metadata?.get("name"));
             attributes.namespace = given(request.get("name")).or_else(made);
         }

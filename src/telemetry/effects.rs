@@ -10,7 +10,7 @@ use super::Metrics;
 use crate::cluster::effects::reconciler::Tally;
 use crate::policy::PolicyName;
 
-/// A policy, and one of three states.
+/// A policy, and one of four states.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct Effect {
     policy: String,
@@ -23,7 +23,8 @@ pub(super) type Effects = Family<Effect, Gauge>;
 impl Metrics {
     pub(super) fn register_effects(&mut self) {
         let help = "Objects that policies want in namespaces, on the replica that writes: there \
-                    (in_place), needless since others cover them (covered), or neither (waiting)";
+                    (in_place), needless since others cover them (covered), or neither (waiting); and \
+                    namespaces of which that is not known (unknown)";
         let family = self.effects.clone();
         self.registry.register("effects", help, family);
     }
@@ -36,6 +37,7 @@ impl Metrics {
                 ("in_place", tally.made),
                 ("covered", tally.covered),
                 ("waiting", tally.waiting),
+                ("unknown", tally.unknown),
             ];
             for (state, count) in counts {
                 let label = Effect {

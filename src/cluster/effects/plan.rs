@@ -1,12 +1,15 @@
 //! What is to be done in one namespace, given what policies want there and
 //! what is there. Pure.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::Resource;
+use crate::policy::decision::Broken;
 use crate::policy::effect::Wanted;
 use crate::policy::effect::object::{Step, is_untouched, policy_of, step};
-use crate::policy::{Decision, PolicyName, PolicySet};
+use crate::policy::{Action, Decision, Judged, PolicyName, PolicySet};
 
 /// What a policy that was asked about a namespace wants there; nothing, if it
 /// is not to be looked after any more.
@@ -16,6 +19,24 @@ pub struct Answer {
     pub policy: PolicyName,
     /// What it wants.
     pub wanted: Vec<Wanted>,
+}
+
+/// What came of asking policies about a namespace.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asked {
+    /// What those want that could say it.
+    pub answers: Vec<Answer>,
+    /// Those that could not, and why, one line: what they wanted before stays.
+    pub silent: BTreeMap<PolicyName, Silence>,
+}
+
+/// Why a policy does not say what it wants in a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Silence {
+    /// It failed, which may pass.
+    Broken(String),
+    /// It has something against the namespace as it is.
+    Denied(String),
 }
 
 /// An object of ours that is there.
@@ -45,34 +66,43 @@ pub enum Act {
     Leave(Box<Existing>),
 }
 
-/// The answers of those policies that have effects, were asked, and had
-/// nothing against the namespace itself. What the others wanted before stays.
-pub fn answers(set: &PolicySet, decision: &Decision) -> Vec<Answer> {
-    use crate::policy::Action;
-    let is_told = |policy: &&PolicyName| {
-        let denies = decision
-            .findings
-            .iter()
-            .any(|judged| judged.policy == **policy && judged.actions.action == Action::Deny);
-        let breaks = decision.failures.iter().any(|one| one.policy == **policy);
-        !denies && !breaks
-    };
-    let has_effects = |policy: &&PolicyName| {
-        let description = set
-            .get(policy.as_str())
-            .and_then(|p| p.description.as_ref());
+/// What the policies that have effects said, of those that were asked.
+pub fn asked(set: &PolicySet, decision: &Decision) -> Asked {
+    let has_effects = |policy: &PolicyName| {
+        let policy = set.get(policy.as_str());
+        let description = policy.and_then(|policy| policy.description.as_ref());
         description.is_some_and(|description| !description.effects.is_empty())
     };
-    let asked = decision.evaluations.iter().map(|one| &one.policy);
-    let told = asked.filter(has_effects).filter(is_told);
-    told.map(|policy| {
+    let silent = denied(decision).chain(broken(decision));
+    let silent: BTreeMap<_, _> = silent.filter(|(policy, _)| has_effects(policy)).collect();
+    let all = decision.evaluations.iter().map(|one| &one.policy);
+    let told = all.filter(|policy| has_effects(policy) && !silent.contains_key(*policy));
+    let answer = |policy: &PolicyName| {
         let wanted = decision.effects.iter().filter(|one| one.policy == *policy);
         Answer {
             policy: policy.clone(),
             wanted: wanted.cloned().collect(),
         }
+    };
+    let answers = told.map(answer).collect();
+    Asked { answers, silent }
+}
+
+fn denied(decision: &Decision) -> impl Iterator<Item = (PolicyName, Silence)> {
+    let denies = |judged: &&Judged| judged.actions.action == Action::Deny;
+    decision.findings.iter().filter(denies).map(|judged| {
+        let finding = &judged.finding;
+        let why = format!("{}; {}", finding.message, finding.remedy);
+        (judged.policy.clone(), Silence::Denied(why))
     })
-    .collect()
+}
+
+fn broken(decision: &Decision) -> impl Iterator<Item = (PolicyName, Silence)> {
+    let of = |one: &Broken| {
+        let why = one.failure.message.clone();
+        (one.policy.clone(), Silence::Broken(why))
+    };
+    decision.failures.iter().map(of)
 }
 
 /// What to do about one namespace.

@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 
 use super::Resource;
 use super::ensure::Ensuring;
-use super::plan::Answer;
+use super::plan::Asked;
 use crate::cluster::home::Home;
 use crate::cluster::notices::api::Teller;
 use crate::policy::{Others, PolicyName, PolicySet};
@@ -101,7 +101,7 @@ pub async fn run(mut parts: Parts) {
 /// What came of a task.
 enum Came {
     /// What policies want in a namespace.
-    Answers(String, Vec<Answer>),
+    Asked(String, Asked),
     /// Whether all that was to be done there is done.
     Acted(String, bool),
 }
@@ -216,7 +216,7 @@ impl Keeper {
             let acting = Arc::clone(&self.acting);
             self.tasks.spawn(async move {
                 match acting.asker.ask(object).await {
-                    Some(answers) => Came::Answers(namespace, answers),
+                    Some(asked) => Came::Asked(namespace, asked),
                     None => Came::Acted(namespace, false),
                 }
             });
@@ -375,7 +375,7 @@ impl Keeper {
             Ok(Came::Acted(namespace, is_well)) => {
                 self.queue.done(&namespace, is_well, Instant::now());
             }
-            Ok(Came::Answers(namespace, answers)) => self.go_on(namespace, &answers),
+            Ok(Came::Asked(namespace, asked)) => self.go_on(namespace, &asked),
             // It is looked at again with the next list.
             Err(error) => tracing::error!(%error, "a namespace is not looked after"),
         }

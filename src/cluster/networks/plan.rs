@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::callers::{self, Callers};
 use crate::cluster::audit::lists::{Lists, escaped};
 use crate::cluster::effects::covered::Covering;
+use crate::cluster::effects::plan::Silence;
 use crate::cluster::effects::reconciler;
 use crate::network::plan::Seen;
 use crate::network::{ALLOW, LABEL, reach};
@@ -79,12 +80,16 @@ pub async fn look(
 
 /// The NetworkPolicy that would be made.
 fn wanted(set: &PolicySet, namespace: &Value, profile: &str) -> Result<Wanted> {
-    let answers = reconciler::ask(set, namespace, None);
-    let wanted = answers.into_iter().flat_map(|answer| answer.wanted);
+    let asked = reconciler::ask(set, namespace, None);
+    let wanted = asked.answers.into_iter().flat_map(|answer| answer.wanted);
     let mut wanted = wanted.filter(|wanted| wanted.effect.kind == KIND);
-    match wanted.next() {
-        Some(wanted) => Ok(wanted),
-        None => bail!(
+    match (wanted.next(), asked.silent.into_iter().next()) {
+        (Some(wanted), _) => Ok(wanted),
+        (None, Some((policy, Silence::Denied(why)))) => {
+            bail!("policy {policy} refuses the namespace as it is: {why}")
+        }
+        (None, Some((policy, Silence::Broken(why)))) => bail!("policy {policy} failed: {why}"),
+        (None, None) => bail!(
             "no policy would have a NetworkPolicy made there under the profile `{profile}`: \
              `portcullis explain unknown-profile` says which there are, and namespaces that are \
              never judged are never enrolled"

@@ -70,7 +70,7 @@ impl Balancer {
     }
 
     /// How many connections a backend closed while it owed an answer: the last
-    /// to say something was the caller.
+    /// to say something was the caller, or spoke when it was gone already.
     pub fn lost(&self) -> usize {
         self.state.lost.load(Ordering::SeqCst)
     }
@@ -100,29 +100,40 @@ fn connect(state: &State) -> Option<TcpStream> {
 
 fn join(caller: &TcpStream, backend: &TcpStream, state: &Arc<State>) {
     let owes_answer = Arc::<AtomicBool>::default();
+    let is_lost = Arc::<AtomicBool>::default();
     for (from, to, is_caller) in [(caller, backend, true), (backend, caller, false)] {
         let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else {
             return;
         };
         let (owes, state) = (Arc::clone(&owes_answer), Arc::clone(state));
+        let is_lost = Arc::clone(&is_lost);
         std::thread::spawn(move || {
-            copy(from, to, || owes.store(is_caller, Ordering::SeqCst));
-            if !is_caller && owes.load(Ordering::SeqCst) {
+            let is_whole = copy(from, to, || owes.store(is_caller, Ordering::SeqCst));
+            let is_owed = match is_caller {
+                true => !is_whole,
+                false => owes.load(Ordering::SeqCst),
+            };
+            // Both ends may see it.
+            if is_owed && !is_lost.swap(true, Ordering::SeqCst) {
                 state.lost.fetch_add(1, Ordering::SeqCst);
             }
         });
     }
 }
 
-/// Until either side is gone: then so is the connection.
-fn copy(mut from: TcpStream, mut to: TcpStream, said: impl Fn()) {
+/// Until either side is gone: then so is the connection. Whether all that was said
+/// was passed on.
+fn copy(mut from: TcpStream, mut to: TcpStream, said: impl Fn()) -> bool {
     let mut buffer = [0; 16 * 1024];
+    let mut is_whole = true;
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         said();
         if to.write_all(&buffer[..length]).is_err() {
+            is_whole = false;
             break;
         }
     }
     // It may have been closed from the other side.
     let _ = to.shutdown(Shutdown::Write);
+    is_whole
 }

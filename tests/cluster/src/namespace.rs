@@ -132,15 +132,12 @@ impl Namespace<'_> {
     ) -> Result<Answer> {
         let started = Instant::now();
         loop {
+            let began = started.elapsed();
             let answer = self.kubectl(user, arguments, "")?;
             if wanted(&answer) {
                 return Ok(answer);
             }
-            ensure!(
-                started.elapsed() < most,
-                "after {} s still: {answer:?}",
-                most.as_secs()
-            );
+            ensure!(began < most, "after {} s still: {answer:?}", most.as_secs());
             std::thread::sleep(Duration::from_millis(100));
         }
     }

@@ -289,12 +289,10 @@ impl Started {
     ///
     /// It does not start: with the end of its log.
     pub(crate) fn of(cluster: &Cluster, folder: &Path, command: &[String]) -> Result<Started> {
-        let process = Process::start(cluster.plane(), folder, PROCESS, command)?;
-        let mut process = vec![process];
-        let log = folder.join(format!("{PROCESS}.log"));
+        let mut process = vec![begin(cluster, folder, command)?];
         let mut addresses = None;
         wait("portcullis serves", PATIENCE, &mut process, || {
-            addresses = serving(&std::fs::read_to_string(&log)?)?;
+            addresses = serves(folder)?;
             Ok(addresses.is_some())
         })?;
         let (https, plain) = addresses.context("it serves somewhere")?;
@@ -304,6 +302,26 @@ impl Started {
             plain,
         })
     }
+}
+
+/// Starts `plane COMMAND...`, and waits for nothing.
+///
+/// # Errors
+///
+/// It does not start.
+pub(crate) fn begin(cluster: &Cluster, folder: &Path, command: &[String]) -> Result<Process> {
+    Process::start(cluster.plane(), folder, PROCESS, command)
+}
+
+/// Where what [`begin`] started in this folder serves, HTTPS and plain; None if it
+/// does not yet.
+///
+/// # Errors
+///
+/// Its log cannot be read.
+pub(crate) fn serves(folder: &Path) -> Result<Option<(SocketAddr, SocketAddr)>> {
+    let log = folder.join(format!("{PROCESS}.log"));
+    serving(&std::fs::read_to_string(log)?)
 }
 
 /// The addresses in the line that says that it serves, if it is there.

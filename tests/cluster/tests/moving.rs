@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use portcullis_cluster::installation::Serving;
 use portcullis_cluster::{Answer, Installation, Portcullis, User};
 use serde_json::{Value, json};
@@ -257,6 +259,16 @@ pub(crate) fn get(namespace: &str, kind: &str, name: &str) -> Value {
         0 => serde_json::from_str(&answer.stdout).expect("JSON"),
         _ => Value::Null,
     }
+}
+
+/// Waits until pods read this value under `PASSWORD` of a ConfigMap.
+pub(crate) fn served_as(namespace: &str, name: &str, value: &str) {
+    let read = || {
+        served(namespace, name);
+        let secret = get(namespace, "secret", &format!("portcullis-moved-t-{name}"));
+        secret["data"]["PASSWORD"] == STANDARD.encode(value)
+    };
+    eventually("its value is served", read, |is_it| *is_it);
 }
 
 /// Waits until what was moved out of a ConfigMap is served as it is now.

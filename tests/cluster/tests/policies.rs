@@ -119,16 +119,26 @@ pub(crate) fn loaded(name: &str) -> [String; 3] {
 /// Asks until something holds.
 pub(crate) fn eventually<T: std::fmt::Debug>(
     what: &str,
-    mut ask: impl FnMut() -> T,
+    ask: impl FnMut() -> T,
     holds: impl Fn(&T) -> bool,
 ) -> T {
+    timed(what, ask, holds).0
+}
+
+/// The same, and how long it took until the last question.
+pub(crate) fn timed<T: std::fmt::Debug>(
+    what: &str,
+    mut ask: impl FnMut() -> T,
+    holds: impl Fn(&T) -> bool,
+) -> (T, Duration) {
     let started = Instant::now();
     loop {
+        let took = started.elapsed();
         let answer = ask();
         if holds(&answer) {
-            return answer;
+            return (answer, took);
         }
-        assert!(started.elapsed() < PATIENCE, "never: {what}: {answer:?}");
+        assert!(took < PATIENCE, "never: {what}: {answer:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

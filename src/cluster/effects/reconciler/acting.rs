@@ -169,8 +169,8 @@ impl Acting {
         let Some(namespace) = namespace.filter(is_judged) else {
             return Ok(false);
         };
-        let answers = self.asker.ask(value(&namespace)).await;
-        let answers = answers.ok_or("policies could not be asked")?;
+        let asked = self.asker.ask(value(&namespace)).await;
+        let answers = asked.ok_or("policies could not be asked")?.answers;
         let mut covered = Vec::new();
         for wanted in answers.iter().flat_map(|answer| &answer.wanted) {
             let is_covered = self.covering().is_covered(wanted).await;

@@ -9,11 +9,11 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::looking;
-use crate::cluster::effects::plan::Answer;
+use crate::cluster::effects::plan::Asked;
 use crate::policy::{Others, PolicySet};
 
 /// A Namespace, and where the answers go.
-type Question = (Value, oneshot::Sender<Vec<Answer>>);
+type Question = (Value, oneshot::Sender<Asked>);
 
 /// Asks the policies in force. The thread ends with it.
 pub(super) struct Asker {
@@ -42,7 +42,7 @@ impl Asker {
 
     /// What policies want in this namespace; None if asking them failed
     /// altogether.
-    pub(super) async fn ask(&self, namespace: Value) -> Option<Vec<Answer>> {
+    pub(super) async fn ask(&self, namespace: Value) -> Option<Asked> {
         let (answers, answer) = oneshot::channel();
         self.questions.send((namespace, answers)).ok()?;
         answer.await.ok()

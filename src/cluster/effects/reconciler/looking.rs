@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::admit::{Known, Phase, Scope, Subject, admit};
 use crate::cluster::effects::Resource;
-use crate::cluster::effects::plan::{Answer, answers};
+use crate::cluster::effects::plan::{Asked, asked};
 use crate::policy::{Attributes, Others, Policy, PolicySet};
 use crate::review;
 
@@ -46,10 +46,10 @@ pub(in crate::cluster) fn ask(
     set: &PolicySet,
     namespace: &Value,
     others: Option<&Arc<dyn Others>>,
-) -> Vec<Answer> {
+) -> Asked {
     let admission = review::create(namespace, |_, _| false);
     let Ok(attributes) = Attributes::parse(&admission) else {
-        return vec![];
+        return Asked::default();
     };
     let subject = Subject {
         admission: &admission,
@@ -64,7 +64,7 @@ pub(in crate::cluster) fn ask(
         moving: false,
     };
     let decision = admit(set, &subject, scope, Instant::now() + DEADLINE);
-    answers(set, &decision)
+    asked(set, &decision)
 }
 
 /// The version of a kind that the API server prefers; None where it does not

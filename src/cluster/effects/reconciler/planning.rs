@@ -1,6 +1,7 @@
 //! From what is known of a namespace, and what policies want there, to what is
 //! to be done.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,17 +15,25 @@ use super::telling;
 use super::{Came, Keeper};
 use crate::cluster::effects::Resource;
 use crate::cluster::effects::covered::resource;
-use crate::cluster::effects::plan::{Answer, Existing, plan};
+use crate::cluster::effects::plan::{Answer, Asked, Existing, Silence, plan};
+use crate::policy::PolicyName;
 use crate::policy::effect::Wanted;
 use crate::policy::effect::object::policy_of;
 use crate::policy::effect::unless::holds;
 
 impl Keeper {
-    /// Plans what is to be done where policies gave these answers.
-    pub(super) fn go_on(&mut self, namespace: String, answers: &[Answer]) {
+    /// Plans what is to be done where policies gave these answers. Where one of them
+    /// broke it is asked again after a while.
+    pub(super) fn go_on(&mut self, namespace: String, asked: &Asked) {
+        let Asked { answers, silent } = asked;
+        let is_whole = !silent.values().any(|why| matches!(why, Silence::Broken(_)));
+        self.tell_silence(&namespace, silent);
         self.learn(answers);
         if !self.knows(answers) {
-            self.queue.done(&namespace, true, Instant::now());
+            let policies = answers.iter().map(|answer| &answer.policy);
+            let tally = telling::unknown(policies.chain(silent.keys()));
+            self.tallies.insert(namespace.clone(), tally);
+            self.queue.done(&namespace, is_whole, Instant::now());
             self.parked.insert(namespace);
             return;
         }
@@ -36,20 +45,36 @@ impl Keeper {
                 .for_each(|one| past.repairs.saw(key_of(one)));
         }
         let acts = plan(answers, &existing, |wanted| self.covers(wanted));
-        let tally = telling::tally(answers, &acts, |wanted| self.covers(wanted));
+        let mut tally = telling::tally(answers, &acts, |wanted| self.covers(wanted));
+        tally.extend(telling::unknown(silent.keys()));
         self.tallies.insert(namespace.clone(), tally);
         if acts.is_empty() {
-            self.queue.done(&namespace, true, Instant::now());
+            self.queue.done(&namespace, is_whole, Instant::now());
             return;
         }
         let acting = Arc::clone(&self.acting);
         self.tasks.spawn(async move {
-            let mut is_well = true;
+            let mut is_well = is_whole;
             for act in acts {
                 is_well &= acting.act(act).await;
             }
             Came::Acted(namespace, is_well)
         });
+    }
+
+    /// Says why a policy does not say what it wants, once.
+    fn tell_silence(&self, namespace: &str, silent: &BTreeMap<PolicyName, Silence>) {
+        let before = self.tallies.get(namespace);
+        for (policy, silence) in silent {
+            let before = before.and_then(|tallies| tallies.get(policy));
+            if before.is_some_and(|tally| tally.unknown > 0) {
+                continue;
+            }
+            let (Silence::Broken(problem) | Silence::Denied(problem)) = silence;
+            let policy = policy.as_str();
+            let what = "what it wants in a namespace is not known; what is there stays";
+            tracing::warn!(namespace, policy, problem, "{what}");
+        }
     }
 
     /// How policies write their kinds, and what may cover them.

@@ -42,6 +42,8 @@ pub struct Tally {
     pub covered: usize,
     /// Not there, or not as wanted.
     pub waiting: usize,
+    /// Namespaces in which it is not known what is wanted, or whether others cover it.
+    pub unknown: usize,
 }
 
 /// What has been told.
@@ -90,6 +92,17 @@ pub(super) fn tally(
     all
 }
 
+/// One namespace in which nothing is known of these policies.
+pub(super) fn unknown<'p>(
+    policies: impl Iterator<Item = &'p PolicyName>,
+) -> BTreeMap<PolicyName, Tally> {
+    let tally = Tally {
+        unknown: 1,
+        ..Tally::default()
+    };
+    policies.map(|policy| (policy.clone(), tally)).collect()
+}
+
 /// All namespaces together, for each policy in force that asks for effects.
 pub(super) fn sum<'t>(
     set: &PolicySet,
@@ -107,6 +120,7 @@ pub(super) fn sum<'t>(
             sum.made += tally.made;
             sum.covered += tally.covered;
             sum.waiting += tally.waiting;
+            sum.unknown += tally.unknown;
         }
     }
     all
@@ -236,15 +250,23 @@ fn in_place(tally: Tally) -> Says {
         made,
         covered,
         waiting,
+        unknown,
     } = tally;
-    let (status, reason) = match waiting {
-        0 => ("True", "InPlace"),
+    let (status, reason) = match (waiting, unknown) {
+        (0, 0) => ("True", "InPlace"),
+        (0, _) => ("Unknown", "NotKnown"),
         _ => ("False", "Waiting"),
     };
-    let message = format!(
+    let mut message = format!(
         "of what it wants in namespaces {made} are there, {covered} are needless since others \
          cover them, {waiting} are not there yet or not as wanted (see Events)"
     );
+    if unknown > 0 {
+        message += &format!(
+            "; of {unknown} namespaces it is not known, since it fails there or refuses them as they \
+             are, or something cannot be listed (see the log of the replica that leads)"
+        );
+    }
     Says {
         kind: IN_PLACE,
         status,
@@ -303,10 +325,16 @@ mod tests {
         let tally = Tally {
             made: 3,
             covered: 2,
-            waiting: 0,
+            ..Tally::default()
         };
         let says = in_place(tally);
         assert_eq!((says.status, says.reason), ("True", "InPlace"));
+        let says = in_place(Tally {
+            unknown: 4,
+            ..tally
+        });
+        assert_eq!((says.status, says.reason), ("Unknown", "NotKnown"));
+        assert!(says.message.contains("of 4 namespaces"), "{}", says.message);
         let says = in_place(Tally {
             waiting: 1,
             ..tally

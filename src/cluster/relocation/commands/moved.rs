@@ -37,7 +37,9 @@ pub(super) async fn placeholders(
     let take = |namespace: &str, map: &ConfigMap| {
         let value = serde_json::to_value(map).map_err(|_| unreadable(namespace, map))?;
         let contents = Contents::new(&value).contents();
-        let contents = contents.map_err(|_| unreadable(namespace, map))?.into_iter();
+        let contents = contents
+            .map_err(|_| unreadable(namespace, map))?
+            .into_iter();
         let moved = contents.filter_map(|(field, content)| match content {
             Content::Placeholder(placeholder) => Some((field, placeholder)),
             _ => None,

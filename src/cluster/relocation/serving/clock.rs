@@ -22,7 +22,10 @@ pub(super) async fn now(client: &Client) -> Result<i64, String> {
     let request = request.map_err(|error| one_line(&error))?;
     let answer = client.send(request).await;
     let answer = answer.map_err(|error| one_line(&error))?;
-    let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
+    let date = answer
+        .headers()
+        .get(DATE)
+        .and_then(|date| date.to_str().ok());
     date.and_then(seconds)
         .ok_or_else(|| "the API server does not say what time it is (`Date`)".to_owned())
 }

@@ -17,7 +17,7 @@ use crate::container::{Container, User as Account};
 use crate::folder::Folder;
 use crate::http;
 use crate::kubectl::User;
-use crate::portcullis::Started;
+use crate::portcullis::{begin, serves};
 use crate::process::Process;
 
 /// How long a Service leads to a replica that was asked to end: until every
@@ -33,9 +33,10 @@ pub(super) struct Pods<'c> {
 
 struct Pod {
     container: Container,
+    folder: PathBuf,
     process: Vec<Process>,
-    https: SocketAddr,
-    plain: SocketAddr,
+    /// Where it serves HTTPS, once it does.
+    https: Option<SocketAddr>,
     stage: Stage,
 }
 
@@ -82,9 +83,14 @@ impl Pod {
             }
         }
         match self.stage {
-            Stage::Starting if http::get(self.plain, "/readyz").is_ok() => {
-                self.say("running")?;
-                self.stage = Stage::Running;
+            Stage::Starting => {
+                if let Some((https, plain)) = serves(&self.folder)?
+                    && http::get(plain, "/readyz").is_ok()
+                {
+                    self.https = Some(https);
+                    self.say("running")?;
+                    self.stage = Stage::Running;
+                }
             }
             Stage::Stopping(since, grace) => {
                 if self.process.iter_mut().all(Process::has_ended) {
@@ -139,7 +145,7 @@ impl<'c> Pods<'c> {
 
     fn ends(&self, wanted: impl Fn(&Pod) -> bool) -> Vec<SocketAddr> {
         let wanted = self.all.iter().filter(|pod| wanted(pod));
-        wanted.map(|pod| pod.https).collect()
+        wanted.filter_map(|pod| pod.https).collect()
     }
 
     fn start(&mut self, container: Container) -> Result<()> {
@@ -151,12 +157,13 @@ impl<'c> Pods<'c> {
         let root = folder.join("root");
         std::fs::create_dir_all(&root)?;
         let command = container.command(&root, &account)?;
-        let started = Started::of(self.cluster, &folder, &command)?;
+        // Others are stepped while it starts: the Service has to leave those that end.
+        let process = begin(self.cluster, &folder, &command)?;
         self.all.push(Pod {
             container,
-            process: started.process,
-            https: started.https,
-            plain: started.plain,
+            folder,
+            process: vec![process],
+            https: None,
             stage: Stage::Starting,
         });
         Ok(())

@@ -52,6 +52,10 @@ fn lost(failed: Vec<Failure>) -> Vec<Failure> {
     lost
 }
 
+/// Until the other end of a connection notices that it is closed, on a busy machine:
+/// a call that is sent before is one that the dead one owes.
+const NOTICED: Duration = Duration::from_millis(100);
+
 /// What cannot be otherwise: the API server calls by POST over kept HTTP/1.1
 /// connections, and neither it nor Go's transport says a POST again once a byte
 /// of it was written (only requests that may safely come twice). Whoever is
@@ -76,7 +80,7 @@ fn a_killed_replica_costs_the_calls_that_it_had_begun_with_and_no_other() {
         failed.len()
     );
     for failure in &failed {
-        let was_under_way = failure.began <= after && failure.ended >= before;
+        let was_under_way = failure.began <= after + NOTICED && failure.ended >= before;
         assert!(was_under_way, "{before:?} to {after:?}: {failure:?}");
     }
     assert!(failed.len() <= owed && owed <= WRITERS, "{failed:?}");

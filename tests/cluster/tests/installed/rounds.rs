@@ -145,15 +145,15 @@ fn what_slipped_in_while_nobody_was_asked_is_told_after_it() {
         "portcullis_audit_slipped_in{{namespace=\"{}\"}}",
         namespace.name()
     );
-    let told = |installation: &Installation<'_>| Ok(installation.metric(&series)? == [1.0]);
+    let line = "an object slipped in";
+    let told = |installation: &Installation<'_>| {
+        Ok(installation.metric(&series)? == [1.0] && installation.log().contains(line))
+    };
     installation
         .eventually("what slipped in is told", SOON, told)
         .unwrap();
     let log = installation.log();
-    let lines: Vec<&str> = log
-        .lines()
-        .filter(|line| line.contains("an object slipped in"))
-        .collect();
+    let lines: Vec<&str> = log.lines().filter(|one| one.contains(line)).collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("\"name\":\"slipped\""), "{lines:?}");
     assert_eq!(findings(&installation, &namespace), [2.0]);

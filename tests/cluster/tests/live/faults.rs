@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use portcullis_cluster::proxy::{Fault, Proxy, Rule};
-use portcullis_cluster::{Namespace, User};
+use portcullis_cluster::{Answer, Namespace, User};
 
 use super::{Audit, audit_as, create};
 use crate::support::{cluster, deployment};
@@ -36,6 +36,12 @@ impl Bench {
                 &deployment(&format!("web-{number}"), "nginx:latest"),
             );
         }
+        // What controllers make of them is counted too.
+        let pods = ["get", "pods", "-o", "name"];
+        let are_all = |answer: &Answer| answer.stdout.lines().count() == 5;
+        let most = std::time::Duration::from_secs(60);
+        let made = namespace.eventually(User::Admin, &pods, most, are_all);
+        made.unwrap();
         let proxy = Proxy::start(cluster()).unwrap();
         Bench {
             config: proxy.kubeconfig(namespace.name(), "auditor").unwrap(),

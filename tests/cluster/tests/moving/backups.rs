@@ -115,4 +115,14 @@ fn leave(stage: &mut Stage) {
     }
     let deleted = admin(&["delete", "crd", "relocations.portcullis.dev"], "");
     assert_eq!(deleted.code, 0, "{}", deleted.stderr);
+    // The API server looks for ValidatingAdmissionPolicies once a second.
+    let kept = json!({"apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "portcullis-moved-probe", "namespace": "default"}})
+    .to_string();
+    let create = ["create", "--dry-run=server", "-f", "-"];
+    eventually(
+        "nothing is kept",
+        || admin(&create, &kept),
+        |answer| answer.code == 0,
+    );
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Stage;
+use super::{Stage, served};
 use crate::asked::{Asker, Verb};
 
 /// Writes of each kind in each of the namespaces.
@@ -63,7 +63,12 @@ fn took(asker: &Asker, verb: Verb, path: &str, body: Value) -> (Duration, Value)
 }
 
 /// The times of one round, in the order of [`KINDS`].
-fn round(asker: &Asker, namespace: &str, others: &[String], name: &str) -> [Duration; 4] {
+fn round(
+    asker: &Asker,
+    (namespace, is_enrolled): (&str, bool),
+    others: &[String],
+    name: &str,
+) -> [Duration; 4] {
     let all = format!("/api/v1/namespaces/{namespace}");
     let map = format!("{all}/configmaps/{name}");
     let (create, created) = took(asker, Verb::Apply, &map, config_map(name));
@@ -71,7 +76,10 @@ fn round(asker: &Asker, namespace: &str, others: &[String], name: &str) -> [Dura
     let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
     assert_eq!(version(&created), version(&again), "a steady apply wrote");
     // What was just moved may be waited for; that is lag, and no cost.
-    std::thread::sleep(Duration::from_millis(300));
+    match is_enrolled {
+        true => drop(served(namespace, name)),
+        false => std::thread::sleep(Duration::from_millis(300)),
+    }
     let pods = format!("{all}/pods");
     let maps = [&[name.to_owned()], others].concat();
     let (one, _) = took(asker, Verb::Create, &pods, pod(name, &maps[..1]));
@@ -146,8 +154,11 @@ fn a_move_costs_milliseconds_and_a_steady_apply_next_to_nothing() {
     }
     let mut times = [(); 2].map(|()| [(); 4].map(|()| vec![]));
     for number in 0..rounds {
-        for (namespace, times) in namespaces.iter().zip(&mut times) {
-            let round = round(&asker, namespace, &others, &format!("m{number}"));
+        for ((namespace, is_enrolled), times) in
+            namespaces.iter().zip([false, true]).zip(&mut times)
+        {
+            let place = (namespace.as_str(), is_enrolled);
+            let round = round(&asker, place, &others, &format!("m{number}"));
             for (all, one) in times.iter_mut().zip(round) {
                 all.push(one);
             }

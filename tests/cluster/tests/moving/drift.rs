@@ -113,7 +113,18 @@ fn has_no_drift(namespace: &str, value: &str) {
 
 fn differs_from_nothing(namespace: &str, how: &[&str], value: &str) {
     let diff = [&["diff"], how, &["-f", "-"]].concat();
-    let diff = kubectl(namespace, &diff, &manifests(value));
+    let versions = || {
+        let shown = "jsonpath={.items[*].metadata.resourceVersion}";
+        let kinds = "configmaps,deployments,pods";
+        kubectl(namespace, &["get", kinds, "-o", shown], "").stdout
+    };
+    let asked = || {
+        let before = versions();
+        let diff = kubectl(namespace, &diff, &manifests(value));
+        (before == versions()).then_some(diff)
+    };
+    // kubectl reads twice, and controllers may tell how far they are between.
+    let diff = eventually("nobody wrote meanwhile", asked, Option::is_some).expect("an answer");
     assert_eq!(diff.code, 0, "{how:?}: {diff:?}");
 }
 

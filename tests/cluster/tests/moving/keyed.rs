@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::replay::apply;
-use super::{OTHER, Stage, VALUE, config_map, get, served};
+use super::{OTHER, Stage, VALUE, config_map, get, served_as};
 use crate::policies::{admin, eventually};
 
 const KEYS: &str = "portcullis-relocation-keys";
@@ -29,22 +27,12 @@ fn held(namespace: &str, name: &str) -> (Value, Value) {
     (placeholder, found["metadata"]["resourceVersion"].clone())
 }
 
-/// What pods read.
-fn is_served_as(namespace: &str, name: &str, value: &str) {
-    let read = || {
-        served(namespace, name);
-        let secret = get(namespace, "secret", &format!("portcullis-moved-t-{name}"));
-        secret["data"]["PASSWORD"] == STANDARD.encode(value)
-    };
-    eventually("its value is served", read, |is_it| *is_it);
-}
-
 #[test]
 fn keys_follow_one_another_and_no_value_is_lost_with_them() {
     let mut stage = Stage::new();
     let namespace = &stage.enrolled("keyed");
     apply(namespace, &map("app", VALUE)).passed();
-    is_served_as(namespace, "app", VALUE);
+    served_as(namespace, "app", VALUE);
     let before = held(namespace, "app");
     follows(&stage, namespace, &before);
     is_dropped(&stage, namespace, &before);
@@ -63,7 +51,7 @@ fn follows(stage: &Stage, namespace: &str, before: &(Value, Value)) {
     apply(namespace, &map("app", VALUE)).passed();
     assert_eq!(&held(namespace, "app"), before);
     apply(namespace, &map("later", OTHER)).passed();
-    is_served_as(namespace, "later", OTHER);
+    served_as(namespace, "later", OTHER);
 }
 
 /// Placeholders of a key that is gone stand, and the same value gets another one.
@@ -77,11 +65,11 @@ fn is_dropped(stage: &Stage, namespace: &str, before: &(Value, Value)) {
     assert!(!said.contains(&format!("{namespace}/later")), "{said}");
     assert_eq!(drop_former().expect("none"), "there is no former key\n");
     std::thread::sleep(KNOWN);
-    is_served_as(namespace, "app", VALUE);
+    served_as(namespace, "app", VALUE);
     assert_eq!(&held(namespace, "app"), before);
     apply(namespace, &map("app", VALUE)).passed();
     assert_ne!(&held(namespace, "app").0, &before.0);
-    is_served_as(namespace, "app", VALUE);
+    served_as(namespace, "app", VALUE);
 }
 
 /// Whoever knows them goes on; who starts makes others.
@@ -91,7 +79,7 @@ fn is_lost(stage: &mut Stage, namespace: &str) {
     admin(&delete, "").ok().expect("deleted");
     std::thread::sleep(KNOWN);
     apply(namespace, &map("meanwhile", OTHER)).passed();
-    is_served_as(namespace, "meanwhile", OTHER);
+    served_as(namespace, "meanwhile", OTHER);
     let refused = stage.secrets(&["rotate-keys"]).expect_err("there are none");
     assert!(refused.contains("there is no Secret"), "{refused}");
     for name in ["replica-0", "replica-1"] {
@@ -105,10 +93,10 @@ fn is_lost(stage: &mut Stage, namespace: &str) {
     });
     for (name, value) in [("app", VALUE), ("later", OTHER), ("meanwhile", OTHER)] {
         let before = held(namespace, name);
-        is_served_as(namespace, name, value);
+        served_as(namespace, name, value);
         let again = || super::kubectl(namespace, &["apply", "-f", "-"], &map(name, value));
         eventually("applied", again, |said| said.code == 0);
         assert_ne!(held(namespace, name).0, before.0);
-        is_served_as(namespace, name, value);
+        served_as(namespace, name, value);
     }
 }

@@ -144,7 +144,11 @@ fn the_status_tells_how_many_namespaces_are_covered_and_who_enforces() {
         || read("EffectsInPlace", "message"),
         |message| message.contains("1 are there, 1 are needless") && message.contains("0 are not"),
     );
-    assert_eq!(read("EffectsInPlace", "status"), "True");
+    eventually(
+        "nothing is unknown",
+        || read("EffectsInPlace", "status"),
+        |status| status == "True",
+    );
     // No network plugin runs in the tests' control plane.
     assert_eq!(read("NetworkPoliciesEnforced", "status"), "Unknown");
     assert_eq!(read("Loaded", "status"), "True");

@@ -1,11 +1,14 @@
 //! Who may enrol a namespace, and take it out.
 
 use portcullis_cluster::User;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Stage, apply};
 use crate::policies::{admin, eventually};
 use crate::support::cluster;
+
+/// The label as `Stage::namespace` sets it here.
+const ENROLLED: &str = "portcullis.dev/network=isolate-ingress";
 
 /// Rights that a developer has not by itself: these verbs on these resources.
 fn role(name: &str, group: &str, resource: &str, verbs: &[&str]) -> String {
@@ -44,8 +47,7 @@ fn the_label_is_for_those_who_may_write_policies() {
         || label("team=a"),
         |answer| answer.code == 0,
     );
-    let enrolling = "portcullis.dev/network=isolate-ingress";
-    let refused = label(enrolling);
+    let refused = label(ENROLLED);
     assert!(
         refused
             .stderr
@@ -62,7 +64,7 @@ fn the_label_is_for_those_who_may_write_policies() {
     .expect("rights");
     eventually(
         "he may enrol",
-        || label(enrolling),
+        || label(ENROLLED),
         |answer| answer.code == 0,
     );
     let kinds = "clusterrole,clusterrolebinding";
@@ -113,4 +115,56 @@ fn a_profile_that_is_none_and_a_flow_that_is_none_are_refused_at_the_namespace()
         refused.stderr.contains("[default-network-policy/bad-flow]"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn the_label_is_no_way_in_by_a_subresource() {
+    let mut stage = Stage::new();
+    let namespace = stage.namespace("parts", Some("isolate-ingress"));
+    let parts = ["status", "finalize"];
+    let roles = parts.map(|part| stage.name(part));
+    for (name, part) in roles.iter().zip(parts) {
+        let resource = format!("namespaces/{part}");
+        apply(&role(name, "", &resource, &["update"]))
+            .ok()
+            .expect("rights");
+    }
+    let one = ["get", "namespace", &namespace, "-o", "json"];
+    let put = |part: &str, label: &str, value: Value| {
+        let object = admin(&one, "").ok().expect("the namespace");
+        let mut object: Value = serde_json::from_str(&object).expect("JSON");
+        let labels = object["metadata"]["labels"].as_object_mut();
+        let labels = labels.expect("labels");
+        match value.is_null() {
+            true => drop(labels.remove(label)),
+            false => drop(labels.insert(label.to_owned(), value)),
+        }
+        let path = format!("/api/v1/namespaces/{namespace}/{part}");
+        let put = ["replace", "--raw", &path, "-f", "-"];
+        let answer = cluster().kubectl(User::Dev, &put, &object.to_string());
+        answer.expect("kubectl runs")
+    };
+    for part in parts {
+        let changed = format!("example.com/{part}");
+        let may = || put(part, &changed, json!("by-dev"));
+        eventually("another label is his", may, |answer| answer.code == 0);
+        for value in [json!(null), json!(""), json!("isolate-full")] {
+            // The API server takes a ValidatingAdmissionPolicy in some time later.
+            let refused = || put(part, "portcullis.dev/network", value.clone());
+            let is_told = |text: &str| text.contains("ask somebody who may update wasmpolicies");
+            eventually("it is kept", refused, |answer| is_told(&answer.stderr));
+            admin(
+                &["label", "--overwrite", "namespace", &namespace, ENROLLED],
+                "",
+            )
+            .ok()
+            .expect("as it was");
+        }
+    }
+    for name in &roles {
+        let kinds = "clusterrole,clusterrolebinding";
+        admin(&["delete", kinds, name], "")
+            .ok()
+            .expect("taken back");
+    }
 }

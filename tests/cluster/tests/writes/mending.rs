@@ -5,6 +5,7 @@ use portcullis_cluster::{Installation, User};
 use serde_json::json;
 
 use super::{SOON, closed, is_away, is_closed, verdict};
+use crate::policies::eventually;
 
 /// How soon what is edited is mended (the promise).
 const MENDED: Duration = Duration::from_secs(10);
@@ -156,6 +157,8 @@ fn pause_takes_away_what_resume_brings_back_and_says_who() {
         )
     );
     assert!(is_away(&installation).unwrap());
+    // The API server hears of it a moment later.
+    eventually("allowed", || verdict(&namespace), |said| said.code == 0);
     assert_eq!(verdict(&namespace).code, 0);
     let state = installation.state().unwrap();
     assert_eq!(state["away"]["mutating"]["how"], "paused");

@@ -22,8 +22,10 @@ use crate::support::Chance;
 /// value is not.
 const SECRET: [&str; 4] = ["PASSWORD", "DB_PASSWORD", "API_TOKEN", "binary/dump"];
 const PLAIN: &str = "LOG_LEVEL";
-/// What values are made of, and of how many.
-const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
+/// What values are made of, and of how many: all but those of the two words of four
+/// letters that stand for a value and that chance writes once in a million (`Todo`,
+/// `Xxxx` between digits).
+const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWYZabcdefghijkmnpqrstuvwyz23456789";
 const LENGTH: usize = 16;
 /// What `kubectl apply` leaves behind.
 const APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

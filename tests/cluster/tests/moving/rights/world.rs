@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::super::{Stage, served};
+use super::super::{Stage, served_as};
 use crate::asked::{Asker, Person, Verb};
 use crate::search::Search;
 
@@ -91,14 +91,18 @@ impl World {
             |value: &str| json!({"PASSWORD": value, "ADMIN_PASSWORD": token, "LOG_LEVEL": "info"});
         let before = text(&map(&home, "app", app(old)), "PASSWORD");
         let stored = map(&home, "app", app(password));
-        let db = map(&home, "db", json!({"PASSWORD": db}));
-        let foreign = map(&other, "app", json!({"PASSWORD": foreign}));
+        let of_db = map(&home, "db", json!({"PASSWORD": db}));
+        let of_other = map(&other, "app", json!({"PASSWORD": foreign}));
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "private"},
             "stringData": {"PASSWORD": private}});
         let secrets = format!("/api/v1/namespaces/{home}/secrets");
         asker.admin(Verb::Create, &secrets, secret);
-        for (namespace, name) in [(&home, "app"), (&home, "db"), (&other, "app")] {
-            served(namespace, name);
+        for (namespace, name, value) in [
+            (&home, "app", password),
+            (&home, "db", db),
+            (&other, "app", foreign),
+        ] {
+            served_as(namespace, name, value);
         }
         let people = People::of(stage.installation.name(), &home);
         people.bind(&asker, [&home, &other, &plain]);
@@ -106,8 +110,8 @@ impl World {
             password: text(&stored, "PASSWORD"),
             before,
             token: text(&stored, "ADMIN_PASSWORD"),
-            other_map: text(&db, "PASSWORD"),
-            other_namespace: text(&foreign, "PASSWORD"),
+            other_map: text(&of_db, "PASSWORD"),
+            other_namespace: text(&of_other, "PASSWORD"),
         };
         let [eve, robot, pat, kay, ned, nan] = people.all;
         // What follows from the setting up has followed.
