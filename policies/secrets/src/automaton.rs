@@ -21,6 +21,8 @@ pub(crate) enum Mark {
     Rule(usize),
     /// A URL.
     Url,
+    /// `@tcp(` of a data source name.
+    Driver,
     /// `-----BEGIN`
     Pem,
     /// `Private-Lines:` of PuTTY.
@@ -46,8 +48,13 @@ const NAMES: [&str; 17] = [
 ];
 
 /// Everything else that is looked for.
-const MARKS: [(&str, Mark); 31] = [
+const MARKS: [(&str, Mark); 36] = [
     ("://", Mark::Url),
+    ("@tcp(", Mark::Driver),
+    ("@tcp6(", Mark::Driver),
+    ("@udp(", Mark::Driver),
+    ("@unix(", Mark::Driver),
+    ("@cloudsql(", Mark::Driver),
     ("-----begin", Mark::Pem),
     ("private-lines:", Mark::Putty),
     ("\"kty\"", Mark::JsonWebKey),

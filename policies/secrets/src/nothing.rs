@@ -15,7 +15,7 @@ pub(crate) fn is_nothing(value: &[u8]) -> bool {
         || is_masked(value)
         || is_sealed(value)
         || is_public(value)
-        || shape::is_number(value) && !shape::is_random(value)
+        || shape::is_number(value) && !shape::is_random(value) && !shape::is_no_amount(value)
         || shape::is_duration(value)
         || is_file(value)
         || is_url(value)

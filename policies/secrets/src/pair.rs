@@ -14,6 +14,17 @@ const LINES: usize = 3;
 const NAMES: [&str; 13] = [
     "name", "key", "id", "field", "property", "variable", "var", "env", "param", "parameter", "option", "header", "type",
 ];
+/// Elements whose text is the value of their attribute.
+const ELEMENTS: [&str; 8] = [
+    "property",
+    "prop",
+    "entry",
+    "param",
+    "parameter",
+    "setting",
+    "variable",
+    "attribute",
+];
 /// Fields that hold the value.
 const VALUES: [&str; 5] = ["value", "string", "val", "content", "default"];
 
@@ -25,7 +36,35 @@ pub(crate) fn value(text: &[u8], key: &Key) -> Option<Value> {
         Before::Word if text[key.name.end..].starts_with(b"</") => {}
         _ => return None,
     }
-    after(text, key).or_else(|| before(text, key))
+    let inside = || element_text(text, key);
+    after(text, key)
+        .or_else(inside)
+        .or_else(|| before(text, key))
+}
+
+/// `<property name="db.password">x</property>`
+fn element_text(text: &[u8], key: &Key) -> Option<Value> {
+    let head = &text[key.name.start.saturating_sub(FAR)..key.name.start];
+    let tag = head.rsplit(|byte| *byte == b'<').next()?;
+    let letters = tag.iter().take_while(|byte| byte.is_ascii_alphabetic());
+    let is_open = tag.len() < head.len() && !tag.contains(&b'>');
+    if !is_open || !is_one_of(&tag[..letters.count()], &ELEMENTS) {
+        return None;
+    }
+    let rest = &text[key.end..text.len().min(key.end + FAR)];
+    let close = rest.iter().position(|byte| matches!(byte, b'<' | b'>'))?;
+    let is_closed = rest[close] == b'>' && !rest[..close].ends_with(b"/");
+    let inside = &rest[close + 1..];
+    let end = inside.windows(2).position(|window| window == b"</")?;
+    let blanks = inside.len() - inside.trim_ascii_start().len();
+    let length = inside[..end].trim_ascii().len();
+    let is_text = is_closed && length > 0 && !inside[..end].contains(&b'<');
+    let start = key.end + close + 1 + blanks;
+    is_text.then_some(Value {
+        range: start..start + length,
+        quoted: false,
+        sign: Sign::Element,
+    })
 }
 
 /// Whether the field that the key is the value of is called `name` or so.

@@ -93,8 +93,11 @@ impl<'t> Scan<'t> {
         match mark {
             Mark::Name => self.name(hit),
             Mark::Rule(index) => self.rule(index, hit),
-            Mark::Url => {
-                let found = url::credentials(text, hit, self.format());
+            Mark::Url | Mark::Driver => {
+                let found = match mark {
+                    Mark::Url => url::credentials(text, hit, self.format()),
+                    _ => url::of_driver(text, hit, self.format()),
+                };
                 if let Some((range, confidence)) =
                     found.filter(|_| !self.lines.is_comment(hit.start))
                 {

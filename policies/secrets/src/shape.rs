@@ -247,6 +247,25 @@ pub(crate) fn is_uuid(text: &[u8]) -> bool {
             })
 }
 
+/// Three letters that stand behind an amount.
+#[rustfmt::skip]
+const UNITS: [&str; 43] = [
+    "bar", "bit", "bps", "cpu", "day", "dpi", "fps", "ghz", "gib", "hrs", "khz", "kib", "kwh", "mhz", "mib", "min", "ops",
+    "pcs", "qps", "rem", "req", "rpm", "rps", "sec", "tib", "utc", "yrs", "usd", "eur", "gbp", "chf",
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
+
+/// `123qwe`: digits, and three letters behind them that are no unit.
+pub(crate) fn is_no_amount(text: &[u8]) -> bool {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let unit = &text[digits..];
+    let is_known = |known: &&str| unit.eq_ignore_ascii_case(known.as_bytes());
+    digits > 2
+        && unit.len() == 3
+        && unit.iter().all(u8::is_ascii_alphabetic)
+        && !UNITS.iter().any(|known| is_known(&known))
+}
+
 /// Numbers, dates, durations, sizes, versions, addresses: digits, signs
 /// between them, and after digits units of at most three letters, not many.
 pub(crate) fn is_number(text: &[u8]) -> bool {

@@ -46,6 +46,30 @@ pub(crate) fn credentials(
     Some((start + colon + 1..start + at, confidence))
 }
 
+/// The password before the `@tcp(` at `hit`: `user:password@tcp(db:3306)/shop`, as
+/// Go's driver for MySQL reads it (github.com/go-sql-driver/mysql, "DSN").
+pub(crate) fn of_driver(
+    text: &[u8],
+    hit: &Range<usize>,
+    format: Format,
+) -> Option<(Range<usize>, Confidence)> {
+    let head = &text[hit.start.saturating_sub(FAR)..hit.start];
+    let begins =
+        |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>');
+    let length = head.iter().rev().position(begins).unwrap_or(head.len());
+    let start = hit.start - length;
+    let colon = start
+        + text[start..hit.start]
+            .iter()
+            .position(|byte| *byte == b':')?;
+    // `DSN=user:password@tcp(...)`
+    let name = text[start..colon].rsplit(|byte| *byte == b'=').next()?;
+    let password = colon + 1..hit.start;
+    let is_name = !name.is_empty() && !text[password.clone()].starts_with(b"//");
+    let confidence = is_name.then(|| sure(name, &text[password.clone()], format))??;
+    Some((password, confidence))
+}
+
 fn sure(name: &[u8], password: &[u8], format: Format) -> Option<Confidence> {
     let is_one_of = |word: &[u8], list: &[&str]| {
         list.iter()

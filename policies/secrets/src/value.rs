@@ -95,7 +95,7 @@ pub(crate) fn is_reference(value: &[u8]) -> bool {
         [b'$', rest @ ..] if !is_hash(value) && is_path(rest) => return true,
         [b'<', .., b'>'] | [b'{', .., b'}'] | [b'[', .., b']'] | [b'%', .., b'%'] => return true,
         [b'@', .., b'@'] | [b'_', b'_', .., b'_', b'_'] | [b'#', b'{', ..] => return true,
-        [b'*', rest @ ..] | [b'&', rest @ ..] | [b'!', rest @ ..] if is_path(rest) => return true,
+        [b'*' | b'&' | b'!', rest @ ..] if is_path(rest) && !has_all_kinds(rest) => return true,
         [b'`', .., b'`'] | [b'|'] | [b'>'] => return true,
         [b'`', ..] if !shape::is_random(value) => return true,
         _ => {}
@@ -125,6 +125,16 @@ fn is_replaced(value: &[u8], [opening, closing]: &[&str; 2]) -> bool {
         let end = shape::last_position(rest, closing);
         end.is_some_and(|end| may_be_name(&rest[..end]))
     })
+}
+
+/// `QAZ2wsx`: capitals, small letters and digits, as no tag or anchor of YAML has them.
+fn has_all_kinds(text: &[u8]) -> bool {
+    let kinds = [
+        u8::is_ascii_uppercase,
+        u8::is_ascii_lowercase,
+        u8::is_ascii_digit,
+    ];
+    kinds.iter().all(|is_it| text.iter().any(is_it))
 }
 
 /// Words, and `.`, `:`, `/` and `-` between them.
