@@ -259,11 +259,11 @@ const UNITS: [&str; 43] = [
 pub(crate) fn is_no_amount(text: &[u8]) -> bool {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let unit = &text[digits..];
-    let is_known = |known: &&str| unit.eq_ignore_ascii_case(known.as_bytes());
+    let is_known = |known: &str| unit.eq_ignore_ascii_case(known.as_bytes());
     digits > 2
         && unit.len() == 3
         && unit.iter().all(u8::is_ascii_alphabetic)
-        && !UNITS.iter().any(|known| is_known(&known))
+        && !UNITS.iter().any(|known| is_known(known))
 }
 
 /// Numbers, dates, durations, sizes, versions, addresses: digits, signs
