@@ -123,6 +123,8 @@ fn what_slipped_in_while_nobody_was_asked_is_told_after_it() {
     let _turn = Turn::take();
     let (mut installation, namespace) = place();
     create(&namespace, "before");
+    // Before the replica comes, which audits as soon as it leads, and then in an hour.
+    apply(&tags(&namespace).to_string()).ok().unwrap();
     installation.start(&[&namespace], &["--settle=0s"]).unwrap();
     in_force(&installation, &namespace);
     let in_force_since = Instant::now();
