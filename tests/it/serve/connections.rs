@@ -28,7 +28,7 @@ impl Judge for Echo {
     }
 }
 
-const HEADER_TIMEOUT: Duration = Duration::from_millis(200);
+const HEADER_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The address of a server that lives as long as the test's runtime.
 fn serve(scratch: &Scratch, runtime: &tokio::runtime::Runtime) -> SocketAddr {

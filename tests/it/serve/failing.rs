@@ -146,7 +146,8 @@ fn endless_guests_delay_neither_health_nor_the_callers_own_deadline() {
         while callers.iter().any(|caller| !caller.is_finished()) {
             let started = Instant::now();
             assert_eq!(server.get("/livez").status, 200);
-            assert!(started.elapsed() < Duration::from_millis(500));
+            // Not the seconds that its neighbours wait.
+            assert!(started.elapsed() < Duration::from_secs(2));
             std::thread::sleep(Duration::from_millis(20));
         }
     });
@@ -186,7 +187,7 @@ fn what_a_guest_says_reaches_the_user_without_control_characters() {
 fn a_policy_that_hits_its_deadline_ten_times_in_a_row_is_suspended() {
     let scratch = Scratch::new();
     let limits = |extra: Value| {
-        let mut spec = json!({"limits": {"deadlineMilliseconds": 20}});
+        let mut spec = json!({"limits": {"deadlineMilliseconds": 200}});
         for (member, value) in extra.as_object().expect("a map") {
             spec[member] = value.clone();
         }

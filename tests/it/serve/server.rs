@@ -14,6 +14,9 @@ use serde_json::Value;
 
 use crate::support::{Scratch, portcullis, run};
 
+/// How long requests in flight have at the end.
+pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// `portcullis serve`, ended when it is dropped.
 pub(crate) struct Server {
     pub(crate) process: Child,
@@ -79,7 +82,8 @@ impl Server {
         serve.args(["--tls-cert", &cert, "--tls-key", &key]);
         serve.args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
         serve
-            .args(["--tls-poll", "50ms", "--drain-timeout", "2s"])
+            .args(["--tls-poll", "50ms", "--drain-timeout"])
+            .arg(format!("{}s", DRAIN_TIMEOUT.as_secs()))
             .args(arguments);
         let mut process = serve.stderr(Stdio::piped()).spawn().expect("it starts");
         let mut lines = BufReader::new(process.stderr.take().expect("a log"));

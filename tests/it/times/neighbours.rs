@@ -18,25 +18,28 @@ const CALLERS: u32 = 4;
 const ONE_IN: u32 = 20;
 
 /// Judges these resources, and finds nothing or never ends.
-fn policy(scratch: &Scratch, name: &str, resource: &str, guest: Guest) {
+fn policy(scratch: &Scratch, (name, spec): (&str, Value), resource: &str, guest: Guest) {
     let guest = guest.described(|description| {
         let rule = &mut description["matches"]["resourceRules"][0];
         rule["resources"] = json!([resource]);
     });
     scratch.file(&format!("p/{name}.wasm"), guest.component());
-    let document = json!({"apiVersion": "portcullis.dev/v1alpha1", "kind": "WasmPolicy",
-        "metadata": {"name": name}, "spec": {"program": {"file": format!("{name}.wasm")}}});
+    let mut document = json!({"apiVersion": "portcullis.dev/v1alpha1", "kind": "WasmPolicy",
+        "metadata": {"name": name}, "spec": spec});
+    document["spec"]["program"] = json!({"file": format!("{name}.wasm")});
     scratch.file(&format!("p/{name}.json"), document.to_string());
 }
 
 fn serve() -> Server {
     let scratch = Scratch::new();
-    policy(&scratch, "honest", "pods", Guest::default());
+    // What a busy machine delays is no failure of it.
+    let patient = json!({"limits": {"deadlineMilliseconds": 5_000}});
+    policy(&scratch, ("honest", patient), "pods", Guest::default());
     let hostile = Guest {
         evaluate: "(loop $l (br $l)) unreachable".into(),
         ..Guest::default()
     };
-    policy(&scratch, "hostile", "secrets", hostile);
+    policy(&scratch, ("hostile", json!({})), "secrets", hostile);
     Server::judging(scratch, &["--verdict-cache", "off"])
 }
 
