@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -109,6 +109,12 @@ impl<'a> ConfigMap<'a> {
             _ => None,
         });
         texts.filter(|(field, _)| field.half == half).collect()
+    }
+
+    /// The keys that are placeholders. None where the ConfigMap cannot be read.
+    pub fn moved(&self) -> BTreeSet<Field> {
+        let keys = Half::ALL.map(|half| self.placeholders(half).into_keys());
+        keys.into_iter().flatten().collect()
     }
 
     /// What [`marks::MOVED`] says of one half: [`NEVER`] if nothing has moved.

@@ -21,7 +21,7 @@ pub(crate) enum Mark {
     Rule(usize),
     /// A URL.
     Url,
-    /// `@tcp(` of a data source name.
+    /// `@tcp(` or `@(` of a data source name.
     Driver,
     /// `-----BEGIN`
     Pem,
@@ -48,9 +48,10 @@ const NAMES: [&str; 17] = [
 ];
 
 /// Everything else that is looked for.
-const MARKS: [(&str, Mark); 36] = [
+const MARKS: [(&str, Mark); 37] = [
     ("://", Mark::Url),
     ("@tcp(", Mark::Driver),
+    ("@(", Mark::Driver),
     ("@tcp6(", Mark::Driver),
     ("@udp(", Mark::Driver),
     ("@unix(", Mark::Driver),

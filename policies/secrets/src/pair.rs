@@ -36,35 +36,46 @@ pub(crate) fn value(text: &[u8], key: &Key) -> Option<Value> {
         Before::Word if text[key.name.end..].starts_with(b"</") => {}
         _ => return None,
     }
-    let inside = || element_text(text, key);
-    after(text, key)
-        .or_else(inside)
+    let (end, inside) = match element(text, key) {
+        Some((end, inside)) => (end, Some(inside)),
+        None => (text.len(), None),
+    };
+    inside
+        .flatten()
+        .or_else(|| after(&text[..end], key))
         .or_else(|| before(text, key))
 }
 
-/// `<property name="db.password">x</property>`
-fn element_text(text: &[u8], key: &Key) -> Option<Value> {
+/// `<property name="db.password">x</property>`: where the element ends, and its text.
+fn element(text: &[u8], key: &Key) -> Option<(usize, Option<Value>)> {
     let head = &text[key.name.start.saturating_sub(FAR)..key.name.start];
     let tag = head.rsplit(|byte| *byte == b'<').next()?;
     let letters = tag.iter().take_while(|byte| byte.is_ascii_alphabetic());
+    let name = &tag[..letters.count()];
     let is_open = tag.len() < head.len() && !tag.contains(&b'>');
-    if !is_open || !is_one_of(&tag[..letters.count()], &ELEMENTS) {
+    if !is_open || !is_one_of(name, &ELEMENTS) {
         return None;
     }
     let rest = &text[key.end..text.len().min(key.end + FAR)];
     let close = rest.iter().position(|byte| matches!(byte, b'<' | b'>'))?;
-    let is_closed = rest[close] == b'>' && !rest[..close].ends_with(b"/");
+    if rest[close] == b'<' || rest[..close].ends_with(b"/") {
+        return Some((key.end + close, None));
+    }
     let inside = &rest[close + 1..];
-    let end = inside.windows(2).position(|window| window == b"</")?;
-    let blanks = inside.len() - inside.trim_ascii_start().len();
-    let length = inside[..end].trim_ascii().len();
-    let is_text = is_closed && length > 0 && !inside[..end].contains(&b'<');
-    let start = key.end + close + 1 + blanks;
-    is_text.then_some(Value {
-        range: start..start + length,
+    let is_end = |at: &usize| inside[at + 2..].starts_with(name);
+    let mut ends = memchr::memmem::find_iter(inside, "</");
+    let length = ends.find(is_end).unwrap_or(inside.len());
+    let start = key.end + close + 1;
+    let all = &inside[..length];
+    let blanks = all.len() - all.trim_ascii_start().len();
+    let value = all.trim_ascii();
+    let is_text = length < inside.len() && !value.is_empty() && !value.contains(&b'<');
+    let value = is_text.then_some(Value {
+        range: start + blanks..start + blanks + value.len(),
         quoted: false,
         sign: Sign::Element,
-    })
+    });
+    Some((start + length, value))
 }
 
 /// Whether the field that the key is the value of is called `name` or so.

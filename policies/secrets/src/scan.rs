@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use crate::assign::{self, Leads, Value};
+use crate::assign::{self, Leads, Sign, Value};
 use crate::automaton::Mark;
 use crate::format::{self, Format};
 use crate::hit::{self, Hit};
@@ -18,6 +18,12 @@ use crate::{base64, command, header, list, pair, pem, url, value};
 /// The most findings of a text: whoever has more knows by then.
 pub(crate) const MOST: usize = 100;
 
+/// So many bytes of values are judged, and as many as the text has besides, before no more
+/// than the beginnings are: values that hold one another cost the square.
+const PLENTY: usize = 32 * 1024;
+/// Bytes of such a beginning.
+const LITTLE: usize = 32;
+
 /// A search of one text.
 pub(crate) struct Scan<'t> {
     detector: &'t Detector,
@@ -31,6 +37,10 @@ pub(crate) struct Scan<'t> {
     names_done: usize,
     lists_done: usize,
     keys_done: usize,
+    /// Where the mark of the last data source name ended.
+    drivers_done: usize,
+    /// How many bytes of values were judged.
+    judged: usize,
     /// The same for each rule; empty until one was looked at.
     rules_done: Vec<usize>,
 }
@@ -47,6 +57,8 @@ impl<'t> Scan<'t> {
             names_done: 0,
             lists_done: 0,
             keys_done: 0,
+            drivers_done: 0,
+            judged: 0,
             rules_done: Vec::new(),
         }
     }
@@ -96,7 +108,10 @@ impl<'t> Scan<'t> {
             Mark::Url | Mark::Driver => {
                 let found = match mark {
                     Mark::Url => url::credentials(text, hit, self.format()),
-                    _ => url::of_driver(text, hit, self.format()),
+                    _ => {
+                        let from = std::mem::replace(&mut self.drivers_done, hit.end);
+                        url::of_driver(text, hit, from, self.format())
+                    }
                 };
                 if let Some((range, confidence)) =
                     found.filter(|_| !self.lines.is_comment(hit.start))
@@ -191,6 +206,10 @@ impl<'t> Scan<'t> {
     }
 
     fn value(&mut self, key: &Key, label: &Label, value: &Value) {
+        // `<user>:<password>@host`
+        if value.sign == Sign::Element && self.bytes()[value.range.start] == b'@' {
+            return;
+        }
         if let Some(style) = judge::style(self.format(), key.before, value) {
             self.judge(key, label, value, style);
         }
@@ -200,7 +219,7 @@ impl<'t> Scan<'t> {
         let text = self.bytes();
         let case = Case {
             name: &text[key.name.clone()],
-            value: &text[value.range.clone()],
+            value: self.affordable(&value.range),
             style,
         };
         if let Some((kind, confidence)) = judge::judge(label, &case) {
@@ -211,6 +230,18 @@ impl<'t> Scan<'t> {
                 name: is_plain_key(key).then(|| key.name.clone()),
             });
         }
+    }
+
+    /// What is judged of a value: all of it, but for texts whose values hold one
+    /// another, as none does that anybody wrote.
+    fn affordable(&mut self, range: &Range<usize>) -> &'t [u8] {
+        let text = self.bytes();
+        let length = match self.judged > PLENTY + text.len() {
+            true => range.len().min(LITTLE),
+            false => range.len(),
+        };
+        self.judged += length;
+        &text[range.start..range.start + length]
     }
 
     /// The name stands where a value does: what it names may stand beside it.

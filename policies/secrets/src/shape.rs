@@ -249,8 +249,8 @@ pub(crate) fn is_uuid(text: &[u8]) -> bool {
 
 /// Three letters that stand behind an amount.
 #[rustfmt::skip]
-const UNITS: [&str; 43] = [
-    "bar", "bit", "bps", "cpu", "day", "dpi", "fps", "ghz", "gib", "hrs", "khz", "kib", "kwh", "mhz", "mib", "min", "ops",
+const UNITS: [&str; 47] = [
+    "tps", "mbs", "gcm", "cbc", "bar", "bit", "bps", "cpu", "day", "dpi", "fps", "ghz", "gib", "hrs", "khz", "kib", "kwh", "mhz", "mib", "min", "ops",
     "pcs", "qps", "rem", "req", "rpm", "rps", "sec", "tib", "utc", "yrs", "usd", "eur", "gbp", "chf",
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ];

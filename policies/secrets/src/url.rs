@@ -46,22 +46,27 @@ pub(crate) fn credentials(
     Some((start + colon + 1..start + at, confidence))
 }
 
-/// The password before the `@tcp(` at `hit`: `user:password@tcp(db:3306)/shop`, as
-/// Go's driver for MySQL reads it (github.com/go-sql-driver/mysql, "DSN").
+/// The password before the `@tcp(` at `hit`, and not before `from`:
+/// `user:password@tcp(db:3306)/shop`, as Go's driver for MySQL reads it
+/// (github.com/go-sql-driver/mysql, "DSN"), where the protocol may be left out.
 pub(crate) fn of_driver(
     text: &[u8],
     hit: &Range<usize>,
+    from: usize,
     format: Format,
 ) -> Option<(Range<usize>, Confidence)> {
-    let head = &text[hit.start.saturating_sub(FAR)..hit.start];
+    let rest = &text[hit.end..text.len().min(hit.end + FAR)];
+    let host = &rest[..rest.iter().position(|byte| *byte == b')')?];
+    if is_example_host(host) || !rest[host.len()..].starts_with(b")/") {
+        return None;
+    }
+    let head = &text[from.max(hit.start.saturating_sub(FAR))..hit.start];
     let begins =
         |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>');
     let length = head.iter().rev().position(begins).unwrap_or(head.len());
     let start = hit.start - length;
-    let colon = start
-        + text[start..hit.start]
-            .iter()
-            .position(|byte| *byte == b':')?;
+    let head = &text[start..hit.start];
+    let colon = start + head.iter().position(|byte| *byte == b':')?;
     // `DSN=user:password@tcp(...)`
     let name = text[start..colon].rsplit(|byte| *byte == b'=').next()?;
     let password = colon + 1..hit.start;

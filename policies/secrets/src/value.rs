@@ -95,7 +95,8 @@ pub(crate) fn is_reference(value: &[u8]) -> bool {
         [b'$', rest @ ..] if !is_hash(value) && is_path(rest) => return true,
         [b'<', .., b'>'] | [b'{', .., b'}'] | [b'[', .., b']'] | [b'%', .., b'%'] => return true,
         [b'@', .., b'@'] | [b'_', b'_', .., b'_', b'_'] | [b'#', b'{', ..] => return true,
-        [b'*' | b'&' | b'!', rest @ ..] if is_path(rest) && !has_all_kinds(rest) => return true,
+        [b'*' | b'&', rest @ ..] if is_path(rest) => return true,
+        [b'!', rest @ ..] if is_path(rest) && !has_all_kinds(rest) => return true,
         [b'`', .., b'`'] | [b'|'] | [b'>'] => return true,
         [b'`', ..] if !shape::is_random(value) => return true,
         _ => {}
@@ -127,7 +128,7 @@ fn is_replaced(value: &[u8], [opening, closing]: &[&str; 2]) -> bool {
     })
 }
 
-/// `QAZ2wsx`: capitals, small letters and digits, as no tag or anchor of YAML has them.
+/// `QAZ2wsx`: capitals, small letters and digits, as no tag of YAML has them.
 fn has_all_kinds(text: &[u8]) -> bool {
     let kinds = [
         u8::is_ascii_uppercase,

@@ -17,6 +17,11 @@ fn texts() -> Vec<(String, String)> {
     let repeated = [
         "password",
         "password=",
+        "password=required",
+        "@tcp(",
+        "a:required@tcp(",
+        "a:required@(b)/",
+        "<property name=\"password\">",
         "password: ",
         "password:\n",
         "password:\n  ",

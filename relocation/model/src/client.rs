@@ -275,6 +275,7 @@ impl Asked<'_> {
             stage: Stage::Redact,
             uses: &self.uses,
             on_use: OnUse::Deny,
+            lost: const { &BTreeSet::new() },
             restorer: !self.world.has(Safeguard::NoForgery),
             exempt: false,
             terminating: false,

@@ -167,13 +167,17 @@ pub(super) fn compared(
 ) -> Result<(Judged, BTreeSet<Field>), Plan> {
     let old = input.old.unwrap_or(input.object);
     let owners = ConfigMap::new(old).owners(input.name);
+    let may_renew = !was_immutable(input) && !input.terminating;
     let mut mismatches = BTreeSet::new();
     for (field, (value, placeholder)) in std::mem::take(&mut judged.compare) {
         let both = (&placeholder, &value);
-        if matches(input.keyring, input.namespace, &owners, &field, both) {
+        let is_equal = matches(input.keyring, input.namespace, &owners, &field, both);
+        if !is_equal {
+            mismatches.insert(field.clone());
+        }
+        if is_equal && !(may_renew && input.lost.contains(&field)) {
             judged.equal.insert(field, (value, placeholder));
         } else {
-            mismatches.insert(field.clone());
             judged.fresh.insert(field, value);
         }
     }

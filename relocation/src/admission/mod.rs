@@ -95,6 +95,9 @@ pub struct Input<'a> {
     pub uses: &'a BTreeMap<Field, Vec<String>>,
     /// What then.
     pub on_use: OnUse,
+    /// Keys whose moved value no Secret holds, as far as is known: who writes it
+    /// again has it moved anew. One that is named for nothing costs a Secret more.
+    pub lost: &'a BTreeSet<Field>,
     /// Whether the user may write placeholders (puts backups back).
     pub restorer: bool,
     /// Whether the ConfigMap is none of ours: written by a system account, or

@@ -30,6 +30,18 @@ pub struct Asked {
     pub silent: BTreeMap<PolicyName, Silence>,
 }
 
+impl Asked {
+    /// Why the policy that this was made for failed, one line, if it did.
+    pub fn failure(&self, existing: &Existing) -> Option<&str> {
+        let of = policy_of(&existing.object)?;
+        let (_, silence) = self.silent.iter().find(|(one, _)| one.as_str() == of)?;
+        match silence {
+            Silence::Broken(why) => Some(why),
+            Silence::Denied(_) => None,
+        }
+    }
+}
+
 /// Why a policy does not say what it wants in a namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Silence {

@@ -211,6 +211,8 @@ impl Keeper {
             let object = of_namespace.and_then(|shelf| shelf.of(&namespace).next());
             let Some(object) = object else {
                 self.queue.done(&namespace, true, Instant::now());
+                // It may have gone while it was looked at.
+                self.forget(&BTreeSet::from([namespace]));
                 continue;
             };
             let acting = Arc::clone(&self.acting);

@@ -4,10 +4,10 @@
 //! Its account creates Secrets and reads none.
 
 mod asking;
-mod audits;
 mod config_maps;
 mod pods;
 mod throttle;
+mod unsettled;
 mod uses;
 
 use std::collections::BTreeSet;
@@ -24,8 +24,8 @@ use crate::server::Half;
 use crate::telemetry::Metrics;
 use crate::webhook::surroundings::{Entry, Relocated};
 use asking::Rights;
-use audits::Audits;
 use throttle::Throttle;
+use unsettled::Unsettled;
 
 pub(super) use config_maps::{is_owned, now};
 pub(super) use uses::{as_moved, has_ended};
@@ -38,7 +38,7 @@ pub struct Moving {
     client: Client,
     keys: Keys,
     rights: Rights,
-    audits: Arc<Audits>,
+    unsettled: Arc<Unsettled>,
     throttle: Throttle,
     restorers: BTreeSet<String>,
     metrics: Arc<Metrics>,
@@ -57,7 +57,7 @@ impl Moving {
             keys: Keys::new(client.clone(), namespace),
             rights: Rights::new(client.clone()),
             throttle: Throttle::default(),
-            audits: Arc::default(),
+            unsettled: Arc::default(),
             client,
             restorers,
             metrics,
@@ -67,8 +67,8 @@ impl Moving {
     /// Follows the Relocations for as long as the process runs: what is asked meanwhile
     /// is answered faster.
     pub fn watch(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (audits, client) = (Arc::clone(&self.audits), self.client.clone());
-        async move { audits.watch(client).await }
+        let (unsettled, client) = (Arc::clone(&self.unsettled), self.client.clone());
+        async move { unsettled.watch(client).await }
     }
 
     /// What becomes of a ConfigMap or Pod; `found` are the entries that

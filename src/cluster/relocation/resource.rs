@@ -17,6 +17,9 @@ pub const KIND: &str = "Relocation";
 /// The resource, in its plural form.
 pub const PLURAL: &str = "relocations";
 
+/// [`Status::state`] where a value is not served, or a Secret is in the way.
+pub const DANGLING: &str = "Dangling";
+
 /// How far the ConfigMap is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Stage {
@@ -66,6 +69,11 @@ pub struct Status {
 }
 
 impl Status {
+    /// Whether something is wrong that a person must see to.
+    pub fn is_dangling(&self) -> bool {
+        self.state == DANGLING
+    }
+
     /// [`Status::keys`], as far as they can be read.
     pub fn fields(&self) -> BTreeSet<Field> {
         let field = |text: &String| match text.split_once('.') {

@@ -20,6 +20,8 @@ mod canaries;
 mod consumers;
 /// What a move takes.
 mod cost;
+/// Secrets that are gone, and values that are written again.
+mod dangling;
 /// Comparing with what is written down, and rolling out what is new.
 mod drift;
 /// What the chart grants.

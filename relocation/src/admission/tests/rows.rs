@@ -123,6 +123,28 @@ fn a_steady_re_apply_gets_its_placeholder_back_and_writes_nothing() {
 }
 
 #[test]
+fn a_value_that_no_secret_holds_is_moved_anew_when_it_is_written_again() {
+    let old = relocated();
+    let mut again = update(&old, config_map(json!({"password": "hunter22"})));
+    again.lost.insert(Field::text("password"));
+    let (object, moved) = again.moved();
+    assert_eq!(
+        held(&moved.staged.expect("staged")),
+        [("password".into(), "hunter22".into())]
+    );
+    assert_ne!(object["data"]["password"], old["data"]["password"]);
+    assert!(again.planned().mismatches.is_empty(), "it is no guess");
+    assert_eq!(again.verified(&object), Ok(()));
+    // Where no data can be written, it is as if nobody knew.
+    again.terminating = true;
+    assert_eq!(again.moved().1.staged, None);
+    again.terminating = false;
+    again.old.as_mut().expect("there")["immutable"] = true.into();
+    again.object["immutable"] = true.into();
+    assert_eq!(again.moved().1.staged, None);
+}
+
+#[test]
 fn a_placeholder_left_alone_is_carried_over_without_a_question() {
     let old = relocated();
     let mut other = update(&old, old.clone());

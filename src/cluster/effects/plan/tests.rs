@@ -77,6 +77,23 @@ fn a_policy_that_did_not_answer_loses_nothing() {
 }
 
 #[test]
+fn what_a_policy_that_fails_made_is_its_own_until_it_answers() {
+    let mut closed = existing(&wanted("closed", &json!({"podSelector": {}})));
+    let failing = |policy: &str, silence: Silence| Asked {
+        answers: vec![],
+        silent: BTreeMap::from([(policy.parse().expect("a name"), silence)]),
+    };
+    let broken = failing("net", Silence::Broken("too slow".into()));
+    assert_eq!(broken.failure(&closed), Some("too slow"));
+    let denied = failing("net", Silence::Denied("no".into()));
+    assert_eq!(denied.failure(&closed), None);
+    let of_another = failing("other", Silence::Broken("too slow".into()));
+    assert_eq!(of_another.failure(&closed), None);
+    closed.object["metadata"]["annotations"] = json!({});
+    assert_eq!(broken.failure(&closed), None, "it is nobody's");
+}
+
+#[test]
 fn what_is_covered_is_withdrawn_and_not_made() {
     let closed = wanted("closed", &json!({"podSelector": {}}));
     assert_eq!(plan(&answer(&[&closed]), &[], |_| true), []);

@@ -170,7 +170,11 @@ impl Acting {
             return Ok(false);
         };
         let asked = self.asker.ask(value(&namespace)).await;
-        let answers = asked.ok_or("policies could not be asked")?.answers;
+        let asked = asked.ok_or("policies could not be asked")?;
+        if let Some(why) = asked.failure(existing) {
+            return Err(why.to_owned());
+        }
+        let answers = asked.answers;
         let mut covered = Vec::new();
         for wanted in answers.iter().flat_map(|answer| &answer.wanted) {
             let is_covered = self.covering().is_covered(wanted).await;

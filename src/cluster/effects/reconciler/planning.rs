@@ -30,9 +30,12 @@ impl Keeper {
         self.tell_silence(&namespace, silent);
         self.learn(answers);
         if !self.knows(answers) {
-            let policies = answers.iter().map(|answer| &answer.policy);
-            let tally = telling::unknown(policies.chain(silent.keys()));
-            self.tallies.insert(namespace.clone(), tally);
+            // A list that is only under way is no news.
+            if self.misses_lists() || !self.tallies.contains_key(&namespace) {
+                let policies = answers.iter().map(|answer| &answer.policy);
+                let tally = telling::unknown(policies.chain(silent.keys()));
+                self.tallies.insert(namespace.clone(), tally);
+            }
             self.queue.done(&namespace, is_whole, Instant::now());
             self.parked.insert(namespace);
             return;
@@ -107,6 +110,12 @@ impl Keeper {
         let mut covering = wanted.flat_map(|wanted| &wanted.effect.unless);
         self.resources.values().all(|(one, _)| is_known(one))
             && covering.all(|unless| is_known(&resource(unless)))
+    }
+
+    /// Whether something that is looked at cannot be listed.
+    fn misses_lists(&self) -> bool {
+        let mut failing = self.problems.keys();
+        failing.any(|source| self.sources.has(source))
     }
 
     /// Ours in a namespace.

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::rand;
 use futures_util::future::try_join;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, DynamicObject, PostParams};
 use portcullis_contract::PatchOperation;
 use portcullis_relocation::admission::{
     Input, Move, OnUse, Operation, Outcome, Plan, Step, plan, verify,
@@ -36,7 +36,10 @@ struct Subject<'a> {
     old: Option<&'a Value>,
     secret: BTreeSet<Field>,
     stage: resource::Stage,
+    lost: BTreeSet<Field>,
     uses: BTreeMap<Field, Vec<String>>,
+    /// Whether another value than the moved one was counted in this request.
+    is_counted: bool,
 }
 
 impl Moving {
@@ -56,13 +59,16 @@ impl Moving {
             Half::Check => Moment::CheckAsked,
         });
         if half == Half::Move
-            && let Some(moved) = self.as_before(&subject, until).await?
+            && let Some(moved) = self.as_before(&mut subject, until).await?
         {
             return Ok(moved);
         }
-        let known = try_join(self.stage(&subject), self.keys.get());
-        let (stage, keyring) = known.await?;
-        subject.stage = stage;
+        let known = try_join(self.told(&subject), self.keys.get());
+        let (told, keyring) = known.await?;
+        if let Some(told) = told {
+            subject.stage = resource::spec(&told).stage;
+            subject.lost = lost(&resource::status(&told), subject.old);
+        }
         // Where nothing is taken any more, it does not matter who reads what.
         if let (resource::Stage::Redact, false, Some(name)) =
             (subject.stage, subject.is_terminating(), subject.name())
@@ -75,7 +81,6 @@ impl Moving {
                 subject.uses = readers.await?;
             }
         }
-        let key = subject.throttle_key();
         if half == Half::Check {
             let input = self.input(&subject, &keyring, "")?;
             return Ok(match verify(&input) {
@@ -87,9 +92,7 @@ impl Moving {
             let staged = names::staged(random()?);
             let input = self.input(&subject, &keyring, &staged)?;
             let planned = self.planned(request, input, until).await?;
-            if !planned.mismatches.is_empty() {
-                self.throttle.note(key.clone(), Instant::now());
-            }
+            self.count(&mut subject, &planned);
             match self.carry_out(subject.namespace, planned).await? {
                 Some(relocated) => return Ok(relocated),
                 None => continue,
@@ -99,21 +102,23 @@ impl Moving {
     }
 
     /// The answer to who sends what was moved once more, and no other secret: that
-    /// stays moved at each stage but `Audit`, so that nothing need be read. None where
-    /// there is more to it.
+    /// stays moved at each stage but `Audit`, unless its Secret is gone, so that
+    /// nothing need be read. None where there is more to it.
     async fn as_before(
         &self,
-        subject: &Subject<'_>,
+        subject: &mut Subject<'_>,
         until: Instant,
     ) -> Result<Option<Relocated>, String> {
         let name = subject.name().filter(|_| subject.old.is_some());
-        let is_known = |name| self.audits.are_without(subject.namespace, name);
+        let is_known = |name| self.unsettled.are_without(subject.namespace, name);
         if !name.is_some_and(is_known) {
             return Ok(None);
         }
         let keyring = self.keys.get().await?;
         let input = self.input(subject, &keyring, names::DRY_RUN)?;
         let planned = self.planned(subject.request, input, until).await?;
+        // At once: who asks may be gone before all else is known.
+        self.count(subject, &planned);
         let is_as_before = planned.mismatches.is_empty()
             && match &planned.outcome {
                 Outcome::Deny(_) => false,
@@ -123,6 +128,14 @@ impl Moving {
         match is_as_before {
             true => self.carry_out(subject.namespace, planned).await,
             false => Ok(None),
+        }
+    }
+
+    /// Counts that another value than the moved one was sent, once a request.
+    fn count(&self, subject: &mut Subject<'_>, planned: &Plan) {
+        if !planned.mismatches.is_empty() && !subject.is_counted {
+            self.throttle.note(subject.throttle_key(), Instant::now());
+            subject.is_counted = true;
         }
     }
 
@@ -197,20 +210,16 @@ impl Moving {
         }
     }
 
-    /// Where the operator has it; one that nobody has put anywhere is to be
-    /// redacted.
-    async fn stage(&self, subject: &Subject<'_>) -> Result<resource::Stage, String> {
+    /// Its Relocation. One that nobody has put anywhere is to be redacted.
+    async fn told(&self, subject: &Subject<'_>) -> Result<Option<DynamicObject>, String> {
         let Some(name) = subject.name() else {
-            return Ok(resource::Stage::default());
+            return Ok(None);
         };
-        let found = match self.relocation(subject.namespace, name).await {
+        match self.relocation(subject.namespace, name).await {
             // Our rights in it, and the Relocation, may have gone before.
-            Err(_) if subject.is_terminating() => None,
-            found => found?,
-        };
-        Ok(found.map_or_else(resource::Stage::default, |found| {
-            resource::spec(&found).stage
-        }))
+            Err(_) if subject.is_terminating() => Ok(None),
+            found => found,
+        }
     }
 
     fn input<'a>(
@@ -235,6 +244,7 @@ impl Moving {
             stage: subject.stage.into(),
             uses: &subject.uses,
             on_use: OnUse::Deny,
+            lost: &subject.lost,
             restorer: self.restorers.contains(&attributes.username),
             exempt: subject.is_exempt(),
             terminating: subject.is_terminating(),
@@ -262,7 +272,9 @@ impl<'a> Subject<'a> {
             old: object("oldObject").filter(|old| old.is_object()),
             secret: found.iter().map(field).collect(),
             stage: resource::Stage::default(),
+            lost: BTreeSet::new(),
             uses: BTreeMap::new(),
+            is_counted: false,
         }
     }
 
@@ -325,6 +337,19 @@ impl From<resource::Stage> for portcullis_relocation::admission::Stage {
             resource::Stage::Prepare => Self::Prepare,
             resource::Stage::Redact => Self::Redact,
         }
+    }
+}
+
+/// The moved keys whose values nobody could serve when the status was written.
+fn lost(status: &resource::Status, old: Option<&Value>) -> BTreeSet<Field> {
+    let served = status.fields();
+    match old.filter(|_| status.is_dangling()) {
+        Some(old) => ConfigMap::new(old)
+            .moved()
+            .difference(&served)
+            .cloned()
+            .collect(),
+        None => BTreeSet::new(),
     }
 }
 

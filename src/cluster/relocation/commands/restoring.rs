@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -13,6 +14,7 @@ use portcullis_relocation::digest::Keyring;
 use portcullis_relocation::moments::Moment;
 use portcullis_relocation::promotion::{Input, wanted as wanted_secrets};
 use portcullis_relocation::{marks, restore as pure};
+use serde_json::Value;
 
 use super::moved::{each, unreadable};
 use crate::cluster::relocation::keys::Keys;
@@ -24,7 +26,10 @@ use crate::failpoint::reached;
 /// that one write, if who sends it may `restore` `relocations`.
 const RESTORED: &str = "portcullis.dev/restored";
 /// How often somebody else may come in between.
-const TRIES: usize = 4;
+const TRIES: u32 = 4;
+/// For how long who hinders is waited for at first, and twice as long each time
+/// after that: a replica of the webhook may have to hear of the stage.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What to put back.
 #[derive(Debug, Clone)]
@@ -99,7 +104,8 @@ async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str)
         name,
     };
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    for _ in 0..TRIES {
+    let mut hindrance = "";
+    for pause in (0..TRIES).map(|tried| PAUSE * 2u32.pow(tried)) {
         let read = target.read().await.map_err(anyhow::Error::msg)?;
         let input = Input {
             namespace,
@@ -118,20 +124,12 @@ async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str)
                 "it is immutable: delete it and apply your manifest again, its values stay then"
             ));
         }
-        if let Some(body) = &planned.object {
-            let mut object = body.expose().clone();
-            let version = object["metadata"]["resourceVersion"].clone();
-            object["metadata"]["annotations"][RESTORED] = version;
-            // The error of a parser may show what it read.
-            let object: ConfigMap = serde_json::from_value(object)
-                .map_err(|_| anyhow!("the ConfigMap cannot be written"))?;
-            reached(Moment::RestoreWriting);
-            let written = maps.replace(name, &PostParams::default(), &object).await;
-            reached(Moment::RestoreWritten);
-            match written {
-                Err(kube::Error::Api(status)) if status.reason == "Conflict" => continue,
-                written => written.map(drop)?,
-            }
+        if let Some(body) = &planned.object
+            && let Some(what) = write(&maps, body.expose()).await?
+        {
+            hindrance = what;
+            tokio::time::sleep(pause).await;
+            continue;
         }
         return match planned.problems.first() {
             None if is_installed => Ok("put back; it stays at stage Audit".to_owned()),
@@ -139,7 +137,38 @@ async fn one(client: &Client, wanted: &Restoration, namespace: &str, name: &str)
             Some(problem) => Err(anyhow!("{}", super::super::told::problem(problem))),
         };
     }
-    Err(anyhow!("others keep writing it"))
+    Err(anyhow!(hindrance))
+}
+
+/// Writes it over the version that is in it; what hinders, if something does.
+async fn write(maps: &Api<ConfigMap>, body: &Value) -> Result<Option<&'static str>> {
+    let mut sent = body.clone();
+    let version = sent["metadata"]["resourceVersion"].clone();
+    sent["metadata"]["annotations"][RESTORED] = version;
+    // The error of a parser may show what it read.
+    let sent: ConfigMap =
+        serde_json::from_value(sent).map_err(|_| anyhow!("the ConfigMap cannot be written"))?;
+    reached(Moment::RestoreWriting);
+    let (name, parameters) = (sent.name_any(), PostParams::default());
+    let written = maps.replace(&name, &parameters, &sent).await;
+    reached(Moment::RestoreWritten);
+    match written {
+        Err(kube::Error::Api(status)) if status.reason == "Conflict" => {
+            Ok(Some("others keep writing it"))
+        }
+        written => Ok(is_moved_again(body, &written?)?.then_some(
+            "the webhook moved it again, since it has not heard of stage Audit yet: try again in a \
+             minute, or have the right to `restore` `relocations`",
+        )),
+    }
+}
+
+/// Whether values that were sent are placeholders in what was stored.
+fn is_moved_again(sent: &Value, stored: &ConfigMap) -> Result<bool> {
+    let stored = serde_json::to_value(stored)?;
+    let [sent, stored] =
+        [sent, &stored].map(|one| portcullis_relocation::ConfigMap::new(one).moved());
+    Ok(!stored.is_subset(&sent))
 }
 
 /// The keys of the digests, or none where the Secrets are believed without.
@@ -160,5 +189,24 @@ fn is_unknown(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<kube::Error>() {
         Some(kube::Error::Api(status)) => status.code == 404,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_the_webhook_moved_again_is_not_put_back() {
+        let digest = "0".repeat(76);
+        let placeholder = format!("moved-secret:v1:portcullis-moved-s-00000000000000aa:{digest}");
+        let map = |data: Value| json!({"metadata": {"name": "app"}, "data": data});
+        let stored = |data: Value| serde_json::from_value(map(data)).expect("a ConfigMap");
+        let sent = map(json!({"A": "x", "B": placeholder}));
+        let is_moved = |data: Value| is_moved_again(&sent, &stored(data)).expect("readable");
+        assert!(!is_moved(json!({"A": "x", "B": placeholder})));
+        assert!(!is_moved(json!({"A": "of another webhook"})));
+        assert!(is_moved(json!({"A": placeholder, "B": placeholder})));
     }
 }

@@ -1,9 +1,11 @@
 //! Audit, prepare, rollout, redact; and restore.
 
+use portcullis_cluster::{Portcullis, User};
 use serde_json::json;
 
-use super::{Stage, VALUE, config_map, get, kubectl};
+use super::{Stage, VALUE, config_map, get, kubectl, served};
 use crate::policies::eventually;
+use crate::support::cluster;
 
 /// A pod that reads one key.
 fn pod(name: &str) -> String {
@@ -77,4 +79,54 @@ fn what_is_there_is_moved_step_by_step_and_back() {
     assert!(said.contains("put back"), "{said}");
     let restored = get(&namespace, "configmap", "app");
     assert_eq!(restored["data"]["PASSWORD"], VALUE, "{restored}");
+}
+
+/// What somebody may who is no administrator: all but to go round the webhook.
+fn rights(namespace: &str) -> String {
+    let rule = |group: &str, resources: &[&str], verbs: &[&str]| {
+        json!({"apiGroups": [group],
+        "resources": resources, "verbs": verbs})
+    };
+    let group = "rbac.authorization.k8s.io";
+    let metadata = json!({"name": "puts-back", "namespace": namespace});
+    let role = json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata,
+    "rules": [
+        rule("", &["configmaps", "secrets"], &["get", "list", "update", "create"]),
+        rule("portcullis.dev", &["relocations"], &["get", "list", "create", "patch"]),
+    ]});
+    let binding = json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "puts-back"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": "dev-user"}]});
+    json!({"apiVersion": "v1", "kind": "List", "items": [role, binding]}).to_string()
+}
+
+#[test]
+fn who_may_not_go_round_the_webhook_puts_values_back_all_the_same() {
+    let mut stage = Stage::new();
+    let namespace = stage.enrolled("asked");
+    kubectl(&namespace, &["apply", "-f", "-"], &rights(&namespace))
+        .ok()
+        .expect("rights");
+    let config = cluster().kubeconfig(User::Dev).display().to_string();
+    let restore = ["secrets", "restore", &namespace, "--kubeconfig", &config];
+    let trusting = ["--installation=default", "--trusting"];
+    for number in 0..5 {
+        let map = config_map(&format!("app-{number}"), json!({"PASSWORD": VALUE}));
+        let applied = kubectl(&namespace, &["apply", "-f", "-"], &map);
+        assert_eq!(applied.code, 0, "{}", applied.stderr);
+        served(&namespace, &format!("app-{number}"));
+    }
+    let said = Portcullis::print(&[&restore[..], &trusting].concat()).expect("put back");
+    for number in 0..5 {
+        let name = format!("app-{number}");
+        assert!(
+            said.contains(&format!("{namespace}/{name}: put back")),
+            "{said}"
+        );
+        assert_eq!(
+            get(&namespace, "configmap", &name)["data"]["PASSWORD"],
+            VALUE
+        );
+    }
 }

@@ -121,6 +121,7 @@ fn a_profile_that_is_none_and_a_flow_that_is_none_are_refused_at_the_namespace()
 fn the_label_is_no_way_in_by_a_subresource() {
     let mut stage = Stage::new();
     let namespace = stage.namespace("parts", Some("isolate-ingress"));
+    let plain = stage.namespace("parts-plain", None);
     let parts = ["status", "finalize"];
     let roles = parts.map(|part| stage.name(part));
     for (name, part) in roles.iter().zip(parts) {
@@ -129,8 +130,8 @@ fn the_label_is_no_way_in_by_a_subresource() {
             .ok()
             .expect("rights");
     }
-    let one = ["get", "namespace", &namespace, "-o", "json"];
-    let put = |part: &str, label: &str, value: Value| {
+    let put = |namespace: &str, part: &str, label: &str, value: Value| {
+        let one = ["get", "namespace", namespace, "-o", "json"];
         let object = admin(&one, "").ok().expect("the namespace");
         let mut object: Value = serde_json::from_str(&object).expect("JSON");
         let labels = object["metadata"]["labels"].as_object_mut();
@@ -146,12 +147,13 @@ fn the_label_is_no_way_in_by_a_subresource() {
     };
     for part in parts {
         let changed = format!("example.com/{part}");
-        let may = || put(part, &changed, json!("by-dev"));
+        let may = || put(&namespace, part, &changed, json!("by-dev"));
         eventually("another label is his", may, |answer| answer.code == 0);
+        let put = |namespace: &str, value| put(namespace, part, "portcullis.dev/network", value);
+        let is_told = |text: &str| text.contains("ask somebody who may update wasmpolicies");
         for value in [json!(null), json!(""), json!("isolate-full")] {
             // The API server takes a ValidatingAdmissionPolicy in some time later.
-            let refused = || put(part, "portcullis.dev/network", value.clone());
-            let is_told = |text: &str| text.contains("ask somebody who may update wasmpolicies");
+            let refused = || put(&namespace, value.clone());
             eventually("it is kept", refused, |answer| is_told(&answer.stderr));
             admin(
                 &["label", "--overwrite", "namespace", &namespace, ENROLLED],
@@ -159,6 +161,10 @@ fn the_label_is_no_way_in_by_a_subresource() {
             )
             .ok()
             .expect("as it was");
+        }
+        for value in ["", "isolate-ingress"] {
+            let refused = put(&plain, json!(value));
+            assert!(is_told(&refused.stderr), "{value:?}: {}", refused.stderr);
         }
     }
     for name in &roles {

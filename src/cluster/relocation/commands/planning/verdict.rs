@@ -174,6 +174,7 @@ impl Subject<'_> {
             stage: admission::Stage::Redact,
             uses: &uses,
             on_use: OnUse::Deny,
+            lost: const { &BTreeSet::new() },
             restorer: false,
             exempt: false,
             terminating: !self.seen.namespace["metadata"]["deletionTimestamp"].is_null(),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::One;
 use crate::cluster::home::MANAGER;
 use crate::cluster::relocation::reading::{Read, told};
-use crate::cluster::relocation::resource::{self, Spec, Status};
+use crate::cluster::relocation::resource::{self, DANGLING, Spec, Status};
 use crate::cluster::relocation::serving::readers::Users;
 use crate::cluster::relocation::told::problem;
 use crate::failpoint::reached;
@@ -92,7 +92,7 @@ impl One<'_> {
         let message = promotion.problems.first().map(problem);
         let halves: BTreeSet<Half> = promotion.served.iter().map(|field| field.half).collect();
         let state = match (&message, promotion.served.is_empty()) {
-            (Some(_), _) => "Dangling",
+            (Some(_), _) => DANGLING,
             (None, true) => "Nothing",
             (None, false) => "Served",
         };

@@ -1,5 +1,6 @@
 //! Which ConfigMaps are at `Audit`, where a value that is put in a placeholder's stead
-//! stays. Watched, so that who applies the same again need not wait for a read.
+//! stays, and which miss a value that was moved, and take it anew. Watched, so that who
+//! applies the same again to any other need not wait for a read.
 
 use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock};
@@ -12,9 +13,9 @@ use crate::cluster::relocation::resource::{self, Stage};
 use crate::cluster::told::one_line;
 use crate::cluster::watching::Watching;
 
-/// Those at `Audit`, as a watch knows them.
+/// These, as a watch knows them.
 #[derive(Default)]
-pub(super) struct Audits {
+pub(super) struct Unsettled {
     state: RwLock<State>,
 }
 
@@ -29,8 +30,8 @@ struct State {
 /// Namespace and name.
 type Places = BTreeSet<(String, String)>;
 
-impl Audits {
-    /// Whether this ConfigMap is at another stage, for all that is known. By it a
+impl Unsettled {
+    /// Whether this ConfigMap is none of them, for all that is known. By it a
     /// value may stay moved, and none may be left in the open or be moved: the watch
     /// can be late.
     pub(super) fn are_without(&self, namespace: &str, name: &str) -> bool {
@@ -81,9 +82,10 @@ impl State {
 
 fn note(places: &mut Places, object: &DynamicObject) {
     let place = place(object);
-    match resource::spec(object).stage {
-        Stage::Audit => places.insert(place),
-        Stage::Prepare | Stage::Redact => places.remove(&place),
+    let is_at_audit = resource::spec(object).stage == Stage::Audit;
+    match is_at_audit || resource::status(object).is_dangling() {
+        true => places.insert(place),
+        false => places.remove(&place),
     };
 }
 
@@ -94,7 +96,7 @@ fn place(object: &DynamicObject) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::relocation::resource::Spec;
+    use crate::cluster::relocation::resource::{DANGLING, Spec};
 
     fn at(name: &str, stage: Stage) -> DynamicObject {
         let spec = Spec {
@@ -104,10 +106,16 @@ mod tests {
         resource::new(name, &spec).within("shop")
     }
 
-    fn audits(events: impl IntoIterator<Item = Event<DynamicObject>>) -> Audits {
+    fn missing(name: &str) -> DynamicObject {
+        let mut object = at(name, Stage::Redact);
+        object.data["status"]["state"] = DANGLING.into();
+        object
+    }
+
+    fn unsettled(events: impl IntoIterator<Item = Event<DynamicObject>>) -> Unsettled {
         let mut state = State::default();
         events.into_iter().for_each(|event| state.take(event));
-        Audits {
+        Unsettled {
             state: RwLock::new(state),
         }
     }
@@ -115,11 +123,11 @@ mod tests {
     #[test]
     fn nothing_is_known_before_a_list_is_whole() {
         let begun = [Event::Init, Event::InitApply(at("app", Stage::Audit))];
-        assert!(!audits(begun.clone()).are_without("shop", "other"));
-        let audits = audits(begun.into_iter().chain([Event::InitDone]));
-        assert!(audits.are_without("shop", "other"));
-        assert!(audits.are_without("other", "app"));
-        assert!(!audits.are_without("shop", "app"));
+        assert!(!unsettled(begun.clone()).are_without("shop", "other"));
+        let unsettled = unsettled(begun.into_iter().chain([Event::InitDone]));
+        assert!(unsettled.are_without("shop", "other"));
+        assert!(unsettled.are_without("other", "app"));
+        assert!(!unsettled.are_without("shop", "app"));
     }
 
     #[test]
@@ -131,10 +139,13 @@ mod tests {
             (Event::Apply(at("app", Stage::Audit)), false),
             (Event::Delete(at("app", Stage::Audit)), true),
             (Event::Apply(at("app", Stage::Redact)), true),
+            (Event::Apply(missing("app")), false),
+            (Event::Apply(at("app", Stage::Redact)), true),
         ] {
             events.push(event);
-            let audits = audits(events.clone());
-            assert_eq!(audits.are_without("shop", "app"), is_without, "{events:?}");
+            let unsettled = unsettled(events.clone());
+            let told = unsettled.are_without("shop", "app");
+            assert_eq!(told, is_without, "{events:?}");
         }
     }
 }
