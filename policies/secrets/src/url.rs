@@ -56,7 +56,8 @@ pub(crate) fn of_driver(
     format: Format,
 ) -> Option<(Range<usize>, Confidence)> {
     let rest = &text[hit.end..text.len().min(hit.end + FAR)];
-    let host = &rest[..rest.iter().position(|byte| *byte == b')')?];
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'(' | b')' | b'@');
+    let host = &rest[..rest.iter().position(ends)?];
     if is_example_host(host) || !rest[host.len()..].starts_with(b")/") {
         return None;
     }

@@ -18,7 +18,7 @@ fn texts() -> Vec<(String, String)> {
         "password",
         "password=",
         "password=required",
-        "@tcp(",
+        "a@tcp(",
         "a:required@tcp(",
         "a:required@(b)/",
         "<property name=\"password\">",

@@ -248,9 +248,11 @@ impl Moving {
             restorer: self.restorers.contains(&attributes.username),
             exempt: subject.is_exempt(),
             terminating: subject.is_terminating(),
-            throttled: self
-                .throttle
-                .is_over(&subject.throttle_key(), Instant::now()),
+            // What was counted was not too much when it came.
+            throttled: !subject.is_counted
+                && self
+                    .throttle
+                    .is_over(&subject.throttle_key(), Instant::now()),
             keyring,
             staged,
             now: now()?,
