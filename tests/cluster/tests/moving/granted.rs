@@ -59,10 +59,13 @@ fn the_chart_grants_what_a_move_uses_and_nothing_else() {
         assert_eq!(applied.code, 0, "{}", applied.stderr);
     }
     served(&namespace, "app");
-    let deleted = kubectl(&namespace, &["delete", "configmap", "app"], "");
-    assert_eq!(deleted.code, 0, "{}", deleted.stderr);
-    let serving = || get(&namespace, "secret", "portcullis-moved-t-app");
-    eventually("taken along", serving, Value::is_null);
+    let taken_along = || {
+        let deleted = kubectl(&namespace, &["delete", "configmap", "app"], "");
+        assert_eq!(deleted.code, 0, "{}", deleted.stderr);
+        let serving = || get(&namespace, "secret", "portcullis-moved-t-app");
+        eventually("taken along", serving, Value::is_null);
+    };
+    taken_along();
 
     let home = stage.installation.home.name().to_owned();
     let run = stage.installation.name().to_owned();
@@ -75,7 +78,14 @@ fn the_chart_grants_what_a_move_uses_and_nothing_else() {
         assert!(!granted.is_empty(), "{role}");
         let missing = || -> Vec<Right> {
             let [done, _] = done(&user, &namespace);
-            granted.difference(&done).cloned().collect()
+            let missing: Vec<Right> = granted.difference(&done).cloned().collect();
+            // The cluster's own garbage collection may have been there first.
+            if missing.iter().any(|[_, _, verb]| verb == "delete") {
+                assert_eq!(apply(&map(VALUE)).code, 0);
+                served(&namespace, "app");
+                taken_along();
+            }
+            missing
         };
         eventually("each right is used", missing, Vec::is_empty);
         let [_, refused] = done(&user, &namespace);

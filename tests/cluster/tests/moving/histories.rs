@@ -54,7 +54,8 @@ const SECRET: [&str; 2] = ["PASSWORD", "API_TOKEN"];
 fn contents() -> impl Strategy<Value = BTreeMap<&'static str, String>> {
     let value = |key: &'static str| {
         let value = match SECRET.contains(&key) {
-            true => "[a-z]{3}-[A-Z0-9]{6}-[a-z0-9]{6}x9Q",
+            // Random enough for the name of either key, by chance never less.
+            true => "[a-z]{3}-([A-Z][0-9][a-z]){4}x9Q",
             false => "[a-z]{4,8}",
         };
         prop::option::weighted(0.7, value).prop_map(move |value| Some((key, value?)))
