@@ -10,7 +10,7 @@ use super::seen::{list, text};
 use super::{Said, Seen, problem};
 use crate::cluster::relocation::commands::{ADMISSION, SERVING};
 use crate::cluster::relocation::known::known;
-use crate::cluster::relocation::resource::{Stage, Status};
+use crate::cluster::relocation::resource::{DANGLING, Stage, Status};
 use crate::cluster::relocation::{LABEL, MOVE};
 
 /// The guards that work while nothing of ours does (deploy/chart).
@@ -209,7 +209,7 @@ fn left(seen: &Seen, relocating: &Relocating) -> Vec<Said> {
 
 fn dangling(relocating: &Relocating) -> Vec<String> {
     let relocations = relocating.relocations.iter().flatten();
-    let dangling = relocations.filter(|one| text(one, "/status/state") == "Dangling");
+    let dangling = relocations.filter(|one| text(one, "/status/state") == DANGLING);
     dangling
         .map(|one| format!("{}: {}", place(one), text(one, "/status/message")))
         .collect()

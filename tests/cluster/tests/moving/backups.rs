@@ -9,7 +9,8 @@ use super::{Stage, VALUE, config_map, get, kubectl, served};
 use crate::policies::{admin, eventually};
 use crate::support::cluster;
 
-const RESTORER: [&str; 2] = ["--as=velero", "--as-group=system:masters"];
+/// Who may write and delete what is reserved.
+pub(super) const RESTORER: [&str; 2] = ["--as=velero", "--as-group=system:masters"];
 
 /// The ConfigMap and what holds its values, without what an API server adds.
 fn backup(namespace: &str) -> Value {

@@ -1,12 +1,10 @@
 //! The Secrets of what was moved are gone.
 
+use super::backups::RESTORER;
 use super::replay::apply;
 use super::{Stage, VALUE, config_map, get, kubectl, served, served_as};
 use crate::policies::eventually;
 use serde_json::{Value, json};
-
-/// Who may delete what is reserved.
-const RESTORER: [&str; 2] = ["--as=velero", "--as-group=system:masters"];
 
 fn held(namespace: &str) -> Value {
     get(namespace, "configmap", "app")
